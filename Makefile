@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# weft's build. `make help` lists what there is. Everything that is made lies under build/:
+#   build/weft        the daemon, BPF programs inside
+#   build/bpf, gen    BPF objects; generated sources and headers
+#   build/asan        the same sources with the sanitizers, the unit tests and the corpus tests
+#   build/fuzz        the same sources with clang's fuzzer, by `make fuzz`
+#   build/config.mk   tools and flags found on this machine, by scripts/configure
+
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+BUILD  := build
+PREFIX ?= /usr/local
+DESTDIR ?=
+V      ?= 0
+
+ifneq ($(filter default undefined,$(origin CC)),)
+CC := cc
+endif
+ifneq ($(filter default undefined,$(origin AR)),)
+AR := ar
+endif
+
+Q   := $(if $(filter 1,$(V)),,@)
+say  = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$(1)' '$(patsubst $(CURDIR)/%,%,$(2))')
+
+.DEFAULT_GOAL := all
+
+# --- tools and libraries ---------------------------------------------------------------------
+
+# Goals that compile nothing do without configuration, so they work on a machine that lacks packages.
+NO_CONFIG := help clean deps run test bench check format
+ifneq ($(filter-out $(NO_CONFIG),$(or $(MAKECMDGOALS),all)),)
+include $(BUILD)/config.mk
+endif
+
+# Names every missing package and stops, when something is missing.
+$(BUILD)/config.mk: scripts/configure scripts/deps VERSION Makefile
+	@mkdir -p $(BUILD)
+	@CC='$(CC)' scripts/configure >$@.tmp
+	@mv $@.tmp $@
+
+# --- sources ---------------------------------------------------------------------------------
+
+# Sorted: a link order that differs from machine to machine is hard to find.
+sources = $(sort $(shell find $(1) -name '$(2)' 2>/dev/null))
+
+# Definitions of maps come first: libbpf 1.1's linker loses the place of a map that it first meets as extern.
+BPF_SOURCES   := bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c,$(call sources,bpf,*.bpf.c))
+BPF_OBJECTS   := $(BPF_SOURCES:%.bpf.c=$(BUILD)/%.bpf.o)
+USER_SOURCES  := $(filter-out user/main.c,$(call sources,user,*.c))
+UNIT_SOURCES  := $(call sources,tests/unit,test_*.c)
+FUZZ_SOURCES  := $(call sources,tests/fuzz,fuzz_*.c)
+# What test programs share.
+TEST_LIB      := $(filter-out tests/lib/fuzz_driver.c,$(call sources,tests/lib,*.c))
+
+SKELETON      := $(BUILD)/gen/weft.skel.h
+PROTO         := $(BUILD)/gen/otlp.pb-c
+GEN_HEADERS   := $(SKELETON) $(PROTO).h
+
+# Changes when a source comes or goes: an archive would keep the object of one that is gone.
+SOURCE_LIST   := $(BUILD)/sources.list
+$(SOURCE_LIST): FORCE
+	@mkdir -p $(@D)
+	@echo '$(USER_SOURCES) $(BPF_SOURCES)' | cmp -s - $@ || \
+		echo '$(USER_SOURCES) $(BPF_SOURCES)' >$@
+.PHONY: FORCE
+
+# --- flags -----------------------------------------------------------------------------------
+
+WARNINGS  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Werror
+# Generated headers are system headers to the compiler: their warnings are not ours. -MD, not -MMD,
+# so that they are dependencies all the same.
+COMMON    := -std=gnu11 -g -D_GNU_SOURCE -DWEFT_VERSION='"$(WEFT_VERSION)"' \
+	     -Iuser -I. -isystem $(BUILD)/gen $(PKG_CFLAGS) -MD -MP
+HARDENING := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIE
+SANITIZE  := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+MAIN_FLAGS := $(COMMON) -O2 $(HARDENING) $(CFLAGS)
+ASAN_FLAGS := $(COMMON) -O1 $(SANITIZE)
+FUZZ_FLAGS := $(COMMON) -O1 $(SANITIZE) -fsanitize=fuzzer-no-link
+
+# libbpf.a in one object, that offers the library's interface and not its inner names: some of
+# them, such as hashmap_delete, meet names of ours.
+LIBBPF     := $(BUILD)/libbpf.o
+LIBBPF_NAMES := 'bpf_*' 'btf_*' 'libbpf_*' 'ring_*' 'user_ring_*' 'perf_buffer_*'
+LDLIBS     := $(LIBBPF) -lelf -lz $(PKG_LIBS)
+
+# --- the daemon ------------------------------------------------------------------------------
+
+.PHONY: all
+all: $(BUILD)/weft
+
+# $(call variant,directory,compiler,flags): rules for user/, tests/ and the generated code, built
+# with those flags into that directory; all but main.o goes to its libweft.a.
+define variant
+$(1)/user/%.o: user/%.c $(BUILD)/config.mk | $(GEN_HEADERS)
+	$$(call say,CC,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$(2) $(3) $(WARNINGS) -c -o $$@ $$<
+
+$(1)/tests/%.o: tests/%.c $(BUILD)/config.mk | $(GEN_HEADERS)
+	$$(call say,CC,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$(2) $(3) $(WARNINGS) -Itests -c -o $$@ $$<
+
+$(1)/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/config.mk
+	$$(call say,CC,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$(2) $(3) -w -c -o $$@ $$<
+
+$(1)/libweft.a: $(USER_SOURCES:%.c=$(1)/%.o) $(1)/gen/otlp.pb-c.o $(SOURCE_LIST)
+	$$(call say,AR,$$@)
+	@rm -f $$@
+	@# q: two rooms may have a file of one name; r would keep the last of them
+	$$(Q)$(AR) qcs $$@ $$(filter %.o,$$^)
+
+-include $$(call sources,$(1)/user $(1)/tests $(1)/gen,*.d)
+endef
+
+$(eval $(call variant,$(BUILD),$(CC),$(MAIN_FLAGS)))
+
+$(LIBBPF): $(LIBBPF_A) $(BUILD)/config.mk
+	$(call say,LD,$@)
+	$(Q)ld -r --whole-archive $(LIBBPF_A) -o $@.tmp
+	$(Q)objcopy -w $(addprefix -G ,$(LIBBPF_NAMES)) $@.tmp $@
+	@rm -f $@.tmp
+
+$(BUILD)/weft: $(BUILD)/user/main.o $(BUILD)/libweft.a | $(LIBBPF)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(MAIN_FLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# --- BPF -------------------------------------------------------------------------------------
+
+# -mcpu=v3 (32-bit jumps, atomics that return a value): in every kernel since 5.12.
+BPF_FLAGS = -g -O2 -target bpf -mcpu=v3 -std=gnu11 -D__TARGET_ARCH_$(BPF_ARCH) \
+	     -Ivmlinux/$(ARCH) -I. -Ibpf $(BPF_CFLAGS) -fno-stack-protector -Wall -Werror -MD -MP
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BUILD)/config.mk
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_FLAGS) -c -o $@ $<
+
+# The same for the other architecture, compiled and thrown away: tests build both.
+OTHER_ARCH     := $(if $(filter x86_64,$(ARCH)),aarch64,x86_64)
+OTHER_BPF_ARCH := $(if $(filter x86,$(BPF_ARCH)),arm64,x86)
+OTHER_OBJECTS  := $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/bpf-other/%.bpf.o)
+
+$(BUILD)/bpf-other/%.bpf.o: BPF_ARCH := $(OTHER_BPF_ARCH)
+$(BUILD)/bpf-other/%.bpf.o: ARCH := $(OTHER_ARCH)
+$(BUILD)/bpf-other/%.bpf.o: bpf/%.bpf.c $(BUILD)/config.mk
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_FLAGS) -c -o $@ $<
+
+# The linker's output lies beside its inputs' directories, not among them.
+$(BUILD)/gen/weft.bpf.o: $(BPF_OBJECTS) $(SOURCE_LIST)
+	$(call say,BPFLINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen object $@ $(BPF_OBJECTS)
+
+$(BUILD)/gen/%.skel.h: $(BUILD)/gen/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
+
+-include $(BPF_OBJECTS:.o=.d) $(OTHER_OBJECTS:.o=.d)
+
+# --- generated code --------------------------------------------------------------------------
+
+$(PROTO).c $(PROTO).h &: user/export/otlp.proto $(BUILD)/config.mk
+	$(call say,PROTOC,$(PROTO).c)
+	@mkdir -p $(@D)
+	$(Q)$(PROTOC_C) -Iuser/export --c_out=$(BUILD)/gen $<
+
+# --- tests -----------------------------------------------------------------------------------
+
+ASAN := $(BUILD)/asan
+$(eval $(call variant,$(ASAN),$(CC),$(ASAN_FLAGS)))
+
+UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(ASAN)/%)
+FUZZ_PROGRAMS := $(FUZZ_SOURCES:%.c=$(ASAN)/%)
+TEST_OBJECTS  := $(TEST_LIB:%.c=$(ASAN)/%.o)
+
+$(UNIT_PROGRAMS): %: %.o $(TEST_OBJECTS) $(ASAN)/libweft.a | $(LIBBPF)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ASAN_FLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+
+$(FUZZ_PROGRAMS): %: %.o $(ASAN)/tests/lib/fuzz_driver.o $(ASAN)/libweft.a | $(LIBBPF)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ASAN_FLAGS) -o $@ $^ $(LDLIBS)
+
+# Everything that the suites run. The daemon with the sanitizers is for the end-to-end tests.
+.PHONY: test-programs
+test-programs: $(BUILD)/weft $(ASAN)/weft $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(OTHER_OBJECTS)
+
+$(ASAN)/weft: $(ASAN)/user/main.o $(ASAN)/libweft.a | $(LIBBPF)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ASAN_FLAGS) -o $@ $^ $(LDLIBS)
+
+# A fuzzing session by hand: make fuzz TARGET=fuzz_http1 SECONDS=60
+FUZZ    := $(BUILD)/fuzz
+SECONDS ?= 60
+$(eval $(call variant,$(FUZZ),$(CLANG),$(FUZZ_FLAGS)))
+
+$(FUZZ)/tests/fuzz/%: $(FUZZ)/tests/fuzz/%.o $(FUZZ)/libweft.a | $(LIBBPF)
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+.PHONY: fuzz
+ifneq ($(TARGET),)
+FUZZ_NAME := $(TARGET:fuzz_%=%)
+fuzz: $(FUZZ)/tests/fuzz/$(TARGET)
+	@mkdir -p $(FUZZ)/found/$(FUZZ_NAME)
+	$< -max_total_time=$(SECONDS) -artifact_prefix=$(FUZZ)/found/ $(FUZZ)/found/$(FUZZ_NAME) \
+		$(wildcard tests/wire/$(FUZZ_NAME) tests/fuzz/corpus/$(FUZZ_NAME))
+else
+fuzz:
+	@echo "make fuzz TARGET=<name> [SECONDS=60], one of: $(notdir $(FUZZ_SOURCES:.c=))" >&2; exit 2
+endif
+
+# --- the commands ----------------------------------------------------------------------------
+
+# Jobs for the goals that stand for whole commands, unless make was told how many.
+parallel = $$(case "$$MAKEFLAGS" in *jobserver*) ;; *) echo "-j$$(nproc 2>/dev/null || echo 1)" ;; esac)
+
+.PHONY: deps run test check bench format
+deps:
+	@scripts/deps build
+
+run:
+	@scripts/deps build
+	@$(MAKE) --no-print-directory $(parallel) all
+	@scripts/as-root $(BUILD)/weft run $(ARGS)
+
+test:
+	@scripts/deps test
+	@MAKE='$(MAKE)' MAKE_JOBS="$(parallel)" BUILD='$(BUILD)' tests/lib/run $(SUITES)
+
+check:
+	@BUILD='$(BUILD)' tests/lib/run checks
+
+# Lays out the C files in place. The release is the one that tests/check/format asks for.
+CLANG_FORMAT ?= $(or $(shell command -v clang-format-14),clang-format)
+format:
+	$(Q)$(CLANG_FORMAT) -i $(call sources,bpf user tests,*.[ch])
+
+bench:
+	@scripts/deps test
+	@$(MAKE) --no-print-directory $(parallel) all
+	@scripts/as-root tests/bench/run $(ARGS)
+
+# $(call put,mode,file,directory): installed if the file is there.
+put = $(if $(wildcard $(2)),install -D -m $(1) -t '$(DESTDIR)$(3)' $(2),:)
+UNIT_DIR ?= $(PREFIX)/lib/systemd/system
+
+# The manual page comes from the same tables as --help.
+$(BUILD)/weft.8: $(BUILD)/weft
+	$(call say,MAN,$@)
+	$(Q)$< --man >$@
+
+.PHONY: install
+install: all $(BUILD)/weft.8
+	$(Q)install -D -m 0755 -t '$(DESTDIR)$(PREFIX)/sbin' $(BUILD)/weft
+	$(Q)install -d '$(DESTDIR)$(UNIT_DIR)'
+	$(Q)sed 's|@sbindir@|$(PREFIX)/sbin|' packaging/systemd/weft.service \
+		>'$(DESTDIR)$(UNIT_DIR)/weft.service'
+	$(Q)install -D -m 0644 -t '$(DESTDIR)$(PREFIX)/share/man/man8' $(BUILD)/weft.8
+	$(Q)$(call put,0644,packaging/weft.yaml,$(PREFIX)/share/doc/weft)
+	$(Q)$(call put,0644,LICENSE,$(PREFIX)/share/doc/weft)
+	$(Q)$(call put,0644,LICENSE.GPL-2.0,$(PREFIX)/share/doc/weft)
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: help
+help:
+	@echo 'make            build $(BUILD)/weft; installs nothing, names what is missing'
+	@echo 'make run        install what is missing, build, trace this host (root); ARGS="--pid 1"'
+	@echo 'make test       install what is missing, build, run all tests; SUITES="checks unit"'
+	@echo 'make check      the checks of form alone: nothing is compiled'
+	@echo 'make format     lay out the C files with clang-format'
+	@echo 'make deps       install what the build needs'
+	@echo 'make bench      measure cost and speed on this host (root)'
+	@echo 'make fuzz       TARGET=fuzz_http1 SECONDS=60: one fuzzing session'
+	@echo 'make install    DESTDIR= PREFIX=/usr/local'
+	@echo 'make clean      remove $(BUILD)/'
+	@echo 'V=1 shows commands; CC=, CFLAGS=, LDFLAGS=, CLANG=, BPFTOOL= are taken as given.'

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * What user space tells the kernel side: knobs, fixed between open and load; the process table; and
+ * the one page that pipeline and kernel both write.
+ */
+#ifndef WEFT_ABI_CONFIG_H
+#define WEFT_ABI_CONFIG_H
+
+#include "types.h"
+
+/* What handles a request in a process: how "the current request" is found there. */
+enum unit_kind {
+	UNIT_THREAD,	 /* the thread that read it, unless the thread is seen to multiplex */
+	UNIT_EVENT_LOOP, /* the last request that the loop read, until it reads another one */
+	UNIT_UNKNOWN,	 /* neither: a parent is never inferred */
+};
+
+#define CONFIG_PORTS_MAX 16
+
+struct weft_knobs {
+	__u32 request_head_max;	 /* bytes of a request's head that are captured */
+	__u32 response_head_max; /* the same of a response's */
+	__u8 select_all;	 /* processes without an entry in `processes` are traced */
+	__u8 n_ports;		 /* > 0: only connections with one of these ports at either end */
+	__u16 ports[CONFIG_PORTS_MAX];
+	__u32 pad;
+};
+
+#define PROCESS_F_SELECTED (1 << 0)
+#define PROCESS_F_NOTED	   (1 << 1) /* the watcher knows of it */
+
+/* Value of the map `processes`, by thread group id. */
+struct process_config {
+	__u8 flags; /* PROCESS_F_* */
+	__u8 unit;  /* enum unit_kind */
+	__u16 pad;
+};
+
+/* The one entry of the map `control`, mapped by the pipeline. */
+struct weft_control {
+	__u64 reader_idle; /* 1: the reader sleeps, wake it on the next record */
+};
+
+/* Records of the ring buffer `process_events`, kernel to watcher. */
+enum process_event_type {
+	PROCESS_EXEC = 1, /* a new program image */
+	PROCESS_EXIT,	  /* the last thread is gone */
+	PROCESS_SEEN,	  /* first traced bytes of a process that the watcher has not described */
+};
+
+#define PROCESS_ARGS_MAX 256
+
+struct process_event {
+	__u32 type;
+	__u32 pid;
+	__u32 parent_pid;
+	__u32 args_len; /* bytes of args[], PROCESS_EXEC only */
+	char comm[WEFT_COMM_LEN];
+	char args[PROCESS_ARGS_MAX]; /* the command line, NUL-separated, cut */
+};
+
+_Static_assert(sizeof(struct weft_knobs) == 48, "ABI");
+_Static_assert(sizeof(struct process_config) == 4, "ABI");
+_Static_assert(sizeof(struct weft_control) == 8, "ABI");
+_Static_assert(sizeof(struct process_event) == 288, "ABI");
+
+#endif

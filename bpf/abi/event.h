@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Records of the `events` ring buffer, kernel to pipeline. Every record starts with
+ * struct event_header. Times are CLOCK_MONOTONIC nanoseconds. A *message* is one request or one
+ * response; an *exchange* is the pair, numbered per connection from 1 as requests are seen.
+ *
+ * A message is reported by its head (EVENT_REQUEST or EVENT_RESPONSE), by EVENT_HEAD_MORE for each
+ * further piece of a head that came in several pieces, and by EVENT_END once its last byte has
+ * passed. A message that is complete within the call that brought its head carries EVENT_F_END on
+ * the head record instead, and no EVENT_END follows. Body bytes are counted, never copied.
+ */
+#ifndef WEFT_ABI_EVENT_H
+#define WEFT_ABI_EVENT_H
+
+#include "types.h"
+
+enum event_type {
+	EVENT_REQUEST = 1,
+	EVENT_RESPONSE,
+	EVENT_HEAD_MORE,
+	EVENT_END,
+	EVENT_CLOSE,
+	EVENT_TYPE_MAX,
+};
+
+enum protocol_id {
+	PROTOCOL_UNKNOWN,
+#define PROTOCOL(constant, name) PROTOCOL_##constant,
+#include "protocols.def"
+#undef PROTOCOL
+	PROTOCOL_ID_MAX,
+};
+
+enum message_kind {
+	MESSAGE_REQUEST,
+	MESSAGE_RESPONSE,
+};
+
+enum conn_role {
+	ROLE_UNKNOWN,
+	ROLE_CLIENT,
+	ROLE_SERVER,
+};
+
+/* How the parent of a request was found (attribute weft.parent.evidence). */
+enum parent_evidence {
+	EVIDENCE_NONE,
+	EVIDENCE_HEADER,
+	EVIDENCE_TCP_OPTION,
+	EVIDENCE_SAME_HOST,
+	EVIDENCE_UNIT,
+	EVIDENCE_EVENT_LOOP,
+	EVIDENCE_MAX,
+};
+
+/* event_header.flags */
+#define EVENT_F_END	  (1 << 0) /* the message ended with this record */
+#define EVENT_F_HEAD_END  (1 << 1) /* the head is complete with this record */
+#define EVENT_F_TRUNCATED (1 << 2) /* bytes of the head were left out: capture limit */
+#define EVENT_F_UPGRADE	  (1 << 3) /* the connection is opaque after this message */
+#define EVENT_F_INTERIM	  (1 << 4) /* a 1xx response: the final one follows */
+#define EVENT_F_BLIND	  (1 << 5) /* framing was lost: body sizes and the end are not exact */
+
+struct event_header {
+	__u8 type;     /* enum event_type */
+	__u8 protocol; /* enum protocol_id */
+	__u8 message;  /* enum message_kind */
+	__u8 flags;    /* EVENT_F_* */
+	__u32 size;    /* of the whole record, bytes */
+	__u64 time_ns; /* first byte of the piece that is reported */
+	__u64 conn;    /* socket cookie: unique while the host is up */
+	__u32 exchange;
+	__u32 pid; /* thread group id, initial pid namespace */
+};
+
+/*
+ * Identity of one exchange at both ends of its connection. TCP: sequence number of the request's
+ * first byte and the first sequence number of the other direction; the same at both ends, through
+ * address translation. Unix: the two socket cookies, client's first.
+ */
+struct join_key {
+	__u64 client;
+	__u64 server;
+};
+
+/* The two ends of a connection; all zero but netns for unix sockets. */
+struct conn_tuple {
+	__u8 local_ip[16]; /* IPv6, or IPv4 mapped (::ffff:a.b.c.d) */
+	__u8 remote_ip[16];
+	__u16 local_port; /* host byte order */
+	__u16 remote_port;
+	__u32 netns; /* inode number of the network namespace */
+};
+
+struct event_request {
+	struct event_header header;
+	__u8 trace_id[WEFT_TRACE_ID_LEN];
+	__u8 span_id[WEFT_SPAN_ID_LEN];
+	__u8 parent_id[WEFT_SPAN_ID_LEN]; /* zero: no parent known in the kernel */
+	struct join_key join;
+	struct conn_tuple tuple;
+	__u16 family;  /* AF_INET, AF_INET6, AF_UNIX */
+	__u8 role;     /* enum conn_role */
+	__u8 evidence; /* enum parent_evidence for parent_id */
+	__u32 tid;
+	__u32 head_len; /* bytes of head[] */
+	__u32 pad;
+	__u64 body_bytes; /* seen so far, without framing */
+	__u64 end_ns;	 /* last byte seen so far */
+	char comm[WEFT_COMM_LEN];
+	__u8 head[];
+};
+
+struct event_response {
+	struct event_header header;
+	__u64 body_bytes;
+	__u64 end_ns;
+	__u16 status; /* three digits, 0 if unreadable */
+	__u16 pad;
+	__u32 head_len;
+	__u8 head[];
+};
+
+struct event_head_more {
+	struct event_header header;
+	__u64 body_bytes;
+	__u64 end_ns;
+	__u32 head_len;
+	__u32 pad;
+	__u8 head[];
+};
+
+struct event_end {
+	struct event_header header; /* time_ns: last byte of the message */
+	__u64 body_bytes;
+};
+
+/* The connection ended while exchange `exchange` (the oldest one without a whole answer) was open. */
+struct event_close {
+	struct event_header header;
+	__u64 body_bytes; /* of the response, so far */
+	__u64 end_ns;	  /* last response byte, 0: none */
+	__s32 error;	  /* errno of the socket, 0: orderly */
+	__u32 pad;
+};
+
+/* A whole record never exceeds this. */
+#define EVENT_HEAD_PIECE_MAX 2048
+#define EVENT_SIZE_MAX	     (EVENT_HEAD_PIECE_MAX + 256)
+
+_Static_assert(sizeof(struct event_header) == 32, "ABI");
+_Static_assert(sizeof(struct join_key) == 16, "ABI");
+_Static_assert(sizeof(struct conn_tuple) == 40, "ABI");
+_Static_assert(sizeof(struct event_request) == 168, "ABI");
+_Static_assert(sizeof(struct event_response) == 56, "ABI");
+_Static_assert(sizeof(struct event_head_more) == 56, "ABI");
+_Static_assert(sizeof(struct event_end) == 40, "ABI");
+_Static_assert(sizeof(struct event_close) == 56, "ABI");
+
+#endif

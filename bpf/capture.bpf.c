@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/* Reading of a call's bytes out of the program's memory, and writing of records. */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+#include "maps.bpf.h"
+
+#define FILL_MASK (PIECE_MAX - 1)
+
+/* Makes the next struct iovec the current segment. */
+static __always_inline int next_segment(struct walk *walk)
+{
+	struct iovec iov = {};
+
+	if (!walk->n_iov || bpf_probe_read_user(&iov, sizeof(iov), (void *)walk->iov))
+		return -1;
+	walk->iov += sizeof(iov);
+	walk->n_iov--;
+	walk->seg_start += walk->seg_len;
+	walk->seg_base = (__u64)iov.iov_base;
+	walk->seg_len = iov.iov_len;
+	return 0;
+}
+
+enum fill {
+	FILL_DONE,
+	FILL_GO_ON,
+	FILL_FAILED,
+};
+
+/* Copies from the current segment, or goes to the next one. A subprogram, so that its loop is cheap. */
+SUBPROGRAM int fill_segment(struct walk *walk, __u32 skip, __u32 want)
+{
+	__u64 offset, size;
+	__u32 got, to;
+
+	if (!walk || walk->got >= want)
+		return FILL_DONE;
+	got = walk->got;
+	offset = walk->at + got - walk->seg_start;
+	if (offset >= walk->seg_len)
+		return next_segment(walk) ? FILL_DONE : FILL_GO_ON;
+	size = walk->seg_len - offset;
+	if (size > want - got)
+		size = want - got;
+	size &= FILL_MASK;
+	to = (skip + got) & FILL_MASK;
+	if (bpf_probe_read_user(walk->piece.data + to, size, (void *)(walk->seg_base + offset)))
+		return FILL_FAILED;
+	walk->got += size;
+	return FILL_GO_ON;
+}
+
+SUBPROGRAM int capture_fill(struct walk *walk, __u32 skip, __u32 want)
+{
+	int result = FILL_GO_ON;
+
+	if (!walk || walk->no_buffer)
+		return -14; /* EFAULT */
+	walk->got = 0;
+	for (__u32 i = 0; i < 2 * WALK_SEGMENTS_MAX; i++) {
+		result = fill_segment(walk, skip, want);
+		if (result != FILL_GO_ON)
+			break;
+	}
+	return result == FILL_FAILED ? -14 : (int)walk->got;
+}
+
+/* Wake the reader when it sleeps, or when a quarter of the ring waits for it; else it comes by itself. */
+static __always_inline __u64 wake_flags(void)
+{
+	__u32 key = 0;
+	struct weft_control *page = bpf_map_lookup_elem(&control, &key);
+
+	if (page && page->reader_idle) {
+		page->reader_idle = 0;
+		return BPF_RB_FORCE_WAKEUP;
+	}
+	return BPF_RB_NO_WAKEUP;
+}
+
+SUBPROGRAM int capture_emit(struct walk *walk, __u32 fixed, __u32 len)
+{
+	struct event_header *header;
+	__u32 start = HEAD_ROOM - fixed;
+	__u32 size = fixed + len;
+
+	verify_here(size);
+	if (!walk || start > HEAD_ROOM - sizeof(*header) || size > HEAD_ROOM + PIECE_MAX)
+		return 0;
+	header = (struct event_header *)(walk->room + start);
+	header->size = size;
+	header->pid = walk->pid;
+	if (bpf_ringbuf_output(&events, header, size, wake_flags())) {
+		stat_add(STAT_RING_FULL);
+		return -1;
+	}
+	return 0;
+}

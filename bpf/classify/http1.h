@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * HTTP/1 as far as the kernel side needs it: does a message start here, where does its head end, and
+ * how is its body framed (RFC 9112). Pure functions of bytes: no maps, no helpers; the same text is
+ * built for BPF and for the host's unit tests.
+ *
+ * Bytes are looked at in a struct piece: up to PIECE_MAX bytes, aligned, followed by zeroes or
+ * leftovers that may be read but never count.
+ */
+#ifndef WEFT_CLASSIFY_HTTP1_H
+#define WEFT_CLASSIFY_HTTP1_H
+
+#include "lib/piece.h"
+
+enum http1_start {
+	HTTP1_NO,	/* no HTTP/1 message starts here */
+	HTTP1_MORE,	/* too few bytes to tell */
+	HTTP1_REQUEST,
+	HTTP1_RESPONSE,
+};
+
+#define HTTP1_METHOD_MAX 24
+#define HTTP1_LINES_MAX	 128 /* lines looked at in one piece; what follows waits for the next */
+#define HTTP1_STATUS_LEN 12  /* "HTTP/1.1 200" */
+
+/* Framing facts of one head, gathered line by line. All zero at its start. */
+struct http1_head {
+	__u64 content_length;
+	__u8 has_length;
+	__u8 chunked;  /* the last transfer coding is chunked */
+	__u8 encoded;  /* there is a Transfer-Encoding */
+	__u8 midline;  /* the next piece starts inside a line */
+	__u8 lines;    /* a line was seen: the start line, if there is one, is over */
+	__u8 done;     /* the empty line was seen */
+	__u8 bad;      /* the start line is not of HTTP/1 */
+	__u8 begun;    /* the caller has taken note of the message */
+};
+
+/* tchar of RFC 9110 section 5.6.2 as two bit sets, characters 0-63 and 64-127. */
+#define HTTP1_TCHAR_LOW	 0x03ff6cfa00000000ULL
+#define HTTP1_TCHAR_HIGH 0x57ffffffc7fffffeULL
+
+static __always_inline int http1_is_tchar(__u8 c)
+{
+	__u64 set = c & 64 ? HTTP1_TCHAR_HIGH : HTTP1_TCHAR_LOW;
+
+	return c < 128 && (set >> (c & 63)) & 1;
+}
+
+static __always_inline int http1_is_digit(__u8 c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static __always_inline int http1_is_head_method(const __u8 *p)
+{
+	return (piece_load(p) & 0xffffffffffULL) == 0x2044414548ULL; /* "HEAD " */
+}
+
+static __always_inline int http1_is_connect_method(const __u8 *p)
+{
+	return piece_load(p) == 0x205443454e4e4f43ULL; /* "CONNECT " */
+}
+
+/* "HTTP/1." then a digit, a space and three digits: RFC 9112 section 4. */
+static __always_inline enum http1_start http1_classify_response(const __u8 *p, __u32 n)
+{
+	const __u64 version = 0x002e312f50545448ULL; /* "HTTP/1." */
+	__u64 word = piece_load(p) & 0x00ffffffffffffffULL;
+
+	if (n < 7) {
+		__u64 mask = n ? (1ULL << (n * 8)) - 1 : 0;
+
+		return (word & mask) == (version & mask) ? HTTP1_MORE : HTTP1_NO;
+	}
+	if (word != version)
+		return HTTP1_NO;
+	if (n < HTTP1_STATUS_LEN)
+		return HTTP1_MORE;
+	if (!http1_is_digit(p[7]) || p[8] != ' ' || !http1_is_digit(p[9]) ||
+	    !http1_is_digit(p[10]) || !http1_is_digit(p[11]))
+		return HTTP1_NO;
+	return HTTP1_RESPONSE;
+}
+
+/*
+ * A method token, one space and the first character of a request target: RFC 9112 section 3. Looks at
+ * the `n` first bytes of the piece.
+ */
+PIECE_FUNCTION int http1_classify_request(const struct piece *piece, __u32 n)
+{
+	__u32 i;
+	__u8 next;
+
+	if (!piece)
+		return HTTP1_NO;
+	for (i = 0; i < HTTP1_METHOD_MAX && i < n; i++) {
+		if (!http1_is_tchar(piece->data[i]))
+			break;
+	}
+	if (i == n)
+		return HTTP1_MORE;
+	if (i == 0 || i == HTTP1_METHOD_MAX || piece_byte(piece, i) != ' ')
+		return HTTP1_NO;
+	if (i + 1 == n)
+		return HTTP1_MORE;
+	next = piece_byte(piece, i + 1);
+	if (next == '/' || next == '*' || (next | 0x20) == 'h')
+		return HTTP1_REQUEST;
+	/* authority-form goes with CONNECT alone */
+	return http1_is_connect_method(piece->data) ? HTTP1_REQUEST : HTTP1_NO;
+}
+
+/* What starts at the piece's first byte? `n` is the number of bytes that count. */
+static __always_inline enum http1_start http1_classify(const struct piece *piece, __u32 n)
+{
+	enum http1_start start = http1_classify_response(piece->data, n);
+
+	return start == HTTP1_NO ? http1_classify_request(piece, n) : start;
+}
+
+/* The status code of a response that http1_classify() recognised. */
+static __always_inline __u16 http1_status(const struct piece *piece)
+{
+	const __u8 *p = piece->data + 9;
+
+	return (__u16)((p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0'));
+}
+
+#define HTTP1_BLANKS_MAX 8
+#define HTTP1_DIGITS_MAX 18
+
+/*
+ * Digits after optional white space; a number with more of them than fit is none. The value grows in
+ * `head`, not in a variable: what the verifier does not know it need not tell apart.
+ */
+static __always_inline void http1_parse_length(struct http1_head *head, const struct piece *piece,
+					       __u32 at)
+{
+	__u32 i;
+
+	for (i = 0; i < HTTP1_BLANKS_MAX; i++, at++) {
+		if (piece_byte(piece, at) != ' ' && piece_byte(piece, at) != '\t')
+			break;
+	}
+	head->content_length = 0;
+	for (i = 0; i < HTTP1_DIGITS_MAX; i++, at++) {
+		__u8 c = piece_byte(piece, at);
+
+		if (!http1_is_digit(c))
+			break;
+		head->content_length = head->content_length * 10 + (c - '0');
+	}
+	head->has_length = i > 0 && i < HTTP1_DIGITS_MAX;
+}
+
+/* Is "chunked" the last coding named on the line that ends before `end` (exclusive)? */
+static __always_inline void http1_parse_coding(struct http1_head *head, const struct piece *piece,
+					       __u32 end)
+{
+	head->encoded = 1;
+	for (__u32 i = 0; i < HTTP1_BLANKS_MAX; i++) {
+		__u8 c = piece_byte(piece, end - 1);
+
+		if (c != '\r' && c != ' ' && c != '\t')
+			break;
+		end--;
+	}
+	/* the letters in lower case: "chunked" */
+	if (((piece_word(piece, end - 7) & 0x00ffffffffffffffULL) | 0x20202020202020ULL) ==
+	    0x64656b6e756863ULL)
+		head->chunked = 1;
+}
+
+/* Notes what a field line of 16 bytes or more says about framing: names compared a word at a time. */
+PIECE_FUNCTION int http1_field(struct http1_head *head, const struct piece *piece, __u32 start,
+			       __u32 end)
+{
+	const __u64 lower = 0x2020202020202020ULL;
+	__u64 first, second;
+
+	if (!head || !piece)
+		return 0;
+	first = piece_word(piece, start) | lower;
+	second = piece_word(piece, start + 8) | lower;
+	if (first == 0x2d746e65746e6f63ULL) { /* "content-" */
+		if ((second & 0x00ffffffffffffffULL) == 0x003a6874676e656cULL) /* "length:" */
+			http1_parse_length(head, piece, start + 15);
+	} else if (first == 0x726566736e617274ULL && second == 0x6e69646f636e652dULL) {
+		/* "transfer-encodin" */
+		if ((piece_byte(piece, start + 16) | 0x20) == 'g' &&
+		    piece_byte(piece, start + 17) == ':')
+			http1_parse_coding(head, piece, end);
+	}
+	return 0;
+}
+
+/* A request line ends in "HTTP/1.x": anything else is another protocol (SIP, RTSP, HTTP/2). */
+static __always_inline void http1_start_line(struct http1_head *head, const struct piece *piece,
+					     __u32 end)
+{
+	if (piece_byte(piece, end - 1) == '\r')
+		end--;
+	if ((piece_word(piece, end - 8) & 0x00ffffffffffffffULL) != 0x002e312f50545448ULL)
+		head->bad = 1;
+}
+
+/* One whole line, from `start` to its line feed at `end`. Non-zero: it is empty, the head is over. */
+PIECE_FUNCTION int http1_line(struct http1_head *head, const struct piece *piece, __u32 start,
+			      __u32 end, __u32 is_request)
+{
+	__u32 length = end - start;
+	__u8 first;
+
+	if (!head || !piece)
+		return 0;
+	first = head->lines == 0;
+	head->lines |= 1;
+	if (head->midline) {
+		head->midline = 0;
+		return 0;
+	}
+	if (length == 0 || (length == 1 && piece_byte(piece, start) == '\r')) {
+		head->done = 1;
+		return 1;
+	}
+	if (first && is_request && length >= 10)
+		http1_start_line(head, piece, end);
+	else if (!first && length > 15)
+		http1_field(head, piece, start, end);
+	return 0;
+}
+
+/*
+ * Reads the lines of a piece: notes framing facts in `head`, sets head->done at the empty line.
+ * `is_request` says what kind of start line to expect. Gives the number of bytes that belong to
+ * whole lines; what is left is the start of a line that has not ended yet.
+ */
+PIECE_FUNCTION __u32 http1_scan(struct http1_head *head, const struct piece *piece, __u32 len,
+				__u32 is_request)
+{
+	__u32 at = 0;
+
+	if (!head || !piece)
+		return 0;
+	for (__u32 i = 0; i < HTTP1_LINES_MAX; i++) {
+		__u32 end = piece_find(piece, at, len, '\n');
+
+		if (end >= len)
+			break;
+		if (http1_line(head, piece, at, end, is_request))
+			return end + 1;
+		at = end + 1;
+	}
+	return at;
+}
+
+/* How the body of a message is delimited. */
+enum http1_body {
+	HTTP1_BODY_NONE,
+	HTTP1_BODY_LENGTH,
+	HTTP1_BODY_CHUNKED,
+	HTTP1_BODY_CLOSE,  /* until the connection ends */
+	HTTP1_BODY_TUNNEL, /* no longer HTTP/1 */
+};
+
+static __always_inline enum http1_body http1_request_body(const struct http1_head *head)
+{
+	if (head->chunked)
+		return HTTP1_BODY_CHUNKED;
+	return head->has_length && head->content_length ? HTTP1_BODY_LENGTH : HTTP1_BODY_NONE;
+}
+
+/* RFC 9112 section 6.3. `to_head` and `to_connect`: the method of the request that is answered. */
+static __always_inline enum http1_body http1_response_body(const struct http1_head *head,
+							   __u16 status, int to_head, int to_connect)
+{
+	if (status == 101 || (to_connect && status >= 200 && status < 300))
+		return HTTP1_BODY_TUNNEL;
+	if (to_head || status < 200 || status == 204 || status == 304)
+		return HTTP1_BODY_NONE;
+	if (head->chunked)
+		return HTTP1_BODY_CHUNKED;
+	if (head->has_length && !head->encoded)
+		return head->content_length ? HTTP1_BODY_LENGTH : HTTP1_BODY_NONE;
+	return HTTP1_BODY_CLOSE;
+}
+
+/* A chunk-size line that is being read: RFC 9112 section 7.1. All zero at its start. */
+struct http1_chunk {
+	__u64 size;
+	__u8 extension; /* what follows the digits is passed over */
+	__u8 done;	/* the line has ended */
+	__u8 bad;
+	__u8 pad[5];
+};
+
+#define HTTP1_CHUNK_LINE_MAX 24
+
+/* One character of the line, other than its end. */
+static __always_inline void http1_chunk_char(struct http1_chunk *chunk, __u8 c)
+{
+	__u8 letter = (c | 0x20) - 'a';
+
+	if (chunk->extension)
+		return;
+	if (c == ';' || c == '\r' || c == ' ' || c == '\t')
+		chunk->extension = 1;
+	else if (chunk->size >> 56 || (!http1_is_digit(c) && letter >= 6))
+		chunk->bad = 1;
+	else
+		chunk->size = chunk->size << 4 | (http1_is_digit(c) ? c - '0' : letter + 10);
+}
+
+/*
+ * Takes up to HTTP1_CHUNK_LINE_MAX of the piece's bytes; gives how many it took. Reading goes on in the
+ * next piece until chunk->done or chunk->bad.
+ */
+PIECE_FUNCTION __u32 http1_chunk_line(struct http1_chunk *chunk, const struct piece *piece, __u32 len)
+{
+	__u32 i;
+
+	if (!chunk || !piece)
+		return 0;
+	for (i = 0; i < HTTP1_CHUNK_LINE_MAX && i < len; i++) {
+		if (piece->data[i] == '\n') {
+			chunk->done = 1;
+			return i + 1;
+		}
+		http1_chunk_char(chunk, piece->data[i]);
+		if (chunk->bad)
+			break;
+	}
+	return i;
+}
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * State of one connection in the kernel, and of one call on it. A probe fills a struct walk and
+ * hands it with the connection's struct conn to conn_walk(), which takes the call's bytes apart into
+ * messages and writes records.
+ */
+#ifndef WEFT_CONN_BPF_H
+#define WEFT_CONN_BPF_H
+
+#include "abi/config.h"
+#include "abi/event.h"
+#include "classify/http1.h"
+
+enum direction {
+	DIR_IN,
+	DIR_OUT,
+};
+
+/* Where in a message the next byte of a direction stands. */
+enum flow_phase {
+	FLOW_START, /* the first byte of a message is due */
+	FLOW_HEAD,
+	FLOW_BODY, /* `left` bytes to go */
+	FLOW_CHUNK_SIZE,
+	FLOW_CHUNK_DATA, /* `left` bytes to go, the final CRLF not counted in */
+	FLOW_CHUNK_CRLF, /* `left` bytes of it to go */
+	FLOW_TRAILER,
+	FLOW_CLOSE, /* the body ends with the connection */
+};
+
+#define FLOW_CARRY_MAX 96
+
+/* One direction of a connection. */
+struct flow {
+	__u64 left;
+	__u64 body;	/* body bytes of the current message so far */
+	__u64 first_ns; /* first byte of the current message */
+	__u64 last_ns;	/* its last byte so far */
+	struct http1_head head;
+	struct http1_chunk chunk;
+	__u32 first_seq; /* TCP sequence number of the current message's first byte */
+	__u32 exchange;
+	__u32 head_sent; /* bytes of the head that were captured */
+	__u16 status;
+	__u8 phase;
+	__u8 is_request;
+	__u8 mute;  /* the message is walked and not reported */
+	__u8 misses; /* calls in a row that did not start a message, saturating */
+	__u8 carry_len;
+	__u8 interim; /* the current response is a 1xx */
+	/* bytes of a line that has not ended, kept to be read together with what follows */
+	__u8 carry[FLOW_CARRY_MAX];
+};
+
+enum conn_verdict {
+	VERDICT_UNDECIDED,
+	VERDICT_TRACED,
+	VERDICT_OPAQUE, /* another protocol: not looked at again */
+};
+
+#define CONN_EXCHANGES_MAX 256 /* unanswered requests on one connection: a power of two */
+#define CONN_MISSES_MAX	   4  /* calls that may be no message before an undecided connection is opaque */
+#define CONN_RESYNC_MAX	   64 /* the same on a connection that has carried messages */
+
+/* A server request in progress, as spans will name it. Ids are words here: cheaper to copy. */
+struct request_ref {
+	__u64 conn; /* cookie of the socket that it came in on, 0: none */
+	__u64 trace_id[2];
+	__u64 span_id;
+};
+
+/* Key: socket (socket storage), or its address where storage cannot be had. Deleted with the socket. */
+struct conn {
+	struct flow flow[2]; /* by enum direction */
+	__u64 cookie;
+	__u64 peer_cookie; /* of the other end of a unix socket */
+	/* bit (exchange % CONN_EXCHANGES_MAX): the request's method was HEAD */
+	__u64 to_head[CONN_EXCHANGES_MAX / 64];
+	__u32 requests;	   /* exchanges begun: serial number of the last one */
+	__u32 answered;	   /* exchanges whose final response has ended */
+	__u32 seq_base;	   /* first sequence number of the server's direction */
+	__u32 reader_tid;  /* thread that read the current request (servers) */
+	__u32 seen_seq;	   /* copied_seq as of the last receive: tells what splice took unseen */
+	__u16 family;
+	__u16 pad2;
+	__u8 verdict;
+	__u8 role;
+	__u8 unit;	  /* enum unit_kind of the process, as of the last request */
+	__u8 to_connect;  /* the last request's method was CONNECT */
+	__u8 closed;
+	__u8 fd_checked;
+	__u8 opened_for; /* `parent` was noted when the connection was opened, and not used yet */
+	__u8 pad[3];
+	struct conn_tuple tuple;
+	struct request_ref own;	   /* the last request on this connection */
+	struct request_ref parent; /* clients: the server request that it was made for */
+};
+
+#define HEAD_ROOM 256 /* of walk.room: the largest record without its head */
+#define WALK_SEGMENTS_MAX 64
+
+/* One call on a connection: where its bytes are in the program's memory, and how far they were read. */
+struct walk {
+	__u64 sk;	/* address of the struct sock */
+	__u64 now_ns;
+	__u64 iov;	/* address of the next struct iovec, 0: no list */
+	__u64 seg_base; /* current segment */
+	__u64 seg_len;
+	__u64 seg_start; /* its offset in the call */
+	__u32 n_iov;	 /* segments behind the current one */
+	__u32 len;	 /* bytes that the call moved */
+	__u32 at;	 /* bytes dealt with */
+	__u32 got;	 /* bytes that capture_fill() has put into the piece */
+	__u32 pid;
+	__u32 tid;
+	__u8 dir;
+	__u8 busy;
+	__u8 no_buffer; /* the bytes cannot be read */
+	__u8 pad;
+	/* a record's fixed part ends where piece.data starts */
+	__u8 room[HEAD_ROOM] __attribute__((aligned(8)));
+	struct piece piece;
+};
+
+/*
+ * A global subprogram: the verifier looks at it once, with arguments of which it knows nothing but
+ * their types, instead of once for each way to each call.
+ */
+#define SUBPROGRAM __attribute__((noinline))
+
+/* Takes the call's bytes apart: conn.bpf.c. */
+int conn_walk(struct conn *conn, struct walk *walk);
+
+/* The connection, or its reading side, is at its end: `error` is an errno or 0. */
+int conn_finish(struct conn *conn, struct walk *walk, int error);
+
+/*
+ * Puts up to `want` bytes from walk->at on into the piece, behind `skip` bytes that stand there. Gives
+ * the bytes read, or -EFAULT.
+ */
+int capture_fill(struct walk *walk, __u32 skip, __u32 want);
+
+/* Writes a record: `fixed` bytes that end at the piece, and the piece's first `len` bytes. */
+int capture_emit(struct walk *walk, __u32 fixed, __u32 len);
+
+/* Ids of a new request: from the thread's current request, or new ones. `event` is filled in. */
+int context_begin_client(struct conn *conn, struct walk *walk, struct event_request *event);
+int context_begin_server(struct conn *conn, struct walk *walk, struct event_request *event);
+
+/* The answer to the connection's current server request has ended: nobody serves it any more. */
+int context_end_server(struct conn *conn, struct walk *walk);
+
+/* The calling thread has read from the connection: an event loop now works for its request. */
+int context_resume(struct conn *conn);
+
+/* The calling thread, an event loop, opens the connection: notes the request that it does so for. */
+int context_open(struct conn *conn);
+
+#endif

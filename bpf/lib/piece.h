@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * A piece of a byte stream, copied out of a program's memory to be looked at. Built for BPF and for
+ * the host from this one text.
+ */
+#ifndef WEFT_LIB_PIECE_H
+#define WEFT_LIB_PIECE_H
+
+#include "abi/types.h"
+
+#define PIECE_MAX  2048 /* bytes that may count */
+#define PIECE_MASK (2 * PIECE_MAX - 1)
+
+/* Room for as many bytes again, and a word: what is read by index is masked, and never out of bounds. */
+struct piece {
+	__u8 data[2 * PIECE_MAX + 8];
+} __attribute__((aligned(8)));
+
+/*
+ * A function of a piece. In BPF it is a global subprogram: the verifier looks at it once, whoever
+ * calls it, instead of once for each turn of the caller's loop. Weak, for several objects have it.
+ */
+#ifdef __bpf__
+#define PIECE_FUNCTION __attribute__((weak, noinline))
+#define piece_load(p)  (*(const __u64 *)(p))
+#else
+#include <string.h>
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+#define PIECE_FUNCTION static inline
+/* Eight bytes as a little-endian word. BPF may load them unaligned, C may not. */
+static inline __u64 piece_load(const __u8 *p)
+{
+	__u64 word;
+
+	memcpy(&word, p, sizeof(word));
+	return word;
+}
+#endif
+
+/* The byte and the word at an index. */
+static __always_inline __u8 piece_byte(const struct piece *piece, __u32 at)
+{
+	return piece->data[at & PIECE_MASK];
+}
+
+static __always_inline __u64 piece_word(const struct piece *piece, __u32 at)
+{
+	return piece_load(piece->data + (at & PIECE_MASK));
+}
+
+#define PIECE_BYTES(c) (0x0101010101010101ULL * (__u8)(c))
+
+/* Index of the lowest byte of `word` whose top bit is set; `word` holds no other bits, and one. */
+static __always_inline __u32 piece_first(__u64 word)
+{
+	__u32 index = 0;
+
+	if (!(word & 0xffffffffULL)) {
+		word >>= 32;
+		index += 4;
+	}
+	if (!(word & 0xffff)) {
+		word >>= 16;
+		index += 2;
+	}
+	return index + !(word & 0xff);
+}
+
+/*
+ * Index of the first byte `c` at or behind `from`, eight bytes a step; `len` when there is none
+ * before `len`.
+ */
+PIECE_FUNCTION __u32 piece_find(const struct piece *piece, __u32 from, __u32 len, __u32 c)
+{
+	__u32 at = from & ~7u;
+	__u64 skip = ((1ULL << ((from & 7) * 8)) - 1); /* bytes of the first word before `from` */
+
+	if (!piece)
+		return len;
+	for (__u32 i = 0; i < PIECE_MAX / 8; i++) {
+		__u64 word;
+
+		if (at >= len)
+			break;
+		word = (piece_word(piece, at) ^ PIECE_BYTES(c)) | skip;
+		/* the lowest flagged byte is exact; higher ones may be flagged by the borrow */
+		word = (word - PIECE_BYTES(1)) & ~word & PIECE_BYTES(0x80);
+		if (word) {
+			at += piece_first(word);
+			return at < len ? at : len;
+		}
+		skip = 0;
+		at += 8;
+	}
+	return len;
+}
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Telling the watcher about the current process. */
+#ifndef WEFT_LIB_PROCESS_EVENT_BPF_H
+#define WEFT_LIB_PROCESS_EVENT_BPF_H
+
+#include "maps.bpf.h"
+
+static __always_inline void process_event_send(enum process_event_type type, __u32 pid)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct process_event *event = bpf_ringbuf_reserve(&process_events, sizeof(*event), 0);
+	__u64 from = 0, size = 0;
+
+	if (!event) {
+		stat_add(STAT_RING_FULL);
+		return;
+	}
+	event->type = type;
+	event->pid = pid;
+	event->parent_pid = task->real_parent->tgid;
+	bpf_get_current_comm(event->comm, sizeof(event->comm));
+	if (type != PROCESS_EXIT && task->mm) {
+		from = task->mm->arg_start;
+		size = task->mm->arg_end - from;
+	}
+	if (size > sizeof(event->args))
+		size = sizeof(event->args);
+	if (size && bpf_probe_read_user(event->args, size, (void *)from))
+		size = 0;
+	event->args_len = size;
+	bpf_ringbuf_submit(event, 0);
+}
+
+#endif

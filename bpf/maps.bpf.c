@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+#include "maps.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+struct events_map events SEC(".maps");
+struct process_events_map process_events SEC(".maps");
+struct conns_map conns SEC(".maps");
+struct conns_by_sk_map conns_by_sk SEC(".maps");
+struct conn_template_map conn_template SEC(".maps");
+struct units_map units SEC(".maps");
+struct ended_map ended SEC(".maps");
+struct processes_map processes SEC(".maps");
+struct stats_map stats SEC(".maps");
+struct scratch_map scratch SEC(".maps");
+struct control_map control SEC(".maps");
+
+const volatile struct weft_knobs knobs = {};

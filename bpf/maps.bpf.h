@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The maps of the kernel side: declared here, defined in maps.bpf.c. */
+#ifndef WEFT_MAPS_BPF_H
+#define WEFT_MAPS_BPF_H
+
+#include "abi/stats.h"
+#include "conn.bpf.h"
+
+/*
+ * Records for the pipeline. Sized by the option --ring-size before loading; 8 MiB hold 20 ms at
+ * about a million small records a second.
+ */
+struct events_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+};
+extern struct events_map events SEC(".maps");
+
+/* Records for the watcher: processes that appear and go. */
+struct process_events_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 << 10);
+};
+extern struct process_events_map process_events SEC(".maps");
+
+/*
+ * State of a connection, kept with its socket: freed with it, cannot leak. Made by the socket probes
+ * on a socket's first bytes.
+ */
+struct conns_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct conn);
+};
+extern struct conns_map conns SEC(".maps");
+
+/*
+ * The same by the socket's address, for probes that may not use socket storage (kprobes, io_uring).
+ * Made on a socket's first bytes, deleted when it closes; the size bounds what is followed at a time.
+ */
+struct conns_by_sk_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct conn);
+};
+extern struct conns_by_sk_map conns_by_sk SEC(".maps");
+
+/* A state of zeroes, for new entries of `conns_by_sk`: too large for a program's stack. Never written. */
+struct conn_template_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct conn);
+};
+extern struct conn_template_map conn_template SEC(".maps");
+
+/* What a thread is serving: context.bpf.c. Freed with the thread. */
+struct unit {
+	struct request_ref current;
+	__u64 mmsg;	   /* sendmmsg, recvmmsg: the vector of the call that is under way */
+	__u32 mmsg_next;   /* and the index of its next message */
+	__u32 multiplexes; /* another request came before one was answered: the thread cannot tell */
+};
+
+struct units_map {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct unit);
+};
+extern struct units_map units SEC(".maps");
+
+/*
+ * Server requests whose answer was ended by another thread than the one that read them: key is the
+ * span id. Written at the end of such a request, read before a parent is taken from a thread. An
+ * evicted entry only means that a thread's next request must come first to be noticed.
+ */
+struct ended_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u8);
+};
+extern struct ended_map ended SEC(".maps");
+
+/* Selection and unit kind by process. Written by the watcher and, on fork, by the kernel side. */
+struct processes_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct process_config);
+};
+extern struct processes_map processes SEC(".maps");
+
+/* Counters by enum stat_id. */
+struct stats_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, STAT_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+extern struct stats_map stats SEC(".maps");
+
+/* Room for one call per CPU and kind of caller (enum scratch_slot). */
+struct scratch_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 3);
+	__type(key, __u32);
+	__type(value, struct walk);
+};
+extern struct scratch_map scratch SEC(".maps");
+
+/* One page that the pipeline has mapped. */
+struct control_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct weft_control);
+};
+extern struct control_map control SEC(".maps");
+
+/* Set by user space between open and load. */
+extern const volatile struct weft_knobs knobs;
+
+enum scratch_slot {
+	SCRATCH_DATA,	/* socket calls */
+	SCRATCH_STATE,	/* state changes: also in softirq */
+	SCRATCH_URING,
+};
+
+/* Keeps the compiler from moving a bounds check away from the value that the verifier looks at. */
+#define verify_here(variable) asm volatile("" : "+r"(variable))
+
+static __always_inline void stat_add(enum stat_id id)
+{
+	__u32 key = id;
+	__u64 *count = bpf_map_lookup_elem(&stats, &key);
+
+	if (count)
+		(*count)++;
+}
+
+#endif

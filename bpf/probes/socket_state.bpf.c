@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/* Connections that are opened and that end. Runs in the caller's context or in softirq. */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "lib/socket_call.bpf.h"
+
+#define RCV_SHUTDOWN 1
+
+/* An event loop opens a connection: for whom it does so is known now, not when it comes to send. */
+static __always_inline void socket_opens(struct sock *sk)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct process_config *process = bpf_map_lookup_elem(&processes, &pid);
+	struct conn *conn;
+
+	if (!process || process->unit != UNIT_EVENT_LOOP || !socket_selected(sk))
+		return;
+	conn = bpf_sk_storage_get(&conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!conn) {
+		stat_add(STAT_NO_STATE);
+		return;
+	}
+	conn_init(conn, sk, bpf_get_socket_cookie(sk));
+	context_open(conn);
+}
+
+/*
+ * A client that only ends its sending side still waits for the answer; a server that does so has
+ * given it.
+ */
+static __always_inline void socket_closes(struct sock *sk, struct conn *conn, int state)
+{
+	int error = 0;
+
+	if (state == TCP_CLOSE)
+		error = sk->sk_err;
+	else if (conn->role == ROLE_CLIENT && !(sk->sk_shutdown & RCV_SHUTDOWN))
+		return;
+	socket_end(sk, conn, error, SCRATCH_STATE);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(sock_state, struct sock *sk, int before, int now)
+{
+	struct conn *conn;
+	__u64 key = (__u64)sk;
+
+	if (now != TCP_SYN_SENT && now != TCP_FIN_WAIT1 && now != TCP_LAST_ACK && now != TCP_CLOSE)
+		return 0;
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (now == TCP_SYN_SENT) {
+		socket_opens(sk);
+		return 0;
+	}
+	conn = bpf_sk_storage_get(&conns, sk, 0, 0);
+	if (conn)
+		socket_closes(sk, conn, now);
+	conn = bpf_map_lookup_elem(&conns_by_sk, &key);
+	if (conn) {
+		socket_closes(sk, conn, now);
+		if (now == TCP_CLOSE)
+			bpf_map_delete_elem(&conns_by_sk, &key);
+	}
+	return 0;
+}

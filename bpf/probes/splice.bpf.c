@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/*
+ * Reads of a TCP socket by splice(2), which the socket tracepoints do not see: TCP adjusts its receive
+ * window after every read, and the sequence number says how much was taken.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "lib/socket_call.bpf.h"
+
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(tcp_spliced, struct sock *sk)
+{
+	struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
+	struct walk *walk;
+	__u32 len;
+
+	if (!conn || conn->verdict != VERDICT_TRACED)
+		return 0;
+	if (current_call(bpf_get_current_task_btf()).nr != CALL_SPLICE)
+		return 0;
+	len = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq) - conn->seen_seq;
+	if ((int)len <= 0)
+		return 0;
+	walk = scratch_take(SCRATCH_DATA);
+	if (!walk)
+		return 0;
+	walk_init(walk, sk, DIR_IN, len);
+	walk->no_buffer = 1;
+	conn->seen_seq += len;
+	conn_walk(conn, walk);
+	scratch_give(walk);
+	return 0;
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""http.server with a thread for each connection: answers every path with the number in it."""
+
+import random
+import re
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+CODES = {"missing": 404, "broken": 500}
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if len(sys.argv) > 2:
+            time.sleep(random.random() * float(sys.argv[2]) / 1000)
+        body = (re.findall(r"\d+", self.path) or ["-"])[-1].encode()
+        self.send_response(CODES.get(self.path.split("/")[1], 200))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *args):
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    request_queue_size = 256
+    daemon_threads = True
+
+
+if __name__ == "__main__":
+    # backend.py PORT [LONGEST DELAY IN MS]
+    Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

@@ -1,0 +1,212 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""
+Tests of the tests: the span analysis with made-up spans. tests/e2e/run calls it first; alone:
+/usr/bin/python3 tests/e2e/selftest.py
+"""
+
+import io
+import json
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), part)
+                for part in ("../lib", "cases")]
+
+# pylint: disable=wrong-import-position
+import common
+import weft
+from spans import CLIENT, SERVER, Malformed, Spans, by_port, chain, load, span_from_json
+
+FRONT, MIDDLE, BACK = 80, 81, 82
+
+
+def attribute(key, value):
+    kind = "intValue" if isinstance(value, int) else "stringValue"
+    return {"key": key, "value": {kind: str(value)}}
+
+
+def raw(number, kind, port, span_id, parent="", trace=1, status=200):
+    """One span as OTLP JSON."""
+    attributes = [attribute("http.request.method", "GET"), attribute("server.port", port),
+                  attribute("url.path", f"/chain/{number}"),
+                  attribute("http.response.status_code", status)]
+    return {"traceId": f"{trace:032x}", "spanId": f"{span_id:016x}",
+            "parentSpanId": f"{parent:016x}" if parent else "", "name": "GET", "kind": kind,
+            "startTimeUnixNano": "1000", "endTimeUnixNano": "2000", "attributes": attributes}
+
+
+def request_of(number):
+    """A right tree of six spans: client, front, client, middle, client, back."""
+    base = number * 10 + 1
+    kinds = [(CLIENT, FRONT), (SERVER, FRONT), (CLIENT, MIDDLE), (SERVER, MIDDLE), (CLIENT, BACK),
+             (SERVER, BACK)]
+    return [raw(number, kind, port, base + i, base + i - 1 if i else "", number + 1)
+            for i, (kind, port) in enumerate(kinds)]
+
+
+def spans_of(*raws):
+    return Spans([span_from_json(one, {}) for one in raws])
+
+
+def hops_of(spans, count):
+    hops = [(name, by_port(port)) for name, port in (("front", FRONT), ("middle", MIDDLE),
+                                                     ("back", BACK))]
+    return chain(spans, hops, range(count))
+
+
+class Recorder:
+    """Stands in for a case: only the failures."""
+
+    def __init__(self):
+        self.failures = []
+
+    def fail(self, text):
+        self.failures.append(text)
+
+
+class Chains(unittest.TestCase):
+    def setUp(self):
+        self.raws = [one for n in range(10) for one in request_of(n)]
+
+    def test_right_trees(self):
+        for hop in hops_of(spans_of(*self.raws), 10):
+            self.assertEqual((hop.seen, hop.several, hop.client_above), (100.0, 0, 10))
+        self.assertEqual((hop.precision, hop.recall), (100.0, 100.0))
+        self.assertEqual((hop.entry_precision, hop.entry_recall), (100.0, 100.0))
+
+    def test_missing_server_span(self):
+        del self.raws[3]  # the middle of request 0
+        front, middle, back = hops_of(spans_of(*self.raws), 10)
+        self.assertEqual((front.once, middle.once, back.once), (10, 9, 10))
+        self.assertEqual((back.right, back.wrong, back.recall), (9, 0, 90.0))
+
+    def test_missing_parent(self):
+        self.raws[4]["parentSpanId"] = ""  # the call to the back of request 0 is a root
+        _, middle, back = hops_of(spans_of(*self.raws), 10)
+        self.assertEqual((middle.recall, back.recall, back.precision), (100.0, 90.0, 100.0))
+        self.assertEqual((back.entry_right, back.entry_wrong), (9, 0))
+
+    def test_wrong_parent(self):
+        other = self.raws[6 + 3]  # the middle of request 1
+        self.raws[4]["traceId"], self.raws[4]["parentSpanId"] = other["traceId"], other["spanId"]
+        self.raws[5]["traceId"] = other["traceId"]
+        _, _, back = hops_of(spans_of(*self.raws), 10)
+        self.assertEqual((back.right, back.wrong, back.entry_wrong), (9, 1, 1))
+        self.assertEqual((back.precision, back.entry_precision), (90.0, 90.0))
+        self.assertIn("hangs under", back.examples[0])
+
+    def test_several_server_spans(self):
+        self.raws.append(raw(0, SERVER, BACK, 9999, 5, 1))
+        self.assertEqual([h.several for h in hops_of(spans_of(*self.raws), 10)], [0, 0, 1])
+
+    def test_parents_in_a_circle(self):
+        self.raws[0]["parentSpanId"] = self.raws[5]["spanId"]
+        self.assertEqual(hops_of(spans_of(*self.raws), 10)[2].right, 10)
+
+    def test_client_span_of_another_request_above(self):
+        self.raws[5]["traceId"] = self.raws[6 + 4]["traceId"]
+        self.raws[5]["parentSpanId"] = self.raws[6 + 4]["spanId"]
+        self.assertEqual(hops_of(spans_of(*self.raws), 10)[2].client_above, 9)
+
+
+class Exchanges(unittest.TestCase):
+    def judge(self, raws, count=3, **options):
+        test = Recorder()
+        common.exchanges(test, spans_of(*raws), range(count), FRONT, **options)
+        return test.failures
+
+    def setUp(self):
+        self.raws = [one for n in range(3) for one in request_of(n)[:2]]
+
+    def test_right(self):
+        self.assertEqual(self.judge(self.raws), [])
+
+    def test_one_missing(self):
+        self.assertEqual(len(self.judge(self.raws[:-1])), 1)
+
+    def test_one_too_many(self):
+        self.assertEqual(len(self.judge(self.raws + [raw(0, SERVER, FRONT, 777, 1)])), 1)
+
+    def test_one_that_nobody_sent(self):
+        self.assertEqual(len(self.judge(self.raws + [raw(70, CLIENT, FRONT, 777)])), 1)
+
+    def test_not_joined(self):
+        self.raws[1]["parentSpanId"] = ""
+        self.assertIn("directly above", self.judge(self.raws)[0])
+
+    def test_other_port(self):
+        self.assertEqual(len(self.judge(self.raws + request_of(3)[2:4], 4)), 1)
+
+    def test_status_rules(self):
+        raws = [raw(0, SERVER, FRONT, 2, 1, status=404), raw(0, CLIENT, FRONT, 1, status=404)]
+        self.assertIn("span status and error.type", self.judge(raws, 1, status=404)[0])
+        raws[1]["status"] = {"code": 2}
+        raws[1]["attributes"].append(attribute("error.type", "404"))
+        self.assertEqual(self.judge(raws, 1, status=404), [])
+
+
+class Files(unittest.TestCase):
+    def load(self, *lines):
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as handle:
+            handle.write("".join(lines))
+            handle.flush()
+            return load(handle.name)
+
+    @staticmethod
+    def line(*raws):
+        group = {"resource": {"attributes": [attribute("process.pid", 7)]},
+                 "scopeSpans": [{"scope": {"name": "weft"}, "spans": list(raws)}]}
+        return json.dumps({"resourceSpans": [group]}) + "\n"
+
+    def test_loads(self):
+        spans = self.load(self.line(*request_of(0)), self.line(*request_of(1)))
+        self.assertEqual((len(spans), spans[0].resource["process.pid"]), (12, 7))
+        self.assertEqual(spans.parent(spans[1]), spans[0])
+
+    def test_unfinished_last_line(self):
+        self.assertEqual(len(self.load(self.line(*request_of(0)), '{"resource')), 6)
+
+    def test_malformed(self):
+        for key, value in (("traceId", "0" * 32), ("spanId", "ABCDEF0123456789"),
+                           ("startTimeUnixNano", 1000), ("parentSpanId", "12")):
+            with self.assertRaises(Malformed, msg=key):
+                self.load(self.line({**request_of(0)[0], key: value}))
+
+    def test_same_id_twice(self):
+        with self.assertRaises(Malformed):
+            self.load(self.line(*request_of(0)), self.line(*request_of(0)))
+
+
+class Counters(unittest.TestCase):
+    def test_text(self):
+        wanted = {"captured": 12, "exported": 10, "dropped": 2, "open": 0}
+        for line in ("weft: captured=12 exported=10 dropped=2 (ring=2)",
+                     "weft: captured 12 = exported 10 + dropped 2",
+                     "12 captured, 10 exported, 2 dropped"):
+            self.assertEqual(weft.counters_from_text("ready\n" + line + "\nbye\n"), wanted)
+        line = "captured 9 = exported 3 + dropped 2 (ring_full 2) + open 4"
+        self.assertEqual(weft.counters_from_text(line)["open"], 4)
+        self.assertIsNone(weft.counters_from_text("ready\ncaptured 3\n"))
+
+    def test_json(self):
+        tree = {"counters": {"captured": 5, "exported": 3, "dropped": {"ring": 1, "queue": 1}}}
+        self.assertEqual(weft.counters_from_json(tree),
+                         {"captured": 5, "exported": 3, "dropped": 2, "open": 0})
+        self.assertIsNone(weft.counters_from_json({"captured": 5}))
+
+
+def passes():
+    """Runs all of it quietly; prints what fails."""
+    out = io.StringIO()
+    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
+    result = unittest.TextTestRunner(stream=out).run(suite)
+    if not result.wasSuccessful():
+        print(out.getvalue())
+    return result.wasSuccessful()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program under test: started, watched, asked, stopped."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
+BINARY = os.path.join(BUILD, "weft")
+READY_S = 20
+
+
+class WeftError(Exception):
+    pass
+
+
+def find_key(tree, key):
+    """Value of the first `key` in nested JSON, None if there is none."""
+    if isinstance(tree, dict):
+        if key in tree:
+            return tree[key]
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for item in tree:
+            found = find_key(item, key)
+            if found is not None:
+                return found
+    return None
+
+
+def total(value):
+    """A counter given as a number, or as numbers by reason."""
+    return sum(total(v) for v in value.values()) if isinstance(value, dict) else int(value or 0)
+
+
+def counters_from_text(text):
+    """captured, exported, dropped, open of the last line that has the first three; else None."""
+    for line in reversed(text.splitlines()):
+        for form in (r"\b{}[ =:]+(\d+)", r"(\d+) {}\b"):
+            found = {key: re.search(form.format(key), line)
+                     for key in ("captured", "exported", "dropped")}
+            if all(found.values()):
+                still = re.search(form.format("open"), line)
+                return {**{key: int(m[1]) for key, m in found.items()},
+                        "open": int(still[1]) if still else 0}
+    return None
+
+
+def counters_from_json(tree):
+    values = {key: find_key(tree, key) for key in ("captured", "exported", "dropped")}
+    if any(value is None for value in values.values()):
+        return None
+    return {**{key: total(value) for key, value in values.items()},
+            "open": total(find_key(tree, "open"))}
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as handle:
+        return [int(child) for child in handle.read().split()]
+
+
+class Weft:
+    """
+    `weft run` with its export file and control socket in `directory`. `prefix`: words before the
+    command (to leave a namespace). The process leads a session of its own.
+    """
+
+    def __init__(self, directory, *args, exports=None, prefix=(), name="weft", env=None):
+        self.directory, self.prefix = directory, list(prefix)
+        self.spans_path = os.path.join(directory, f"{name}.jsonl")
+        self.socket = os.path.join(directory, f"{name}.sock")
+        self.log_path = os.path.join(directory, f"{name}.log")
+        self.stop_s = None
+        words = [BINARY, "run", "--socket", self.socket]
+        for export in exports or [f"file:{self.spans_path}"]:
+            words += ["--export", export]
+        self.started = time.monotonic()
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                self.prefix + words + list(args), stdin=subprocess.DEVNULL, stderr=log,
+                stdout=subprocess.DEVNULL, start_new_session=True,
+                env={**os.environ, **(env or {})})
+        self.pid = self.process.pid
+
+    @property
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as handle:
+            return handle.read()
+
+    def wait_ready(self):
+        """Seconds from start to the ready line."""
+        while time.monotonic() - self.started < READY_S:
+            if re.search(r"\bready\b", self.log):
+                return time.monotonic() - self.started
+            if self.process.poll() is not None:
+                raise WeftError(f"weft ended with {self.process.returncode} before it was ready: "
+                                f"{self.log.strip()[-600:]}")
+            time.sleep(0.002)
+        raise WeftError(f"weft was not ready after {READY_S} s: {self.log.strip()[-600:]}")
+
+    def ps(self):
+        """The answer of `weft ps --json`, parsed."""
+        done = subprocess.run(self.prefix + [BINARY, "ps", "--json", "--socket", self.socket],
+                              capture_output=True, text=True, timeout=10)
+        if done.returncode != 0:
+            raise WeftError(f"weft ps ended with {done.returncode}: {done.stderr.strip()[-300:]}")
+        return json.loads(done.stdout)
+
+    def counters(self):
+        """From the running daemon, or after its end from its last line. None: not told."""
+        if self.process.poll() is None:
+            return counters_from_json(self.ps())
+        return counters_from_text(self.log)
+
+    def pipeline(self):
+        """Process id of the pipeline, None while there is none."""
+        found = children(self.pid)
+        return found[0] if found else None
+
+    def send(self, number=signal.SIGTERM):
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def stop(self, number=signal.SIGTERM, limit=10):
+        """Ends it; returns its exit status. stop_s tells how long that took."""
+        begin = time.monotonic()
+        self.send(number)
+        try:
+            self.process.wait(limit)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self.stop_s = time.monotonic() - begin
+        return self.process.returncode
+
+    def kill(self):
+        """Whatever is left of it goes, the pipeline too."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()

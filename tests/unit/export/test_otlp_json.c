@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "spans.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+#include "export/otlp_json.h"
+
+struct fixture {
+	sd_event *loop;
+	struct export_counters counters;
+	struct batch_queue queue;
+	struct bytes line;
+	json_t *json;
+};
+
+static void on_ready(void *owner)
+{
+	(void)owner;
+}
+
+static int setup(void **state)
+{
+	static struct fixture fixture;
+	const struct export_options options = { .batch_delay_ns = NS_PER_SEC };
+
+	memset(&fixture, 0, sizeof(fixture));
+	assert_true(sd_event_new(&fixture.loop) >= 0);
+	fixture.queue = (struct batch_queue){
+		.codec = &otlp_json_codec, .counters = &fixture.counters, .ready = on_ready
+	};
+	assert_true(batch_queue_init(&fixture.queue, &options, fixture.loop) >= 0);
+	*state = &fixture;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	json_decref(fixture->json);
+	batch_queue_clear(&fixture->queue);
+	bytes_free(&fixture->line);
+	sd_event_unref(fixture->loop);
+	return 0;
+}
+
+static void add(struct fixture *fixture, struct span *span)
+{
+	assert_non_null(span);
+	batch_queue_add(&fixture->queue, span);
+	span_free(span);
+}
+
+/* The batch's line, which must be one, and parsed. */
+static json_t *line(struct fixture *fixture)
+{
+	struct batch *batch;
+	json_error_t error;
+
+	batch_queue_seal(&fixture->queue);
+	batch = batch_queue_take(&fixture->queue);
+	assert_non_null(batch);
+	assert_int_equal(otlp_json_line(batch, &fixture->line), 0);
+	batch_queue_put_back(&fixture->queue, batch);
+	assert_ptr_equal(memchr(fixture->line.data, '\n', fixture->line.len),
+			 fixture->line.data + fixture->line.len - 1);
+	fixture->json = json_loadb((const char *)fixture->line.data, fixture->line.len,
+				   JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+	if (!fixture->json)
+		fail_msg("%s in %.*s", error.text, (int)fixture->line.len, fixture->line.data);
+	return fixture->json;
+}
+
+static json_t *group(json_t *json, size_t i)
+{
+	return json_array_get(json_object_get(json, "resourceSpans"), i);
+}
+
+static json_t *scope_of(json_t *resource_spans)
+{
+	json_t *scopes = json_object_get(resource_spans, "scopeSpans");
+
+	assert_int_equal(json_array_size(scopes), 1);
+	return json_array_get(scopes, 0);
+}
+
+static json_t *span_of(json_t *resource_spans, size_t i)
+{
+	return json_array_get(json_object_get(scope_of(resource_spans), "spans"), i);
+}
+
+static void assert_text(json_t *object, const char *key, const char *text)
+{
+	json_t *member = json_object_get(object, key);
+
+	assert_true(json_is_string(member));
+	assert_string_equal(json_string_value(member), text);
+}
+
+static void assert_number(json_t *object, const char *key, json_int_t number)
+{
+	json_t *member = json_object_get(object, key);
+
+	assert_true(json_is_integer(member));
+	assert_int_equal(json_integer_value(member), number);
+}
+
+/* The value of the i-th attribute, whose key is checked. */
+static json_t *value_of(json_t *object, size_t i, const char *key)
+{
+	json_t *attribute = json_array_get(json_object_get(object, "attributes"), i);
+
+	assert_text(attribute, "key", key);
+	return json_object_get(attribute, "value");
+}
+
+static void one_span_is_as_the_specification_says(void **state)
+{
+	struct resource *shop = test_resource("shop");
+	struct span *span = test_span(shop, 0x1f);
+	struct fixture *fixture = *state;
+	json_t *json;
+	json_t *got;
+
+	memset(span->parent_id, 0x07, SPAN_ID_LEN);
+	add(fixture, span);
+	resource_unref(shop);
+	json = line(fixture);
+	assert_int_equal(json_array_size(json_object_get(json, "resourceSpans")), 1);
+	assert_text(group(json, 0), "schemaUrl", SEMCONV_SCHEMA_URL);
+	got = json_object_get(group(json, 0), "resource");
+	assert_text(value_of(got, 0, "service.name"), "stringValue", "shop");
+	assert_text(value_of(got, 1, "process.pid"), "intValue", "4321");
+	assert_text(json_object_get(scope_of(group(json, 0)), "scope"), "name", "weft");
+	assert_text(scope_of(group(json, 0)), "schemaUrl", SEMCONV_SCHEMA_URL);
+
+	got = span_of(group(json, 0), 0);
+	assert_text(got, "traceId", "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf");
+	assert_text(got, "spanId", "101112131415161f");
+	assert_text(got, "parentSpanId", "0707070707070707");
+	assert_text(got, "name", "GET /users/{id}");
+	assert_number(got, "kind", 2);
+	assert_number(got, "flags", 0x103);
+	assert_text(got, "startTimeUnixNano", "1767323045678000000");
+	assert_text(got, "endTimeUnixNano", "1767323045679500000");
+	assert_text(value_of(got, 0, "http.request.method"), "stringValue", "GET");
+	assert_text(value_of(got, 2, "http.response.status_code"), "intValue", "200");
+	assert_null(json_object_get(got, "status"));
+	assert_null(json_object_get(got, "droppedAttributesCount"));
+}
+
+static void hostile_text_stays_one_string(void **state)
+{
+	static const char text[] = "a\"b\\c\nd\r\t\0\x01\x1f\x7f/\xc3\xa9\xe2\x80\xa8\xf0\x9f\x98\x80\"}";
+	static struct span_builder builder;
+	struct fixture *fixture = *state;
+	json_t *got;
+
+	span_builder_init(&builder);
+	builder.span.name = span_text(&builder, (struct view){ text, sizeof(text) - 1 });
+	span_set_string(&builder, "text", (struct view){ text, sizeof(text) - 1 });
+	add(fixture, span_new(&builder));
+	got = span_of(group(line(fixture), 0), 0);
+	assert_int_equal(json_string_length(json_object_get(got, "name")), sizeof(text) - 1);
+	assert_memory_equal(json_string_value(json_object_get(got, "name")), text,
+			    sizeof(text) - 1);
+	got = json_object_get(value_of(got, 0, "text"), "stringValue");
+	assert_int_equal(json_string_length(got), sizeof(text) - 1);
+	assert_memory_equal(json_string_value(got), text, sizeof(text) - 1);
+}
+
+static void every_kind_of_value_is_written(void **state)
+{
+	static struct span_builder builder;
+	struct fixture *fixture = *state;
+	json_t *got;
+
+	span_builder_init(&builder);
+	builder.span.status = SPAN_STATUS_ERROR;
+	builder.span.status_message = span_text(&builder, VIEW("reset"));
+	builder.span.trace_state = span_text(&builder, VIEW("ot=th:c"));
+	builder.span.dropped_attributes = 4;
+	span_set_string(&builder, "empty", VIEW(""));
+	span_set_int(&builder, "least", INT64_MIN);
+	span_set_double(&builder, "tenth", 0.1);
+	span_set_double(&builder, "nan", NAN);
+	span_set_double(&builder, "less", -INFINITY);
+	span_set_bool(&builder, "yes", true);
+	add(fixture, span_new(&builder));
+	got = span_of(group(line(fixture), 0), 0);
+	assert_text(value_of(got, 0, "empty"), "stringValue", "");
+	assert_text(value_of(got, 1, "least"), "intValue", "-9223372036854775808");
+	assert_true(json_real_value(json_object_get(value_of(got, 2, "tenth"), "doubleValue")) ==
+		    0.1);
+	assert_text(value_of(got, 3, "nan"), "doubleValue", "NaN");
+	assert_text(value_of(got, 4, "less"), "doubleValue", "-Infinity");
+	assert_true(json_is_true(json_object_get(value_of(got, 5, "yes"), "boolValue")));
+	assert_number(json_object_get(got, "status"), "code", 2);
+	assert_text(json_object_get(got, "status"), "message", "reset");
+	assert_text(got, "traceState", "ot=th:c");
+	assert_number(got, "droppedAttributesCount", 4);
+	assert_null(json_object_get(got, "parentSpanId"));
+}
+
+static void spans_stand_under_their_resource(void **state)
+{
+	struct resource *resources[] = { test_resource("shop"), test_resource("cart"), NULL };
+	struct fixture *fixture = *state;
+	json_t *json;
+
+	for (uint8_t i = 0; i < 5; i++)
+		add(fixture, test_span(resources[i % 3], i));
+	resource_unref(resources[0]);
+	resource_unref(resources[1]);
+	json = line(fixture);
+	assert_int_equal(json_array_size(json_object_get(json, "resourceSpans")), 3);
+	assert_text(span_of(group(json, 0), 0), "spanId", "1011121314151600");
+	assert_text(span_of(group(json, 0), 1), "spanId", "1011121314151603");
+	assert_text(span_of(group(json, 1), 1), "spanId", "1011121314151604");
+	assert_null(span_of(group(json, 1), 2));
+	assert_true(json_is_object(json_object_get(group(json, 2), "resource")));
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(one_span_is_as_the_specification_says),
+		TEST(hostile_text_stays_one_string),
+		TEST(every_kind_of_value_is_written),
+		TEST(spans_stand_under_their_resource),
+	};
+
+	return cmocka_run_group_tests_name("export/otlp_json", tests, NULL, NULL);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel side's programs and maps: chooses hooks, loads and attaches them, and hands out what the
+ * watcher needs. All of it needs the watcher's capabilities.
+ */
+#ifndef WEFT_ATTACH_LOADER_H
+#define WEFT_ATTACH_LOADER_H
+
+#include <stdint.h>
+
+#include "attach/hooks.h"
+#include "bpf/abi/config.h"
+#include "bpf/abi/stats.h"
+
+struct loader;
+
+#define LOADER_REASON_MAX 256
+
+/* What became of each hook of a surface. */
+struct surface_state {
+	int chosen; /* index of the hook in use, -1: none */
+	char reasons[SURFACE_HOOKS_MAX][LOADER_REASON_MAX]; /* why not: empty if chosen or not tried */
+};
+
+struct loader_options {
+	struct weft_knobs knobs;
+	uint32_t ring_size; /* bytes, a power of two */
+};
+
+struct kernel_counters {
+	uint64_t stats[STAT_MAX];
+	uint64_t missed; /* program runs that the kernel left out (recursion) */
+};
+
+/*
+ * Chooses hooks and loads them; nothing runs yet. On failure *ret_state tells why for every surface.
+ * -ENOENT: the kernel has no BTF; -EPERM: not allowed; -EOPNOTSUPP: a required surface has no hook that
+ * works here; -ENOMEM; other errors of bpf(2).
+ */
+int loader_new(const struct loader_options *options, struct surface_state ret_state[SURFACE_MAX],
+	       struct loader **ret_loader);
+
+/* Attaches what was loaded. A hook that cannot be attached is noted in `state`. As loader_new(). */
+int loader_attach(struct loader *loader, struct surface_state state[SURFACE_MAX]);
+
+/* Detaches everything; maps stay. */
+void loader_detach(struct loader *loader);
+
+/* Descriptors of maps; the loader keeps them. */
+int loader_events_fd(const struct loader *loader);
+int loader_process_events_fd(const struct loader *loader);
+int loader_control_fd(const struct loader *loader);
+
+/* Sets, reads and removes an entry of the process table. -errno. */
+int loader_process_set(struct loader *loader, uint32_t pid, struct process_config config);
+int loader_process_get(const struct loader *loader, uint32_t pid, struct process_config *ret_config);
+
+/* Sums the counters over all CPUs. -errno. */
+int loader_counters(const struct loader *loader, struct kernel_counters *ret_counters);
+
+/* Detaches and frees; NULL is accepted. Returns NULL. */
+struct loader *loader_free(struct loader *loader);
+
+#endif

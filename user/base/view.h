@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A view is a range of bytes that somebody else owns: never NUL-terminated, any byte value.
+ */
+#ifndef WEFT_BASE_VIEW_H
+#define WEFT_BASE_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+struct view {
+	const char *data;
+	size_t len;
+};
+
+/* A view of a string literal. */
+#define VIEW(literal)	   ((struct view){ .data = (literal), .len = sizeof(literal) - 1 })
+#define VIEW_INIT(literal) { .data = (literal), .len = sizeof(literal) - 1 }
+
+static inline struct view view_of(const char *string)
+{
+	return (struct view){ .data = string, .len = string ? strlen(string) : 0 };
+}
+
+static inline bool view_equal(struct view a, struct view b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+/* Equality of ASCII text without regard to case. */
+static inline bool view_equal_nocase(struct view a, struct view b)
+{
+	return a.len == b.len && (a.len == 0 || strncasecmp(a.data, b.data, a.len) == 0);
+}
+
+static inline bool view_starts_with(struct view view, struct view prefix)
+{
+	return view.len >= prefix.len &&
+	       (prefix.len == 0 || memcmp(view.data, prefix.data, prefix.len) == 0);
+}
+
+/* The part of the view from `from` to its end; an empty view when `from` lies behind the end. */
+static inline struct view view_from(struct view view, size_t from)
+{
+	if (from >= view.len)
+		return (struct view){ .data = view.data ? view.data + view.len : NULL, .len = 0 };
+	return (struct view){ .data = view.data + from, .len = view.len - from };
+}
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/option.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ALL_COMMANDS (CONFIG_RUN | CONFIG_DOCTOR | CONFIG_PS | CONFIG_TAIL)
+#define FIELD(field) .offset = offsetof(struct config, field)
+#define MIB	     (1ull << 20)
+#define NS_PER_MS    1000000ull
+#define PATH_LIMIT   4095
+
+static const struct option_word log_levels[] = {
+	{ "error", LOG_LEVEL_ERROR },  { "warning", LOG_LEVEL_WARNING },
+	{ "warn", LOG_LEVEL_WARNING }, { "info", LOG_LEVEL_INFO },
+	{ "debug", LOG_LEVEL_DEBUG },  { NULL, 0 },
+};
+
+static const struct option_word compressions[] = {
+	{ "gzip", CONFIG_COMPRESSION_GZIP },
+	{ "none", CONFIG_COMPRESSION_NONE },
+	{ NULL, 0 },
+};
+
+static const struct option_word otlp_protocols[] = {
+	{ "http/protobuf", 0 },
+	{ NULL, 0 },
+};
+
+const char *const option_groups[GROUP_MAX] = {
+	[GROUP_TARGETS] = "Where spans go",
+	[GROUP_SELECTION] = "What is traced",
+	[GROUP_CAPTURE] = "What is captured",
+	[GROUP_OTLP] = "OTLP",
+	[GROUP_BATCH] = "Batches",
+	[GROUP_RESOURCE] = "Resource attributes",
+	[GROUP_DAEMON] = "The daemon",
+};
+
+/* clang-format off */
+const struct option options[] = {
+	{ .name = "config", .type = TYPE_READABLE, .group = GROUP_DAEMON, FIELD(file),
+	  .commands = ALL_COMMANDS, .flags = OPTION_NO_FILE, .argument = "FILE", .max = PATH_LIMIT,
+	  .help = "read options from this YAML file; flags win over it, it wins over the "
+		  "environment" },
+
+	{ .name = "export", .type = TYPE_TARGET, .group = GROUP_TARGETS, FIELD(targets),
+	  .commands = CONFIG_RUN | CONFIG_DOCTOR, .argument = "TARGET", .max = PATH_LIMIT,
+	  .items_max = 8,
+	  .help = "stdout (a line a span), file:PATH (OTLP JSON lines) or http[s]://host:port "
+		  "(OTLP); may be repeated; without it the address in the environment, or else "
+		  "stdout" },
+
+	{ .name = "pid", .type = TYPE_NUMBERS, .group = GROUP_SELECTION, FIELD(pids),
+	  .commands = CONFIG_RUN, .argument = "N", .min = 1, .max = 4194304,
+	  .items_max = CONFIG_NUMBERS_MAX,
+	  .help = "trace this process; may be repeated; without --pid and --exe all are traced" },
+	{ .name = "exe", .type = TYPE_GLOB, .group = GROUP_SELECTION, FIELD(exes),
+	  .commands = CONFIG_RUN, .argument = "GLOB", .max = PATH_LIMIT, .items_max = 64,
+	  .help = "trace processes whose executable matches, '*/python3*'; may be repeated" },
+	{ .name = "port", .type = TYPE_NUMBERS, .group = GROUP_SELECTION, FIELD(ports),
+	  .commands = CONFIG_RUN, .argument = "LIST", .min = 1, .max = 65535, .items_max = 16,
+	  .help = "trace connections with one of these ports at either end; may be repeated" },
+	{ .name = "duration", .type = TYPE_SECONDS, .group = GROUP_DAEMON, FIELD(duration_ns),
+	  .commands = CONFIG_RUN, .preset = "0", .argument = "S", .unit = "seconds",
+	  .max = 31536000,
+	  .help = "stop after so many seconds, 0.5 for half a one; 0: run until a signal comes" },
+
+	{ .name = "request_head", .type = TYPE_NUMBER, .group = GROUP_CAPTURE, FIELD(request_head),
+	  .commands = CONFIG_RUN, .preset = "8192", .argument = "BYTES", .unit = "bytes",
+	  .min = 256, .max = 8192,
+	  .help = "read so much of a request's head; never its body" },
+	{ .name = "response_head", .type = TYPE_NUMBER, .group = GROUP_CAPTURE,
+	  FIELD(response_head),
+	  .commands = CONFIG_RUN, .preset = "1024", .argument = "BYTES", .unit = "bytes", .min = 64,
+	  .max = 8192,
+	  .help = "read so much of a response's head; never its body" },
+	{ .name = "query_keys", .type = TYPE_KEYS, .group = GROUP_CAPTURE, FIELD(query_keys),
+	  .commands = CONFIG_RUN, .argument = "LIST", .max = 128, .items_max = 64,
+	  .help = "keep the values of these keys in query strings; all others become REDACTED" },
+	{ .name = "command_args", .type = TYPE_BOOL, .group = GROUP_CAPTURE, FIELD(command_args),
+	  .commands = CONFIG_RUN, .preset = "false",
+	  .help = "add process.command_args to the resource; arguments may hold secrets" },
+
+	{ .name = "otlp.traces_endpoint", .type = TYPE_URL, .group = GROUP_OTLP,
+	  FIELD(otlp_traces_endpoint),
+	  .commands = CONFIG_RUN | CONFIG_DOCTOR, .flags = OPTION_NO_FLAG | OPTION_NO_FILE,
+	  .max = PATH_LIMIT,
+	  .variables = { "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" },
+	  .help = "send spans to exactly this URL, unless --export says something else" },
+	{ .name = "otlp.endpoint", .type = TYPE_URL, .group = GROUP_OTLP, FIELD(otlp_endpoint),
+	  .commands = CONFIG_RUN | CONFIG_DOCTOR, .flags = OPTION_NO_FLAG | OPTION_NO_FILE,
+	  .max = PATH_LIMIT,
+	  .variables = { "OTEL_EXPORTER_OTLP_ENDPOINT" },
+	  .help = "the same, with /v1/traces added" },
+	{ .name = "tempo.http_endpoint", .type = TYPE_URL, .group = GROUP_OTLP,
+	  FIELD(tempo_http_endpoint),
+	  .commands = CONFIG_RUN | CONFIG_DOCTOR, .flags = OPTION_NO_FLAG | OPTION_NO_FILE,
+	  .max = PATH_LIMIT,
+	  .variables = { "TEMPO_OTLP_HTTP_ENDPOINT" },
+	  .help = "the same, when the names above are not set" },
+	{ .name = "tempo.endpoint", .type = TYPE_URL, .group = GROUP_OTLP, FIELD(tempo_endpoint),
+	  .commands = CONFIG_RUN | CONFIG_DOCTOR, .flags = OPTION_NO_FLAG | OPTION_NO_FILE,
+	  .max = PATH_LIMIT,
+	  .variables = { "TEMPO_ENDPOINT" },
+	  .help = "the same, when the names above are not set" },
+	{ .name = "tempo.grpc_endpoint", .type = TYPE_TEXT, .group = GROUP_OTLP,
+	  FIELD(tempo_grpc_endpoint),
+	  .commands = CONFIG_RUN | CONFIG_DOCTOR, .flags = OPTION_NO_FLAG | OPTION_NO_FILE,
+	  .max = PATH_LIMIT,
+	  .variables = { "TEMPO_OTLP_GRPC_ENDPOINT" },
+	  .help = "not supported yet: set TEMPO_OTLP_HTTP_ENDPOINT" },
+
+	{ .name = "otlp.headers", .type = TYPE_HEADERS, .group = GROUP_OTLP, FIELD(otlp_headers),
+	  .commands = CONFIG_RUN, .flags = OPTION_SECRET, .argument = "LIST", .max = 4096,
+	  .items_max = 32,
+	  .variables = { "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS" },
+	  .help = "headers of export requests, name=value,... with %XX for special characters; "
+		  "other users of this host can read a command line: keep tokens in the file" },
+	{ .name = "otlp.timeout", .type = TYPE_NUMBER, .group = GROUP_OTLP, FIELD(otlp_timeout_ns),
+	  .commands = CONFIG_RUN, .preset = "10000", .argument = "MS", .unit = "milliseconds",
+	  .min = 1, .max = 600000, .scale = NS_PER_MS,
+	  .variables = { "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT" },
+	  .help = "give up on an export request after so long" },
+	{ .name = "otlp.compression", .type = TYPE_WORD, .group = GROUP_OTLP,
+	  FIELD(otlp_compression),
+	  .commands = CONFIG_RUN, .preset = "gzip", .argument = "WORD", .words = compressions,
+	  .variables = { "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+			 "OTEL_EXPORTER_OTLP_COMPRESSION" },
+	  .help = "compression of export requests" },
+	{ .name = "otlp.protocol", .type = TYPE_WORD, .group = GROUP_OTLP, FIELD(otlp_protocol),
+	  .commands = CONFIG_RUN, .preset = "http/protobuf", .argument = "WORD",
+	  .words = otlp_protocols,
+	  .hint = "grpc and http/json are not supported yet: export to the OTLP/HTTP port, usually "
+		  "4318",
+	  .variables = { "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL" },
+	  .help = "encoding and transport of export requests" },
+	{ .name = "otlp.certificate", .type = TYPE_READABLE, .group = GROUP_OTLP,
+	  FIELD(otlp_certificate),
+	  .commands = CONFIG_RUN, .argument = "FILE", .max = PATH_LIMIT,
+	  .variables = { "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+			 "OTEL_EXPORTER_OTLP_CERTIFICATE" },
+	  .help = "trust these authorities (PEM) instead of the system's" },
+	{ .name = "otlp.client_certificate", .type = TYPE_READABLE, .group = GROUP_OTLP,
+	  FIELD(otlp_client_certificate), .commands = CONFIG_RUN, .argument = "FILE",
+	  .max = PATH_LIMIT,
+	  .variables = { "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+			 "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE" },
+	  .help = "show this certificate (PEM) to the collector" },
+	{ .name = "otlp.client_key", .type = TYPE_READABLE, .group = GROUP_OTLP,
+	  FIELD(otlp_client_key),
+	  .commands = CONFIG_RUN, .argument = "FILE", .max = PATH_LIMIT,
+	  .variables = { "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY" },
+	  .help = "key (PEM) of the client certificate" },
+
+	{ .name = "bsp.schedule_delay", .type = TYPE_NUMBER, .group = GROUP_BATCH,
+	  FIELD(batch_delay_ns),
+	  .commands = CONFIG_RUN, .preset = "5000", .argument = "MS", .unit = "milliseconds",
+	  .min = 1, .max = 600000, .scale = NS_PER_MS, .variables = { "OTEL_BSP_SCHEDULE_DELAY" },
+	  .help = "send a batch that is not full after so long" },
+	/*
+	 * The specification's 2048 are meant for one process. weft queues for a whole host: at
+	 * 10,000 spans a second 2048 would be lost in the 0.2 s that a collector takes to collect
+	 * its garbage. 8192 bridge 0.8 s and take some 10 MB when they are full, nothing before.
+	 */
+	{ .name = "bsp.max_queue_size", .type = TYPE_NUMBER, .group = GROUP_BATCH,
+	  FIELD(queue_size),
+	  .commands = CONFIG_RUN, .preset = "8192", .argument = "N", .unit = "spans", .min = 1,
+	  .max = 1048576,
+	  .variables = { "OTEL_BSP_MAX_QUEUE_SIZE" },
+	  .help = "keep so many spans while the backend is slow or away; more are dropped and "
+		  "counted" },
+	{ .name = "bsp.max_export_batch_size", .type = TYPE_NUMBER, .group = GROUP_BATCH,
+	  FIELD(batch_size),
+	  .commands = CONFIG_RUN, .preset = "512", .argument = "N", .unit = "spans", .min = 1,
+	  .max = 65536,
+	  .variables = { "OTEL_BSP_MAX_EXPORT_BATCH_SIZE" },
+	  .help = "send at most so many spans in one request" },
+
+	{ .name = "service_name", .type = TYPE_TEXT, .group = GROUP_RESOURCE, FIELD(service_name),
+	  .commands = CONFIG_RUN, .argument = "NAME", .max = 255,
+	  .variables = { "OTEL_SERVICE_NAME" },
+	  .help = "service.name of everything that is traced, instead of each process' own" },
+	{ .name = "resource_attributes", .type = TYPE_PAIRS, .group = GROUP_RESOURCE,
+	  FIELD(resource),
+	  .commands = CONFIG_RUN, .argument = "LIST", .max = 4096, .items_max = 24,
+	  .variables = { "OTEL_RESOURCE_ATTRIBUTES" },
+	  .help = "attributes of every resource, key=value,... with %XX for special characters" },
+	{ .name = "cluster_name", .type = TYPE_TEXT, .group = GROUP_RESOURCE, FIELD(cluster_name),
+	  .commands = CONFIG_RUN, .argument = "NAME", .max = 255,
+	  .variables = { "TRACE_CLUSTER_NAME" },
+	  .help = "k8s.cluster.name, unless the attributes have it" },
+	{ .name = "environment", .type = TYPE_TEXT, .group = GROUP_RESOURCE, FIELD(environment),
+	  .commands = CONFIG_RUN, .argument = "NAME", .max = 255,
+	  .variables = { "TRACE_ENVIRONMENT" },
+	  .help = "deployment.environment.name, unless the attributes have it" },
+
+	{ .name = "log_level", .type = TYPE_WORD, .group = GROUP_DAEMON, FIELD(log_level),
+	  .commands = CONFIG_RUN | CONFIG_DOCTOR, .preset = "info", .argument = "WORD",
+	  .words = log_levels,
+	  .variables = { "OTEL_LOG_LEVEL" },
+	  .help = "what is told on standard error" },
+	{ .name = "ring_size", .type = TYPE_POWER_OF_TWO, .group = GROUP_DAEMON, FIELD(ring_size),
+	  .commands = CONFIG_RUN, .preset = "8", .argument = "MIB", .unit = "MiB", .min = 1,
+	  .max = 64, .scale = MIB,
+	  .help = "size of the buffer between kernel and daemon" },
+	{ .name = "user", .type = TYPE_TEXT, .group = GROUP_DAEMON, FIELD(user),
+	  .commands = CONFIG_RUN | CONFIG_DOCTOR, .argument = "NAME", .max = 255,
+	  .help = "account of the process that reads captured bytes; without it weft if there is "
+		  "such "
+		  "an account, else nobody" },
+	{ .name = "socket", .type = TYPE_ABSOLUTE, .group = GROUP_DAEMON, FIELD(socket),
+	  .commands = ALL_COMMANDS, .preset = "/run/weft.sock", .argument = "PATH", .max = 107,
+	  .help = "the daemon's control socket, which only root may open" },
+	{ .name = "disabled", .type = TYPE_BOOL, .group = GROUP_DAEMON, FIELD(disabled),
+	  .commands = CONFIG_RUN, .flags = OPTION_NO_FLAG, .preset = "false",
+	  .variables = { "OTEL_SDK_DISABLED" },
+	  .help = "true: trace nothing, say so and exit with 0" },
+	{ .name = "json", .type = TYPE_BOOL, .group = GROUP_DAEMON, FIELD(json),
+	  .commands = CONFIG_DOCTOR | CONFIG_PS | CONFIG_TAIL, .flags = OPTION_NO_FILE,
+	  .preset = "false",
+	  .help = "print JSON" },
+};
+/* clang-format on */
+
+const size_t n_options = sizeof(options) / sizeof(options[0]);
+
+_Static_assert(sizeof(options) / sizeof(options[0]) <= CONFIG_OPTIONS_MAX,
+	       "raise CONFIG_OPTIONS_MAX");
+
+int option_by_name(const char *name)
+{
+	for (size_t i = 0; i < n_options; i++)
+		if (strcmp(options[i].name, name) == 0)
+			return (int)i;
+	return -ENOENT;
+}
+
+const char *option_flag(const struct option *option, char *text, size_t size)
+{
+	size_t i;
+
+	for (i = 0; option->name[i] && i + 1 < size; i++)
+		text[i] = option->name[i] == '.' || option->name[i] == '_' ? '-' : option->name[i];
+	text[i] = '\0';
+	return text;
+}
+
+int option_by_flag(const char *flag, size_t len, enum config_command command)
+{
+	for (size_t i = 0; i < n_options; i++) {
+		char text[64];
+
+		if (options[i].flags & OPTION_NO_FLAG || !(options[i].commands & command))
+			continue;
+		option_flag(&options[i], text, sizeof(text));
+		if (strlen(text) == len && memcmp(text, flag, len) == 0)
+			return (int)i;
+	}
+	return -ENOENT;
+}

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conn/table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/hashmap.h"
+
+/* Exchanges that are not in use are kept, with their head buffers, for the next ones. */
+#define SPARE_MAX     256
+/* A spare head buffer beyond this is given back. */
+#define SPARE_HEAD    2048
+
+/*
+ * Open exchanges are in two lists: by connection (oldest first, `exchange.next`), and by age over all
+ * connections, so that the oldest can be found when there is no room.
+ */
+struct entry {
+	struct exchange exchange; /* first: an exchange is its entry */
+	struct entry *older;
+	struct entry *younger;
+	bool started;
+};
+
+struct conn_table {
+	struct conn_limits limits;
+	struct conn_callbacks callbacks;
+	struct conn_counters counters;
+	struct hashmap connections; /* socket cookie -> oldest open exchange */
+	struct entry *oldest;
+	struct entry *youngest;
+	struct entry *spare;
+	size_t n_spare;
+};
+
+static struct entry *entry_of(struct exchange *exchange)
+{
+	return (struct entry *)exchange;
+}
+
+static void message_release(struct message *message)
+{
+	if (message->head_cap > SPARE_HEAD) {
+		free(message->head);
+		message->head = NULL;
+		message->head_cap = 0;
+	}
+}
+
+static void entry_free(struct entry *entry)
+{
+	free(entry->exchange.request.head);
+	free(entry->exchange.response.head);
+	free(entry);
+}
+
+/* An empty exchange, with the head buffers that it had in its last life. */
+static struct entry *entry_take(struct conn_table *table)
+{
+	struct entry *entry = table->spare;
+	struct message request = {}, response = {};
+
+	if (!entry)
+		return calloc(1, sizeof(*entry));
+	table->spare = (struct entry *)entry->exchange.next;
+	table->n_spare--;
+	request.head = entry->exchange.request.head;
+	request.head_cap = entry->exchange.request.head_cap;
+	response.head = entry->exchange.response.head;
+	response.head_cap = entry->exchange.response.head_cap;
+	*entry = (struct entry){ .exchange = { .request = request, .response = response } };
+	return entry;
+}
+
+static void entry_give(struct conn_table *table, struct entry *entry)
+{
+	if (table->n_spare >= SPARE_MAX) {
+		entry_free(entry);
+		return;
+	}
+	message_release(&entry->exchange.request);
+	message_release(&entry->exchange.response);
+	entry->exchange.next = (struct exchange *)table->spare;
+	table->spare = entry;
+	table->n_spare++;
+}
+
+static void age_append(struct conn_table *table, struct entry *entry)
+{
+	entry->older = table->youngest;
+	if (table->youngest)
+		table->youngest->younger = entry;
+	else
+		table->oldest = entry;
+	table->youngest = entry;
+}
+
+static void age_remove(struct conn_table *table, struct entry *entry)
+{
+	if (entry->older)
+		entry->older->younger = entry->younger;
+	else
+		table->oldest = entry->younger;
+	if (entry->younger)
+		entry->younger->older = entry->older;
+	else
+		table->youngest = entry->older;
+	entry->older = entry->younger = NULL;
+}
+
+static void connection_remove(struct conn_table *table, struct exchange *exchange)
+{
+	struct exchange **first = hashmap_get(&table->connections, &exchange->conn);
+	struct exchange **link;
+
+	if (!first)
+		return;
+	for (link = first; *link && *link != exchange; link = &(*link)->next)
+		;
+	if (*link)
+		*link = exchange->next;
+	if (!*first)
+		hashmap_delete(&table->connections, &exchange->conn);
+}
+
+static int connection_append(struct conn_table *table, struct exchange *exchange)
+{
+	struct exchange **link = hashmap_put(&table->connections, &exchange->conn, NULL);
+
+	if (!link)
+		return -ENOMEM;
+	while (*link)
+		link = &(*link)->next;
+	*link = exchange;
+	return 0;
+}
+
+static struct exchange *exchange_find(struct conn_table *table, uint64_t conn, uint32_t serial)
+{
+	struct exchange **first = hashmap_get(&table->connections, &conn);
+	struct exchange *exchange = first ? *first : NULL;
+
+	while (exchange && exchange->serial != serial)
+		exchange = exchange->next;
+	return exchange;
+}
+
+static void exchange_start(struct conn_table *table, struct exchange *exchange)
+{
+	if (entry_of(exchange)->started)
+		return;
+	entry_of(exchange)->started = true;
+	table->callbacks.started(table->callbacks.context, exchange);
+}
+
+static void exchange_finish(struct conn_table *table, struct exchange *exchange,
+			    enum exchange_end end)
+{
+	exchange_start(table, exchange);
+	exchange->end = end;
+	connection_remove(table, exchange);
+	age_remove(table, entry_of(exchange));
+	table->counters.open--;
+	table->callbacks.finished(table->callbacks.context, exchange);
+	entry_give(table, entry_of(exchange));
+}
+
+/* Appends captured bytes of a head, as many as the limit lets in. */
+static void message_append(struct message *message, const uint8_t *bytes, uint32_t len,
+			   uint32_t max)
+{
+	uint32_t room = max > message->head_len ? max - message->head_len : 0;
+
+	if (len > room) {
+		len = room;
+		message->truncated = true;
+	}
+	if (len == 0)
+		return;
+	if (message->head_len + len > message->head_cap) {
+		uint32_t want = (message->head_len + len + 511) & ~511u;
+		uint8_t *grown = realloc(message->head, want);
+
+		if (!grown) {
+			message->truncated = true;
+			return;
+		}
+		message->head = grown;
+		message->head_cap = want;
+	}
+	memcpy(message->head + message->head_len, bytes, len);
+	message->head_len += len;
+}
+
+/* What every record of a head says. */
+static void message_update(struct message *message, const struct event_header *header,
+			   uint64_t body_bytes, uint64_t end_ns)
+{
+	if (!message->start_ns)
+		message->start_ns = header->time_ns;
+	message->end_ns = end_ns;
+	message->body_bytes = body_bytes;
+	message->head_complete |= !!(header->flags & EVENT_F_HEAD_END);
+	message->truncated |= !!(header->flags & EVENT_F_TRUNCATED);
+	message->ended |= !!(header->flags & EVENT_F_END);
+}
+
+static void exchange_fill(struct exchange *exchange, const struct event_request *event)
+{
+	exchange->conn = event->header.conn;
+	exchange->serial = event->header.exchange;
+	exchange->pid = event->header.pid;
+	exchange->protocol = event->header.protocol;
+	exchange->tid = event->tid;
+	exchange->netns = event->tuple.netns;
+	exchange->family = event->family;
+	exchange->role = event->role;
+	exchange->evidence = event->evidence;
+	exchange->join = event->join;
+	exchange->local.port = event->tuple.local_port;
+	exchange->remote.port = event->tuple.remote_port;
+	memcpy(exchange->local.ip, event->tuple.local_ip, sizeof(exchange->local.ip));
+	memcpy(exchange->remote.ip, event->tuple.remote_ip, sizeof(exchange->remote.ip));
+	memcpy(exchange->trace_id, event->trace_id, sizeof(exchange->trace_id));
+	memcpy(exchange->span_id, event->span_id, sizeof(exchange->span_id));
+	memcpy(exchange->parent_id, event->parent_id, sizeof(exchange->parent_id));
+	memcpy(exchange->comm, event->comm, WEFT_COMM_LEN);
+	exchange->comm[WEFT_COMM_LEN] = 0;
+}
+
+static void request_event(struct conn_table *table, const struct event_request *event)
+{
+	struct entry *entry;
+	struct exchange *exchange;
+
+	if (table->counters.open >= table->limits.exchanges && table->oldest) {
+		table->counters.evicted++;
+		exchange_finish(table, &table->oldest->exchange, EXCHANGE_LOST);
+	}
+	entry = entry_take(table);
+	if (!entry) {
+		table->counters.no_memory++;
+		return;
+	}
+	exchange = &entry->exchange;
+	exchange_fill(exchange, event);
+	if (connection_append(table, exchange) < 0) {
+		table->counters.no_memory++;
+		entry_give(table, entry);
+		return;
+	}
+	age_append(table, entry);
+	table->counters.open++;
+	table->counters.exchanges++;
+	message_append(&exchange->request, event->head, event->head_len, table->limits.request_head);
+	message_update(&exchange->request, &event->header, event->body_bytes, event->end_ns);
+	if (event->header.flags & (EVENT_F_HEAD_END | EVENT_F_TRUNCATED))
+		exchange_start(table, exchange);
+}
+
+static void response_event(struct conn_table *table, struct exchange *exchange,
+			   const struct event_response *event)
+{
+	if (event->header.flags & EVENT_F_INTERIM)
+		return;
+	exchange_start(table, exchange);
+	exchange->status = event->status;
+	message_append(&exchange->response, event->head, event->head_len, table->limits.response_head);
+	message_update(&exchange->response, &event->header, event->body_bytes, event->end_ns);
+	if (event->header.flags & EVENT_F_END)
+		exchange_finish(table, exchange,
+				event->header.flags & EVENT_F_UPGRADE ? EXCHANGE_UPGRADED :
+									EXCHANGE_COMPLETE);
+}
+
+static void more_event(struct conn_table *table, struct exchange *exchange,
+		       const struct event_head_more *event)
+{
+	bool request = event->header.message == MESSAGE_REQUEST;
+	struct message *message = request ? &exchange->request : &exchange->response;
+
+	if (event->header.flags & EVENT_F_INTERIM)
+		return;
+	message_append(message, event->head, event->head_len,
+		       request ? table->limits.request_head : table->limits.response_head);
+	message_update(message, &event->header, event->body_bytes, event->end_ns);
+	if (request && event->header.flags & (EVENT_F_HEAD_END | EVENT_F_TRUNCATED))
+		exchange_start(table, exchange);
+	if (!request && event->header.flags & EVENT_F_END)
+		exchange_finish(table, exchange,
+				event->header.flags & EVENT_F_UPGRADE ? EXCHANGE_UPGRADED :
+									EXCHANGE_COMPLETE);
+}
+
+static void end_event(struct conn_table *table, struct exchange *exchange,
+		      const struct event_end *event)
+{
+	bool request = event->header.message == MESSAGE_REQUEST;
+	struct message *message = request ? &exchange->request : &exchange->response;
+
+	message->body_bytes = event->body_bytes;
+	message->end_ns = event->header.time_ns;
+	message->ended = true;
+	if (!request)
+		exchange_finish(table, exchange, EXCHANGE_COMPLETE);
+}
+
+/* The connection is gone: so are all exchanges that wait on it. */
+static void close_event(struct conn_table *table, struct exchange *exchange,
+			const struct event_close *event)
+{
+	enum exchange_end end = event->error == 0	   ? EXCHANGE_CLOSED :
+				event->error == ETIMEDOUT ? EXCHANGE_TIMEOUT :
+							    EXCHANGE_RESET;
+
+	if (event->end_ns && exchange->response.start_ns) {
+		exchange->response.body_bytes = event->body_bytes;
+		exchange->response.end_ns = event->end_ns;
+	}
+	while (exchange) {
+		struct exchange *next = exchange->next;
+
+		exchange->closed_ns = event->header.time_ns;
+		exchange_finish(table, exchange, end);
+		exchange = next;
+	}
+}
+
+void conn_table_event(struct conn_table *table, union event event)
+{
+	struct exchange *exchange;
+
+	if (event.header->type == EVENT_REQUEST) {
+		request_event(table, event.request);
+		return;
+	}
+	exchange = exchange_find(table, event.header->conn, event.header->exchange);
+	if (!exchange) {
+		table->counters.unmatched++;
+		return;
+	}
+	switch (event.header->type) {
+	case EVENT_RESPONSE:
+		response_event(table, exchange, event.response);
+		break;
+	case EVENT_HEAD_MORE:
+		more_event(table, exchange, event.more);
+		break;
+	case EVENT_END:
+		end_event(table, exchange, event.end);
+		break;
+	case EVENT_CLOSE:
+		close_event(table, exchange, event.close);
+		break;
+	}
+}
+
+void conn_table_drain(struct conn_table *table)
+{
+	while (table->oldest)
+		exchange_finish(table, &table->oldest->exchange, EXCHANGE_LOST);
+}
+
+const struct conn_counters *conn_table_counters(const struct conn_table *table)
+{
+	return &table->counters;
+}
+
+int conn_table_new(const struct conn_limits *limits, const struct conn_callbacks *callbacks,
+		   struct conn_table **ret_table)
+{
+	struct conn_table *table = calloc(1, sizeof(*table));
+	int r;
+
+	if (!table)
+		return -ENOMEM;
+	table->limits = *limits;
+	table->callbacks = *callbacks;
+	r = hashmap_init(&table->connections, sizeof(uint64_t), sizeof(struct exchange *),
+			 limits->exchanges + 1);
+	if (r < 0) {
+		free(table);
+		return r;
+	}
+	*ret_table = table;
+	return 0;
+}
+
+struct conn_table *conn_table_free(struct conn_table *table)
+{
+	struct entry *entry;
+
+	if (!table)
+		return NULL;
+	while ((entry = table->oldest)) {
+		age_remove(table, entry);
+		entry_free(entry);
+	}
+	while ((entry = table->spare)) {
+		table->spare = (struct entry *)entry->exchange.next;
+		entry_free(entry);
+	}
+	hashmap_clear(&table->connections);
+	free(table);
+	return NULL;
+}

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "correlate/correlate.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/hashmap.h"
+#include "correlate/trace.h"
+#include "correlate/trace_context.h"
+#include "protocols/protocol.h"
+#include "span/semconv.h"
+
+/* A settled trace is remembered for late spans of its tree for as long after its entry span's end. */
+#define TRACE_LINGER_NS (2 * NS_PER_SEC)
+
+/* The end that came first waits for the other. */
+struct half {
+	struct exchange *client; /* open, or NULL */
+	uint8_t server_trace[TRACE_ID_LEN];
+};
+
+/* A server request that came with context, under the id of its caller's span. */
+struct caller_key {
+	uint8_t span_id[SPAN_ID_LEN];
+	uint64_t pid;
+};
+
+struct caller {
+	uint8_t trace_id[TRACE_ID_LEN]; /* as the kernel made it */
+	uint8_t span_id[SPAN_ID_LEN];
+	uint32_t open;
+};
+
+struct correlator {
+	struct correlate_options options;
+	struct correlate_counters counters;
+	struct trace_table traces;
+	struct hashmap halves;	/* exchange_key -> struct half */
+	struct hashmap callers; /* caller_key -> struct caller */
+	uint64_t now_ns;
+};
+
+static bool id_is_zero(const uint8_t *id)
+{
+	static const uint8_t zero[SPAN_ID_LEN];
+
+	return memcmp(id, zero, SPAN_ID_LEN) == 0;
+}
+
+static struct exchange_key key_of(const struct exchange *exchange)
+{
+	return (struct exchange_key){
+		.join = exchange->join,
+		.serial = exchange->family == AF_UNIX ? exchange->serial : 0,
+	};
+}
+
+/* Loopback, private and link-local ranges: a container's or another process' end may be on this host. */
+static bool address_may_be_local(const struct conn_address *address)
+{
+	static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+	const uint8_t *ip = address->ip;
+
+	if (memcmp(ip, mapped, sizeof(mapped)) != 0)
+		return (ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80) ||
+		       (id_is_zero(ip) && id_is_zero(ip + 7) && ip[15] == 1);
+	ip += sizeof(mapped);
+	return ip[0] == 127 || ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
+	       (ip[0] == 192 && ip[1] == 168) || (ip[0] == 169 && ip[1] == 254) ||
+	       (ip[0] == 100 && (ip[1] & 0xc0) == 64);
+}
+
+static bool peer_may_be_local(const struct exchange *exchange)
+{
+	return exchange->family == AF_UNIX || address_may_be_local(&exchange->remote) ||
+	       memcmp(exchange->local.ip, exchange->remote.ip, sizeof(exchange->local.ip)) == 0;
+}
+
+/* The valid traceparent of the exchange's request. One that is doubled or malformed counts as none. */
+static bool request_context(struct correlator *correlator, const struct exchange *exchange,
+			    struct trace_context *ret_context)
+{
+	const struct protocol *protocol = protocol_by_id(exchange->protocol);
+	struct view value;
+	unsigned int count;
+
+	if (!protocol || !protocol->request_field ||
+	    protocol->request_field(exchange, VIEW("traceparent"), &value, &count) < 0)
+		return false;
+	if (count == 1 && trace_context_parse(value, ret_context) == 0)
+		return true;
+	correlator->counters.invalid_context++;
+	return false;
+}
+
+/* A server span's parent, now that it is known, and how it became known. */
+static void span_place(struct span *span, const struct trace_place *place)
+{
+	memcpy(span->parent_id, place->parent_id, SPAN_ID_LEN);
+	if (!id_is_zero(span->parent_id))
+		span->flags |= SPAN_FLAG_IS_REMOTE;
+	if (!place->evidence)
+		span_remove(span, ATTR_WEFT_PARENT_EVIDENCE);
+	for (size_t i = 0; i < span->n_attributes; i++)
+		if (strcmp(span->attributes[i].key, ATTR_WEFT_PARENT_EVIDENCE) == 0)
+			span->attributes[i].string = view_of(place->evidence);
+}
+
+/* Gives a span the ids of its settled trace, and hands it on. */
+static void span_settle(struct correlator *correlator, struct span *span)
+{
+	struct trace *trace = trace_find(&correlator->traces, span->trace_id);
+	struct trace *root = trace ? trace_root(trace) : NULL;
+
+	if (trace && memcmp(span->span_id, trace->entry, SPAN_ID_LEN) == 0)
+		span_place(span, &trace->place);
+	if (root) {
+		memcpy(span->trace_id, root->place.trace_id, TRACE_ID_LEN);
+		span->flags = (span->flags & ~0xffu) | root->place.flags;
+	}
+	if (!(span->flags & SPAN_FLAG_SAMPLED)) {
+		correlator->counters.not_sampled++;
+		span_free(span);
+		return;
+	}
+	correlator->options.settled(correlator->options.context, span);
+}
+
+/* Nobody waits for the other end of this trace's exchange any more. */
+static void stop_awaiting(struct correlator *correlator, const struct trace *trace)
+{
+	struct half *half = hashmap_get(&correlator->halves, &trace->awaits);
+
+	if (half && !half->client && memcmp(half->server_trace, trace->key, TRACE_ID_LEN) == 0)
+		hashmap_delete(&correlator->halves, &trace->awaits);
+}
+
+/* The trace's place is final: so are the spans that waited for it, unless it continues another. */
+static void trace_settle(struct correlator *correlator, struct trace *trace)
+{
+	struct trace *root;
+	struct span *span;
+
+	if (!trace->waiting)
+		return;
+	trace->waiting = false;
+	correlator->traces.n_waiting--;
+	stop_awaiting(correlator, trace);
+	root = trace_root(trace);
+	if (root->waiting)
+		return;
+	span = root->held;
+	root->held = NULL;
+	root->held_tail = &root->held;
+	while (span) {
+		struct span *next = span->next;
+
+		correlator->counters.held--;
+		span_settle(correlator, span);
+		span = next;
+	}
+}
+
+/* Both ends of an exchange are known: the server span hangs under the client span. */
+static void trace_join(struct correlator *correlator, struct trace *trace, struct exchange *client)
+{
+	struct trace *caller = trace_find(&correlator->traces, client->trace_id);
+	bool same = memcmp(trace->place.parent_id, client->span_id, SPAN_ID_LEN) == 0;
+
+	/* the sender's record may be later than the receiver's: its first byte was not */
+	if (trace->start_ns < client->request.start_ns)
+		client->request.start_ns = trace->start_ns;
+	if (!same)
+		trace->place.evidence = "same_host";
+	memcpy(trace->place.parent_id, client->span_id, SPAN_ID_LEN);
+	if (caller) {
+		trace_continue(trace, caller);
+	} else {
+		memcpy(trace->place.trace_id, client->trace_id, TRACE_ID_LEN);
+		trace->place.flags = client->trace_flags;
+	}
+	correlator->counters.joined++;
+	trace_settle(correlator, trace);
+}
+
+/* A waiting server request whose answer was over before the client began is another exchange's. */
+static bool halves_fit(const struct trace *trace, const struct exchange *client)
+{
+	return trace && trace->waiting && !(trace->ended && trace->end_ns < client->request.start_ns);
+}
+
+/* Makes room by giving up what is oldest. */
+static void make_room(struct correlator *correlator)
+{
+	struct trace *oldest = correlator->traces.oldest;
+
+	if (!hashmap_full(&correlator->traces.traces) || !oldest)
+		return;
+	if (oldest->waiting)
+		correlator->counters.early++;
+	trace_settle(correlator, oldest);
+	trace_remove(&correlator->traces, oldest);
+}
+
+/* The request names its caller: that holds unless the other end is found between the two. */
+static void server_called(struct correlator *correlator, struct exchange *exchange,
+			  struct trace *trace, const struct trace_context *context)
+{
+	struct caller_key key = { .pid = exchange->pid };
+	struct caller *caller;
+
+	memcpy(trace->place.trace_id, context->trace_id, TRACE_ID_LEN);
+	memcpy(trace->place.parent_id, context->span_id, SPAN_ID_LEN);
+	trace->place.flags = context->flags;
+	trace->place.evidence = "header";
+	memcpy(key.span_id, context->span_id, SPAN_ID_LEN);
+	caller = hashmap_put(&correlator->callers, &key, NULL);
+	if (!caller)
+		return;
+	memcpy(caller->trace_id, exchange->trace_id, TRACE_ID_LEN);
+	memcpy(caller->span_id, exchange->span_id, SPAN_ID_LEN);
+	caller->open++;
+	exchange->has_caller = true;
+	memcpy(exchange->caller_id, context->span_id, SPAN_ID_LEN);
+}
+
+static void server_started(struct correlator *correlator, struct exchange *exchange)
+{
+	struct exchange_key key = key_of(exchange);
+	struct trace_context context;
+	struct half *half;
+	struct trace *trace;
+
+	make_room(correlator);
+	trace = trace_add(&correlator->traces, exchange->trace_id);
+	if (!trace)
+		return;
+	memcpy(trace->entry, exchange->span_id, SPAN_ID_LEN);
+	memcpy(trace->place.trace_id, exchange->trace_id, TRACE_ID_LEN);
+	trace->place.flags = SPAN_FLAG_SAMPLED | SPAN_FLAG_RANDOM;
+	trace->start_ns = exchange->request.start_ns;
+	trace->awaits = key;
+	if (request_context(correlator, exchange, &context))
+		server_called(correlator, exchange, trace, &context);
+	half = hashmap_get(&correlator->halves, &key);
+	if (half && half->client) {
+		struct exchange *client = half->client;
+
+		hashmap_delete(&correlator->halves, &key);
+		trace_join(correlator, trace, client);
+		return;
+	}
+	if (!peer_may_be_local(exchange)) {
+		trace_settle(correlator, trace);
+		return;
+	}
+	half = hashmap_put(&correlator->halves, &key, NULL);
+	if (half)
+		memcpy(half->server_trace, trace->key, TRACE_ID_LEN);
+}
+
+/*
+ * A client request that carries context already: its span stands for the caller's span of that id. If
+ * the process only passes on what it received, the span is one of its own, under the server request.
+ */
+static void client_adopt(struct correlator *correlator, struct exchange *exchange,
+			 const struct trace_context *context)
+{
+	struct caller_key key = { .pid = exchange->pid };
+	const struct caller *caller;
+	struct trace *trace;
+	const uint8_t *trace_id = exchange->trace_id;
+
+	memcpy(key.span_id, context->span_id, SPAN_ID_LEN);
+	caller = hashmap_get(&correlator->callers, &key);
+	if (caller) {
+		memcpy(exchange->trace_id, caller->trace_id, TRACE_ID_LEN);
+		memcpy(exchange->parent_id, caller->span_id, SPAN_ID_LEN);
+		exchange->evidence = EVIDENCE_HEADER;
+		return;
+	}
+	trace = trace_find(&correlator->traces, exchange->trace_id);
+	if (trace)
+		trace_id = trace_root(trace)->place.trace_id;
+	if (memcmp(trace_id, context->trace_id, TRACE_ID_LEN) != 0) {
+		memset(exchange->parent_id, 0, SPAN_ID_LEN);
+		exchange->evidence = EVIDENCE_NONE;
+		memcpy(exchange->trace_id, context->trace_id, TRACE_ID_LEN);
+	}
+	memcpy(exchange->span_id, context->span_id, SPAN_ID_LEN);
+	exchange->trace_flags = context->flags;
+}
+
+static void client_started(struct correlator *correlator, struct exchange *exchange)
+{
+	struct exchange_key key = key_of(exchange);
+	struct trace_context context;
+	struct half *half;
+	bool created;
+
+	if (request_context(correlator, exchange, &context))
+		client_adopt(correlator, exchange, &context);
+	half = hashmap_put(&correlator->halves, &key, &created);
+	if (!half)
+		return;
+	if (!created && !half->client) {
+		struct trace *trace = trace_find(&correlator->traces, half->server_trace);
+
+		if (halves_fit(trace, exchange)) {
+			hashmap_delete(&correlator->halves, &key);
+			trace_join(correlator, trace, exchange);
+			return;
+		}
+	}
+	half->client = exchange;
+}
+
+void correlator_started(struct correlator *correlator, struct exchange *exchange)
+{
+	exchange->trace_flags = SPAN_FLAG_SAMPLED | SPAN_FLAG_RANDOM;
+	if (exchange->role == ROLE_SERVER)
+		server_started(correlator, exchange);
+	else
+		client_started(correlator, exchange);
+}
+
+/* Nobody may find the exchange any more. */
+static void exchange_forget(struct correlator *correlator, const struct exchange *exchange)
+{
+	struct exchange_key key = key_of(exchange);
+	struct half *half;
+	struct trace *trace;
+
+	if (exchange->role == ROLE_CLIENT) {
+		half = hashmap_get(&correlator->halves, &key);
+		if (half && half->client == exchange)
+			hashmap_delete(&correlator->halves, &key);
+		return;
+	}
+	trace = trace_find(&correlator->traces, exchange->trace_id);
+	if (trace) {
+		trace->ended = true;
+		trace->end_ns = exchange->response.end_ns ? exchange->response.end_ns :
+							    exchange->request.end_ns;
+	}
+	if (exchange->has_caller) {
+		struct caller_key caller_key = { .pid = exchange->pid };
+		struct caller *caller;
+
+		memcpy(caller_key.span_id, exchange->caller_id, SPAN_ID_LEN);
+		caller = hashmap_get(&correlator->callers, &caller_key);
+		if (caller && --caller->open == 0)
+			hashmap_delete(&correlator->callers, &caller_key);
+	}
+}
+
+static const char *evidence_name(enum parent_evidence evidence)
+{
+	static const char *const names[EVIDENCE_MAX] = {
+		[EVIDENCE_HEADER] = "header",	      [EVIDENCE_TCP_OPTION] = "tcp_option",
+		[EVIDENCE_SAME_HOST] = "same_host",   [EVIDENCE_UNIT] = "unit",
+		[EVIDENCE_EVENT_LOOP] = "event_loop",
+	};
+
+	return evidence < EVIDENCE_MAX ? names[evidence] : NULL;
+}
+
+void correlator_finished(struct correlator *correlator, struct exchange *exchange,
+			 struct span_builder *builder)
+{
+	struct trace *trace = trace_find(&correlator->traces, exchange->trace_id);
+	const char *evidence = evidence_name(exchange->evidence);
+	struct span *span;
+
+	exchange_forget(correlator, exchange);
+	memcpy(builder->span.trace_id, exchange->trace_id, TRACE_ID_LEN);
+	memcpy(builder->span.span_id, exchange->span_id, SPAN_ID_LEN);
+	memcpy(builder->span.parent_id, exchange->parent_id, SPAN_ID_LEN);
+	builder->span.flags = exchange->trace_flags | SPAN_FLAG_HAS_IS_REMOTE;
+	/* a server span's evidence is filled in when its trace settles */
+	if (exchange->role == ROLE_SERVER && !evidence)
+		evidence = "";
+	if (evidence)
+		span_set_string(builder, ATTR_WEFT_PARENT_EVIDENCE, view_of(evidence));
+	span = span_new(builder);
+	if (!span) {
+		correlator->counters.no_memory++;
+		return;
+	}
+	if (!trace && exchange->role == ROLE_SERVER)
+		span_remove(span, ATTR_WEFT_PARENT_EVIDENCE);
+	if (trace && trace_root(trace)->waiting) {
+		if (correlator->counters.held >= correlator->options.held_spans) {
+			correlator->counters.early++;
+			trace_settle(correlator, trace_root(trace));
+		}
+		if (trace_root(trace)->waiting) {
+			trace_hold(trace, span);
+			correlator->counters.held++;
+			return;
+		}
+	}
+	span_settle(correlator, span);
+}
+
+void correlator_dropped(struct correlator *correlator, const struct exchange *exchange)
+{
+	exchange_forget(correlator, exchange);
+}
+
+/* A server request whose other end did not show up. */
+static void trace_give_up(struct correlator *correlator, struct trace *trace)
+{
+	correlator->counters.unjoined++;
+	trace_settle(correlator, trace);
+}
+
+void correlator_tick(struct correlator *correlator, uint64_t now_ns)
+{
+	struct trace *trace = correlator->traces.oldest;
+
+	correlator->now_ns = now_ns;
+	while (trace) {
+		struct trace *younger = trace->younger;
+
+		if (trace->start_ns + correlator->options.join_window_ns > now_ns)
+			break;
+		if (trace->waiting)
+			trace_give_up(correlator, trace);
+		if (trace->ended && trace->end_ns + TRACE_LINGER_NS < now_ns)
+			trace_remove(&correlator->traces, trace);
+		trace = younger;
+	}
+}
+
+bool correlator_waiting(const struct correlator *correlator)
+{
+	return correlator->traces.n_waiting > 0;
+}
+
+void correlator_drain(struct correlator *correlator)
+{
+	for (struct trace *trace = correlator->traces.oldest; trace; trace = trace->younger)
+		trace_settle(correlator, trace);
+}
+
+const struct correlate_counters *correlator_counters(const struct correlator *correlator)
+{
+	return &correlator->counters;
+}
+
+int correlator_new(const struct correlate_options *options, struct correlator **ret_correlator)
+{
+	struct correlator *correlator = calloc(1, sizeof(*correlator));
+	int r;
+
+	if (!correlator)
+		return -ENOMEM;
+	correlator->options = *options;
+	r = trace_table_init(&correlator->traces, options->traces);
+	if (r == 0)
+		r = hashmap_init(&correlator->halves, sizeof(struct exchange_key),
+				 sizeof(struct half), options->traces * 2);
+	if (r == 0)
+		r = hashmap_init(&correlator->callers, sizeof(struct caller_key),
+				 sizeof(struct caller), options->traces);
+	if (r < 0) {
+		correlator_free(correlator);
+		return r;
+	}
+	*ret_correlator = correlator;
+	return 0;
+}
+
+struct correlator *correlator_free(struct correlator *correlator)
+{
+	if (!correlator)
+		return NULL;
+	trace_table_clear(&correlator->traces);
+	hashmap_clear(&correlator->halves);
+	hashmap_clear(&correlator->callers);
+	free(correlator);
+	return NULL;
+}

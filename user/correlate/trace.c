@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "correlate/trace.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void trace_unref(struct trace_table *table, struct trace *trace)
+{
+	while (trace && --trace->references == 0) {
+		struct trace *next = trace->continues;
+
+		while (trace->held) {
+			struct span *span = trace->held;
+
+			trace->held = span->next;
+			span_free(span);
+		}
+		trace->younger = table->spare;
+		table->spare = trace;
+		trace = next;
+	}
+}
+
+int trace_table_init(struct trace_table *table, size_t max)
+{
+	*table = (struct trace_table){};
+	return hashmap_init(&table->traces, TRACE_ID_LEN, sizeof(struct trace *), max);
+}
+
+void trace_table_clear(struct trace_table *table)
+{
+	while (table->oldest)
+		trace_remove(table, table->oldest);
+	while (table->spare) {
+		struct trace *next = table->spare->younger;
+
+		free(table->spare);
+		table->spare = next;
+	}
+	hashmap_clear(&table->traces);
+}
+
+struct trace *trace_find(const struct trace_table *table, const uint8_t *key)
+{
+	struct trace **slot = hashmap_get(&table->traces, key);
+
+	return slot ? *slot : NULL;
+}
+
+static struct trace *trace_take(struct trace_table *table)
+{
+	struct trace *trace = table->spare;
+
+	if (!trace)
+		return calloc(1, sizeof(*trace));
+	table->spare = trace->younger;
+	*trace = (struct trace){};
+	return trace;
+}
+
+struct trace *trace_add(struct trace_table *table, const uint8_t *key)
+{
+	struct trace *trace = trace_take(table);
+	struct trace **slot;
+	bool created;
+
+	if (!trace)
+		return NULL;
+	slot = hashmap_put(&table->traces, key, &created);
+	if (!slot || !created) {
+		trace->younger = table->spare;
+		table->spare = trace;
+		return NULL;
+	}
+	*slot = trace;
+	memcpy(trace->key, key, TRACE_ID_LEN);
+	trace->references = 1;
+	trace->waiting = true;
+	trace->held_tail = &trace->held;
+	trace->older = table->youngest;
+	if (table->youngest)
+		table->youngest->younger = trace;
+	else
+		table->oldest = trace;
+	table->youngest = trace;
+	table->n_waiting++;
+	return trace;
+}
+
+void trace_remove(struct trace_table *table, struct trace *trace)
+{
+	if (trace->older)
+		trace->older->younger = trace->younger;
+	else
+		table->oldest = trace->younger;
+	if (trace->younger)
+		trace->younger->older = trace->older;
+	else
+		table->youngest = trace->older;
+	trace->older = trace->younger = NULL;
+	if (trace->waiting)
+		table->n_waiting--;
+	hashmap_delete(&table->traces, trace->key);
+	trace_unref(table, trace);
+}
+
+struct trace *trace_root(struct trace *trace)
+{
+	while (trace->continues)
+		trace = trace->continues;
+	return trace;
+}
+
+void trace_continue(struct trace *trace, struct trace *other)
+{
+	struct trace *root = trace_root(other);
+
+	/* a ring cannot come from real traffic; records are not trusted to be real */
+	if (root == trace)
+		return;
+	trace->continues = root;
+	root->references++;
+	if (trace->held) {
+		*root->held_tail = trace->held;
+		root->held_tail = trace->held_tail;
+		trace->held = NULL;
+		trace->held_tail = &trace->held;
+	}
+}
+
+void trace_hold(struct trace *trace, struct span *span)
+{
+	struct trace *root = trace_root(trace);
+
+	span->next = NULL;
+	*root->held_tail = span;
+	root->held_tail = &span->next;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Traces whose kernel-made id is not, or may not be, the final one: one for each server request. A
+ * trace points to the trace that it continues, if that is known and itself not final; so they form a
+ * forest, and the answer is at the root.
+ */
+#ifndef WEFT_CORRELATE_TRACE_H
+#define WEFT_CORRELATE_TRACE_H
+
+#include "base/hashmap.h"
+#include "bpf/abi/event.h"
+#include "span/span.h"
+
+/* What is known of a place in a trace. */
+struct trace_place {
+	uint8_t trace_id[TRACE_ID_LEN];
+	uint8_t parent_id[SPAN_ID_LEN]; /* zero: none */
+	uint8_t flags;			/* W3C trace-flags */
+	const char *evidence;		/* constant, NULL: none */
+};
+
+/* One exchange, as both of its ends name it. */
+struct exchange_key {
+	struct join_key join;
+	uint64_t serial; /* unix sockets: the cookies name the connection only */
+};
+
+struct trace {
+	uint8_t key[TRACE_ID_LEN];  /* as the kernel made it */
+	uint8_t entry[SPAN_ID_LEN]; /* the server span that the trace was made for */
+	struct trace_place place;   /* of the entry span: what holds if nothing better is learnt */
+	struct trace *continues;    /* the entry span's trace is that one's; NULL: place.trace_id is final */
+	struct exchange_key awaits; /* while waiting: the exchange whose other end is awaited */
+	bool waiting;		    /* the place is not final yet */
+	bool ended;		    /* the entry span's exchange is over */
+	uint64_t start_ns;
+	uint64_t end_ns;
+	struct span *held; /* spans that wait, in the order in which they ended, at the tree's root */
+	struct span **held_tail;
+	struct trace *older; /* all traces, by age */
+	struct trace *younger;
+	unsigned int references; /* by `continues` of others, and one while it is in the table */
+};
+
+struct trace_table {
+	struct hashmap traces; /* key -> struct trace * */
+	struct trace *oldest;
+	struct trace *youngest;
+	struct trace *spare;
+	size_t n_waiting;
+};
+
+/* -ENOMEM, -EINVAL. */
+int trace_table_init(struct trace_table *table, size_t max);
+
+/* Frees all traces and the spans that wait in them. */
+void trace_table_clear(struct trace_table *table);
+
+/* NULL: not there, the id is final as it is. */
+struct trace *trace_find(const struct trace_table *table, const uint8_t *key);
+
+/* A new trace, waiting. NULL: the table is full, or there is no memory. */
+struct trace *trace_add(struct trace_table *table, const uint8_t *key);
+
+/* Takes a trace out of the table; it goes when nobody continues it any more. */
+void trace_remove(struct trace_table *table, struct trace *trace);
+
+/* The trace whose state decides: the last one on the way of `continues`. */
+struct trace *trace_root(struct trace *trace);
+
+/* From now on `trace` continues `other`: its spans wait where that one's wait. */
+void trace_continue(struct trace *trace, struct trace *other);
+
+/* Adds a span to those that wait for the trace. */
+void trace_hold(struct trace *trace, struct span *span);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "export/exporter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "export/http_target.h"
+#include "export/ops.h"
+
+#define ACCEPTED "use stdout, file:PATH, http://HOST:PORT or https://HOST:PORT"
+
+/* Each says 0, or -EINVAL and what is wrong with the target. */
+static int check_stdout(const char *target, const char **ret_reason)
+{
+	if (strcasecmp(target, "stdout") == 0)
+		return 0;
+	*ret_reason = "nothing may follow 'stdout'";
+	return -EINVAL;
+}
+
+static int check_file(const char *target, const char **ret_reason)
+{
+	if (target[strlen(FILE_SCHEME)] != '\0')
+		return 0;
+	*ret_reason = "the path is missing";
+	return -EINVAL;
+}
+
+static int check_http(const char *target, const char **ret_reason)
+{
+	struct http_target parsed;
+	int r = http_target_parse(target, &parsed, ret_reason);
+
+	if (r == 0)
+		http_target_clear(&parsed);
+	return r;
+}
+
+static const struct scheme {
+	const char *prefix;
+	const struct exporter_ops *ops;
+	int (*check)(const char *target, const char **ret_reason);
+} schemes[] = {
+	{ "stdout", &stdout_ops, check_stdout },
+	{ FILE_SCHEME, &file_ops, check_file },
+	{ "http://", &otlp_http_ops, check_http },
+	{ "https://", &otlp_http_ops, check_http },
+};
+
+static const struct scheme *scheme_find(const char *target)
+{
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (strncasecmp(target, schemes[i].prefix, strlen(schemes[i].prefix)) == 0)
+			return &schemes[i];
+	return NULL;
+}
+
+const struct exporter_ops *exporter_find(const char *target, char *error, size_t error_size)
+{
+	const struct scheme *scheme = scheme_find(target);
+	const char *reason = "it names no kind of target";
+
+	if (scheme && scheme->check(target, &reason) == 0)
+		return scheme->ops;
+	snprintf(error, error_size, "cannot export to '%.200s': %s; " ACCEPTED, target, reason);
+	return NULL;
+}
+
+int exporter_prepare(const char *target, int *ret_fd)
+{
+	const struct scheme *scheme = scheme_find(target);
+	int fd = -1;
+
+	if (scheme && scheme->ops == &file_ops) {
+		/* O_NONBLOCK: a FIFO without a reader says ENXIO instead of waiting for one. */
+		fd = open(target + strlen(FILE_SCHEME),
+			  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+		if (fd < 0)
+			return -errno;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+void exporter_close(struct exporter *exporter, struct export_counters *ret_counters)
+{
+	struct export_counters counters;
+
+	if (!exporter)
+		return;
+	counters = exporter->counters;
+	counters.dropped_unreachable += counters.queued;
+	counters.queued = 0;
+	exporter->ops->close(exporter);
+	if (ret_counters)
+		*ret_counters = counters;
+}

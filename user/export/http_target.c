@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "export/http_target.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+#define TRACES_PATH "/v1/traces"
+
+static void cleanup_url(CURLU **url)
+{
+	curl_url_cleanup(*url);
+}
+
+static void cleanup_curl_free(char **text)
+{
+	curl_free(*text);
+}
+
+#define _cleanup_curl_ _cleanup_(cleanup_curl_free)
+
+static bool ends_with(const char *text, size_t len, const char *end)
+{
+	size_t end_len = strlen(end);
+
+	return len >= end_len && memcmp(text + len - end_len, end, end_len) == 0;
+}
+
+static CURLUcode append_path(CURLU *url)
+{
+	_cleanup_curl_ char *path = NULL;
+	_cleanup_free_ char *full = NULL;
+	CURLUcode code = curl_url_get(url, CURLUPART_PATH, &path, 0);
+	size_t len;
+
+	if (code != CURLUE_OK)
+		return code;
+	len = strlen(path);
+	if (ends_with(path, len, TRACES_PATH))
+		return CURLUE_OK;
+	while (len > 0 && path[len - 1] == '/')
+		len--;
+	if (asprintf(&full, "%.*s%s", (int)len, path, TRACES_PATH) < 0) {
+		full = NULL;
+		return CURLUE_OUT_OF_MEMORY;
+	}
+	return curl_url_set(url, CURLUPART_PATH, full, 0);
+}
+
+/* "localhost" and below stay on the host: RFC 6761 section 6.3. */
+static bool is_loopback(const char *host)
+{
+	size_t len = strlen(host);
+
+	if (len > 0 && host[len - 1] == '.')
+		len--;
+	return (len == strlen("localhost") && strncasecmp(host, "localhost", len) == 0) ||
+	       (len > strlen(".localhost") &&
+		strncasecmp(host + len - strlen(".localhost"), ".localhost", strlen(".localhost")) ==
+			0) ||
+	       strncmp(host, "127.", 4) == 0 || strcmp(host, "[::1]") == 0;
+}
+
+/* The URL's text as a string of ours. */
+static CURLUcode url_text(CURLU *url, char **ret_text)
+{
+	_cleanup_curl_ char *text = NULL;
+	CURLUcode code = curl_url_get(url, CURLUPART_URL, &text, 0);
+	char *copy;
+
+	if (code != CURLUE_OK)
+		return code;
+	copy = strdup(text);
+	if (!copy)
+		return CURLUE_OUT_OF_MEMORY;
+	*ret_text = copy;
+	return CURLUE_OK;
+}
+
+static CURLUcode target_fill(CURLU *url, struct http_target *target)
+{
+	_cleanup_curl_ char *host = NULL;
+	CURLUcode code = curl_url_get(url, CURLUPART_HOST, &host, 0);
+
+	if (code != CURLUE_OK)
+		return code;
+	target->loopback = is_loopback(host);
+	code = append_path(url);
+	if (code == CURLUE_OK)
+		code = url_text(url, &target->url);
+	curl_url_set(url, CURLUPART_USER, NULL, 0);
+	curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
+	/* A key may stand there: some backends take one. */
+	curl_url_set(url, CURLUPART_QUERY, NULL, 0);
+	if (code == CURLUE_OK)
+		code = url_text(url, &target->shown);
+	return code;
+}
+
+int http_target_parse(const char *text, struct http_target *ret_target, const char **ret_reason)
+{
+	_cleanup_(cleanup_url) CURLU *url = curl_url();
+	struct http_target target = { 0 };
+	CURLUcode code = CURLUE_OUT_OF_MEMORY;
+	const char *host = strstr(text, "://");
+
+	/* libcurl forgives a third slash and would take the path's first name for the host. */
+	if (host && host[3] == '/') {
+		*ret_reason = curl_url_strerror(CURLUE_NO_HOST);
+		return -EINVAL;
+	}
+	if (url)
+		code = curl_url_set(url, CURLUPART_URL, text, 0);
+	if (code == CURLUE_OK)
+		code = target_fill(url, &target);
+	if (code != CURLUE_OK) {
+		http_target_clear(&target);
+		*ret_reason = curl_url_strerror(code);
+		return code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+	}
+	*ret_target = target;
+	return 0;
+}
+
+void http_target_clear(struct http_target *target)
+{
+	free(target->url);
+	free(target->shown);
+	*target = (struct http_target){ 0 };
+}

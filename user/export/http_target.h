@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The URL of an OTLP/HTTP backend. */
+#ifndef WEFT_EXPORT_HTTP_TARGET_H
+#define WEFT_EXPORT_HTTP_TARGET_H
+
+#include <stdbool.h>
+
+struct http_target {
+	char *url;	/* what is posted to */
+	char *shown;	/* the same without user and password, for people */
+	bool loopback;	/* this host: no proxy stands before it */
+};
+
+/*
+ * Reads `http://host[:port][/path]` or https. "/v1/traces" is appended unless the path ends with it
+ * (OpenTelemetry protocol exporter, "Endpoint URLs for OTLP/HTTP"). Without a port it is the
+ * scheme's, 80 or 443. -EINVAL: not such a URL; *ret_reason is libcurl's constant text.
+ * -ENOMEM: *ret_reason is set, too.
+ */
+int http_target_parse(const char *text, struct http_target *ret_target, const char **ret_reason);
+
+void http_target_clear(struct http_target *target);
+
+#endif

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pipeline/pipeline.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "base/channel.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "bpf/abi/config.h"
+#include "conn/table.h"
+#include "control/control.h"
+#include "correlate/correlate.h"
+#include "export/exporter.h"
+#include "ingest/decode.h"
+#include "pipeline/processes.h"
+#include "pipeline/sandbox.h"
+#include "process/processor.h"
+#include "protocols/protocol.h"
+#include "span/semconv.h"
+
+/* The ring is looked at this often while records come: a wake-up for each would cost more than they. */
+#define POLL_INTERVAL_US 20000
+#define POLL_ACCURACY_US 2000
+/* How long a server request waits for the record of its other end (correlate.h). */
+#define JOIN_WINDOW_NS	 (500 * NS_PER_MS)
+/* After the probes are off, exporters get this long to send what they hold. */
+#define DRAIN_TIME_US	 700000
+/* Bounds of what is kept, whatever peers send. */
+#define OPEN_EXCHANGES_MAX 16384
+#define TRACES_MAX	   65536
+#define HELD_SPANS_MAX	   8192
+#define PROCESSES_MAX	   8192
+
+struct pipeline {
+	const struct pipeline_setup *setup;
+	struct totals *totals;
+	struct totals base; /* as they stood when this process began */
+	sd_event *loop;
+	sd_event_source *ring_source;
+	sd_event_source *poll_timer;
+	sd_event_source *drain_timer;
+	struct ring_buffer *ring;
+	struct weft_control *page;
+	struct conn_table *connections;
+	struct correlator *correlator;
+	struct process_chain *chain;
+	struct processes *processes;
+	struct control *control;
+	struct exporter *exporters[PIPELINE_TARGETS_MAX];
+	size_t n_exporters;
+	int64_t unix_offset_ns;
+	uint64_t settled;      /* spans that correlate has handed on */
+	uint64_t not_protocol; /* exchanges without a span */
+	uint64_t no_memory;
+	uint64_t record_ns; /* time of the last record */
+	json_t *hooks;
+	bool draining;
+	struct span_builder builder;
+};
+
+/* --- spans on their way out --- */
+
+static void span_out(void *context, struct span *span)
+{
+	struct pipeline *pipeline = context;
+
+	pipeline->settled++;
+	span->start_ns += (uint64_t)pipeline->unix_offset_ns;
+	span->end_ns += (uint64_t)pipeline->unix_offset_ns;
+	for (size_t i = 0; i < pipeline->n_exporters; i++)
+		pipeline->exporters[i]->ops->export(pipeline->exporters[i], span);
+	control_publish(pipeline->control, span);
+	span_free(span);
+}
+
+static void exchange_started(void *context, struct exchange *exchange)
+{
+	struct pipeline *pipeline = context;
+
+	correlator_started(pipeline->correlator, exchange);
+}
+
+static void exchange_finished(void *context, struct exchange *exchange)
+{
+	struct pipeline *pipeline = context;
+	const struct protocol *protocol = protocol_by_id(exchange->protocol);
+	struct span_builder *builder = &pipeline->builder;
+
+	span_builder_init(builder);
+	if (!protocol || protocol->describe(exchange, builder) < 0) {
+		pipeline->not_protocol++;
+		correlator_dropped(pipeline->correlator, exchange);
+		return;
+	}
+	builder->span.resource = processes_resource(pipeline->processes, exchange);
+	if (!builder->span.resource) {
+		pipeline->no_memory++;
+		correlator_dropped(pipeline->correlator, exchange);
+		return;
+	}
+	process_chain_run(pipeline->chain, builder);
+	correlator_finished(pipeline->correlator, exchange, builder);
+}
+
+/* --- records on their way in --- */
+
+static int record_in(void *context, void *data, size_t size)
+{
+	struct pipeline *pipeline = context;
+	union event event;
+
+	if (event_decode(data, size, &event) < 0) {
+		pipeline->totals->bad_records++;
+		return 0;
+	}
+	pipeline->record_ns = event.header->time_ns;
+	conn_table_event(pipeline->connections, event);
+	return 0;
+}
+
+/* The counters of all rooms, put together to the one account that totals.h promises. */
+static void totals_update(struct pipeline *pipeline)
+{
+	const struct conn_counters *conn = conn_table_counters(pipeline->connections);
+	const struct correlate_counters *correlate = correlator_counters(pipeline->correlator);
+	const struct totals *base = &pipeline->base;
+	struct totals *totals = pipeline->totals;
+	uint64_t *dropped = totals->dropped;
+	uint64_t lost = totals->kernel[STAT_REQUESTS_LOST];
+
+	dropped[DROP_RING_FULL] = lost;
+	totals->captured = base->captured - base->dropped[DROP_RING_FULL] + conn->exchanges +
+			   conn->no_memory + lost;
+	dropped[DROP_NOT_PROTOCOL] = base->dropped[DROP_NOT_PROTOCOL] + pipeline->not_protocol;
+	dropped[DROP_NOT_SAMPLED] = base->dropped[DROP_NOT_SAMPLED] + correlate->not_sampled;
+	dropped[DROP_NO_MEMORY] = base->dropped[DROP_NO_MEMORY] + pipeline->no_memory +
+				  conn->no_memory + correlate->no_memory;
+	totals->unmatched_records = base->unmatched_records + conn->unmatched;
+	if (pipeline->n_exporters) {
+		const struct export_counters *out = &pipeline->exporters[0]->counters;
+
+		totals->exported = base->exported + out->exported;
+		dropped[DROP_QUEUE_FULL] = base->dropped[DROP_QUEUE_FULL] + out->dropped_queue_full;
+		dropped[DROP_REJECTED] = base->dropped[DROP_REJECTED] + out->dropped_rejected;
+		dropped[DROP_UNREACHABLE] = base->dropped[DROP_UNREACHABLE] + out->dropped_unreachable;
+		dropped[DROP_NO_MEMORY] += out->dropped_no_memory;
+	}
+}
+
+/* Takes in all that is there. Gives the number of records. */
+static int ring_read(struct pipeline *pipeline)
+{
+	int n = ring_buffer__consume(pipeline->ring);
+
+	return n < 0 ? 0 : n;
+}
+
+/*
+ * One look at the ring. While records come the timer goes on; when none came the reader asks to be
+ * woken, looks once more for what came in between, and sleeps.
+ */
+static void ring_turn(struct pipeline *pipeline)
+{
+	bool sleep = false;
+
+	pipeline->unix_offset_ns = clock_unix_offset_ns();
+	if (ring_read(pipeline) == 0) {
+		__atomic_store_n(&pipeline->page->reader_idle, 1, __ATOMIC_SEQ_CST);
+		sleep = ring_read(pipeline) == 0;
+		if (!sleep)
+			__atomic_store_n(&pipeline->page->reader_idle, 0, __ATOMIC_SEQ_CST);
+		correlator_tick(pipeline->correlator, clock_monotonic_ns());
+	} else {
+		correlator_tick(pipeline->correlator, pipeline->record_ns);
+	}
+	totals_update(pipeline);
+	sd_event_source_set_enabled(pipeline->ring_source, sleep ? SD_EVENT_ON : SD_EVENT_OFF);
+	if (!sleep || correlator_waiting(pipeline->correlator)) {
+		sd_event_source_set_time_relative(pipeline->poll_timer, POLL_INTERVAL_US);
+		sd_event_source_set_enabled(pipeline->poll_timer, SD_EVENT_ONESHOT);
+	}
+}
+
+/* The first record after a rest: wait for company, and for the watcher to say whose it is. */
+static int on_ring(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	struct pipeline *pipeline = context;
+
+	(void)fd;
+	(void)revents;
+	sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	sd_event_source_set_time_relative(pipeline->poll_timer, POLL_INTERVAL_US);
+	return sd_event_source_set_enabled(pipeline->poll_timer, SD_EVENT_ONESHOT);
+}
+
+static int on_poll(sd_event_source *source, uint64_t usec, void *context)
+{
+	(void)source;
+	(void)usec;
+	ring_turn(context);
+	return 0;
+}
+
+/* --- the end --- */
+
+static bool exporters_idle(const struct pipeline *pipeline)
+{
+	for (size_t i = 0; i < pipeline->n_exporters; i++)
+		if (!pipeline->exporters[i]->ops->idle(pipeline->exporters[i]))
+			return false;
+	return true;
+}
+
+static int on_drain(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct pipeline *pipeline = context;
+	static unsigned int turns;
+
+	(void)usec;
+	if (exporters_idle(pipeline) || ++turns > DRAIN_TIME_US / POLL_INTERVAL_US)
+		return sd_event_exit(pipeline->loop, 0);
+	sd_event_source_set_time_relative(source, POLL_INTERVAL_US);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* No more records come: finishes what is open, then lets the exporters send. */
+static int drain(struct pipeline *pipeline)
+{
+	if (pipeline->draining)
+		return 0;
+	pipeline->draining = true;
+	sd_event_source_set_enabled(pipeline->ring_source, SD_EVENT_OFF);
+	sd_event_source_set_enabled(pipeline->poll_timer, SD_EVENT_OFF);
+	ring_read(pipeline);
+	correlator_drain(pipeline->correlator);
+	for (size_t i = 0; i < pipeline->n_exporters; i++)
+		pipeline->exporters[i]->ops->flush(pipeline->exporters[i]);
+	return sd_event_add_time_relative(pipeline->loop, &pipeline->drain_timer, CLOCK_MONOTONIC, 0,
+					  POLL_ACCURACY_US, on_drain, pipeline);
+}
+
+/* --- the watcher's messages --- */
+
+static void kernel_counters(struct pipeline *pipeline, const struct channel_message *message)
+{
+	if (message->size != sizeof(pipeline->totals->kernel) + sizeof(uint64_t))
+		return;
+	memcpy(pipeline->totals->kernel, message->payload, sizeof(pipeline->totals->kernel));
+	memcpy(&pipeline->totals->missed, message->payload + sizeof(pipeline->totals->kernel),
+	       sizeof(uint64_t));
+}
+
+static void hooks_told(struct pipeline *pipeline, const struct channel_message *message)
+{
+	size_t cursor = 0;
+	const char *surface, *hook;
+
+	json_decref(pipeline->hooks);
+	pipeline->hooks = json_object();
+	while ((surface = channel_message_next(message, &cursor)) &&
+	       (hook = channel_message_next(message, &cursor)))
+		json_object_set_new(pipeline->hooks, surface, json_string(hook));
+}
+
+static int on_message(struct pipeline *pipeline, const struct channel_message *message)
+{
+	switch (message->header.type) {
+	case CHANNEL_PROCESS:
+	case CHANNEL_PROCESS_GONE:
+		processes_told(pipeline->processes, message);
+		return 0;
+	case CHANNEL_KERNEL_COUNTERS:
+		kernel_counters(pipeline, message);
+		return 0;
+	case CHANNEL_HOOKS:
+		hooks_told(pipeline, message);
+		return 0;
+	case CHANNEL_STOP:
+		return drain(pipeline);
+	default:
+		return 0;
+	}
+}
+
+static int on_channel(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	static struct channel_message message;
+	struct pipeline *pipeline = context;
+	int r;
+
+	(void)revents;
+	while ((r = channel_receive(fd, &message)) == 0)
+		on_message(pipeline, &message);
+	if (r == -EAGAIN || r == -EBADMSG)
+		return 0;
+	/* the watcher is gone: nobody feeds the ring any more */
+	sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	return drain(pipeline);
+}
+
+static json_t *on_ps(void *context)
+{
+	struct pipeline *pipeline = context;
+	double uptime = (double)(clock_monotonic_ns() - pipeline->setup->started_ns) / 1e9;
+
+	totals_update(pipeline);
+	return json_pack("{s:s, s:f, s:O, s:o, s:o}", "version", WEFT_VERSION, "uptime_s", uptime,
+			 "hooks", pipeline->hooks, "processes", processes_json(pipeline->processes),
+			 "counters", totals_json(pipeline->totals));
+}
+
+/* --- start --- */
+
+static int start_exporters(struct pipeline *pipeline)
+{
+	const struct config *config = pipeline->setup->config;
+	const struct export_options options = {
+		.headers = (const char *const *)config->otlp_headers.items,
+		.n_headers = config->otlp_headers.n,
+		.timeout_ns = config->otlp_timeout_ns,
+		.gzip = config->otlp_compression == CONFIG_COMPRESSION_GZIP,
+		.certificate = config->otlp_certificate,
+		.client_certificate = config->otlp_client_certificate,
+		.client_key = config->otlp_client_key,
+		.batch_size = config->batch_size,
+		.batch_delay_ns = config->batch_delay_ns,
+		.queue_size = config->queue_size,
+	};
+	char error[256];
+
+	for (size_t i = 0; i < config->targets.n && i < PIPELINE_TARGETS_MAX; i++) {
+		const char *target = config->targets.items[i];
+		const struct exporter_ops *ops = exporter_find(target, error, sizeof(error));
+		int r = ops ? ops->open(target, pipeline->setup->target_fds[i], &options,
+					pipeline->loop, &pipeline->exporters[i]) :
+			      -EINVAL;
+
+		if (r < 0)
+			return log_error_r(r, "cannot export to %s: %s", target, strerror(-r));
+		pipeline->n_exporters++;
+	}
+	return 0;
+}
+
+static int start_rooms(struct pipeline *pipeline)
+{
+	const struct config *config = pipeline->setup->config;
+	const struct processor_options process_options = {
+		.query_keys_kept = (const char *const *)config->query_keys.items,
+		.n_query_keys_kept = config->query_keys.n,
+	};
+	const struct correlate_options correlate_options = {
+		.join_window_ns = JOIN_WINDOW_NS,
+		.traces = TRACES_MAX,
+		.held_spans = HELD_SPANS_MAX,
+		.settled = span_out,
+		.context = pipeline,
+	};
+	const struct conn_limits limits = {
+		.exchanges = OPEN_EXCHANGES_MAX,
+		.request_head = (uint32_t)config->request_head,
+		.response_head = (uint32_t)config->response_head,
+	};
+	const struct conn_callbacks callbacks = {
+		.started = exchange_started,
+		.finished = exchange_finished,
+		.context = pipeline,
+	};
+	int r = processes_new(PROCESSES_MAX, &pipeline->processes);
+
+	if (r == 0)
+		r = process_chain_new(&process_options, &pipeline->chain);
+	if (r == 0)
+		r = correlator_new(&correlate_options, &pipeline->correlator);
+	if (r == 0)
+		r = conn_table_new(&limits, &callbacks, &pipeline->connections);
+	return r;
+}
+
+/* The ring and the shared page are mapped while bpf(2) is still allowed. */
+static int map_kernel_side(struct pipeline *pipeline)
+{
+	long page = sysconf(_SC_PAGESIZE);
+
+	pipeline->ring = ring_buffer__new(pipeline->setup->events_fd, record_in, pipeline, NULL);
+	if (!pipeline->ring)
+		return -errno;
+	pipeline->page = mmap(NULL, (size_t)page, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      pipeline->setup->control_fd, 0);
+	if (pipeline->page == MAP_FAILED)
+		return -errno;
+	return 0;
+}
+
+static int start_loop(struct pipeline *pipeline)
+{
+	const struct control_callbacks callbacks = { .ps = on_ps, .context = pipeline };
+	int r = sd_event_add_io(pipeline->loop, &pipeline->ring_source,
+				ring_buffer__epoll_fd(pipeline->ring), EPOLLIN, on_ring, pipeline);
+
+	if (r >= 0)
+		r = sd_event_add_time_relative(pipeline->loop, &pipeline->poll_timer, CLOCK_MONOTONIC,
+					       POLL_INTERVAL_US, POLL_ACCURACY_US, on_poll, pipeline);
+	if (r >= 0)
+		r = sd_event_add_io(pipeline->loop, NULL, pipeline->setup->channel_fd, EPOLLIN,
+				    on_channel, pipeline);
+	if (r >= 0)
+		r = control_start(pipeline->loop, pipeline->setup->socket_fd, &callbacks,
+				  &pipeline->control);
+	return r < 0 ? r : 0;
+}
+
+/* Signals are for the watcher, which then says CHANNEL_STOP; a terminal sends them to both. */
+static void ignore_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		signal(signals[i], SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int start(struct pipeline *pipeline)
+{
+	static struct channel_message ready;
+	int r;
+
+	ignore_signals();
+	pipeline->hooks = json_object();
+	r = map_kernel_side(pipeline);
+	if (r < 0)
+		return log_error_r(r, "cannot map the ring buffer: %s", strerror(-r));
+	r = sandbox_drop_privileges(pipeline->setup->config->uid, pipeline->setup->config->gid);
+	if (r < 0)
+		return log_error_r(r, "cannot give up privileges: %s", strerror(-r));
+	r = sandbox_filter_calls();
+	if (r < 0)
+		return log_error_r(r, "cannot restrict system calls: %s", strerror(-r));
+	r = sd_event_new(&pipeline->loop);
+	if (r >= 0)
+		r = start_rooms(pipeline);
+	if (r >= 0)
+		r = start_exporters(pipeline);
+	if (r >= 0)
+		r = start_loop(pipeline);
+	if (r < 0)
+		return log_error_r(r, "cannot start the pipeline: %s", strerror(-r));
+	channel_message_init(&ready, CHANNEL_READY, (uint32_t)getpid());
+	return channel_send(pipeline->setup->channel_fd, &ready);
+}
+
+/* What is still open or queued ends here, and is counted. */
+static void stop(struct pipeline *pipeline)
+{
+	struct totals *totals = pipeline->totals;
+	const struct export_counters *out = &pipeline->exporters[0]->counters;
+	char line[1024];
+
+	totals_update(pipeline);
+	totals->dropped[DROP_UNREACHABLE] += out->queued;
+	totals->dropped[DROP_UNFINISHED] += totals_open(totals);
+	log_info("stopped: %s", totals_line(totals, line, sizeof(line)));
+	for (size_t i = 0; i < pipeline->n_exporters; i++) {
+		const struct exporter *exporter = pipeline->exporters[i];
+
+		if (exporter->last_error)
+			log_warning("%s: %s", pipeline->setup->config->targets.items[i],
+				    exporter->last_error);
+		pipeline->exporters[i]->ops->close(pipeline->exporters[i]);
+	}
+}
+
+int pipeline_run(const struct pipeline_setup *setup)
+{
+	struct pipeline *pipeline = calloc(1, sizeof(*pipeline));
+	int r;
+
+	if (!pipeline)
+		return 1;
+	pipeline->setup = setup;
+	pipeline->totals = setup->totals;
+	pipeline->base = *setup->totals;
+	r = start(pipeline);
+	if (r < 0)
+		return 1;
+	r = sd_event_loop(pipeline->loop);
+	stop(pipeline);
+	control_stop(pipeline->control);
+	conn_table_free(pipeline->connections);
+	correlator_free(pipeline->correlator);
+	process_chain_free(pipeline->chain);
+	processes_free(pipeline->processes);
+	ring_buffer__free(pipeline->ring);
+	json_decref(pipeline->hooks);
+	free(pipeline);
+	return r < 0 ? 1 : 0;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pipeline/processes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/hashmap.h"
+#include "protocols/protocol.h"
+
+/* A process that is gone is remembered for spans that are still to come, and for `weft ps`. */
+#define GONE_LINGER_NS (10 * NS_PER_SEC)
+
+struct process {
+	struct resource *resource;
+	char *runtime;
+	char *unit;
+	char *service_source;
+	char *executable;
+	bool told; /* by the watcher; else made up from the command's name */
+	uint64_t gone_ns;
+	uint64_t server_spans;
+	uint64_t client_spans;
+	uint32_t protocols; /* bit by enum protocol_id */
+};
+
+struct processes {
+	struct hashmap by_pid; /* uint32_t -> struct process */
+	uint64_t next_sweep_ns;
+};
+
+static void process_clear(struct process *process)
+{
+	resource_unref(process->resource);
+	free(process->runtime);
+	free(process->unit);
+	free(process->service_source);
+	free(process->executable);
+	*process = (struct process){};
+}
+
+int processes_new(size_t max, struct processes **ret_processes)
+{
+	struct processes *processes = calloc(1, sizeof(*processes));
+	int r;
+
+	if (!processes)
+		return -ENOMEM;
+	r = hashmap_init(&processes->by_pid, sizeof(uint32_t), sizeof(struct process), max);
+	if (r < 0) {
+		free(processes);
+		return r;
+	}
+	*ret_processes = processes;
+	return 0;
+}
+
+/* Forgets processes that have been gone for a while; all that are gone when there is no room. */
+static void sweep(struct processes *processes, bool full)
+{
+	struct hashmap_cursor cursor = HASHMAP_CURSOR_INIT;
+	uint64_t now = clock_monotonic_ns();
+	const void *key;
+	void *value;
+
+	if (!full && now < processes->next_sweep_ns)
+		return;
+	processes->next_sweep_ns = now + NS_PER_SEC;
+	while (hashmap_next(&processes->by_pid, &cursor, &key, &value)) {
+		struct process *process = value;
+		uint32_t pid = *(const uint32_t *)key;
+
+		if (!process->gone_ns || (!full && process->gone_ns + GONE_LINGER_NS > now))
+			continue;
+		process_clear(process);
+		hashmap_delete(&processes->by_pid, &pid);
+	}
+}
+
+static struct process *process_put(struct processes *processes, uint32_t pid)
+{
+	struct process *process;
+
+	sweep(processes, hashmap_full(&processes->by_pid));
+	process = hashmap_put(&processes->by_pid, &pid, NULL);
+	return process;
+}
+
+#define PAIRS_MAX (2 * RESOURCE_ATTRIBUTES_MAX)
+
+static int process_fill(struct process *process, const struct channel_message *message)
+{
+	size_t cursor = 0;
+	const char *runtime = channel_message_next(message, &cursor);
+	const char *unit = channel_message_next(message, &cursor);
+	const char *source = channel_message_next(message, &cursor);
+	const char *executable = channel_message_next(message, &cursor);
+	const char *pairs[PAIRS_MAX];
+	struct resource *resource;
+	size_t n = 0;
+	int r;
+
+	if (!executable)
+		return -EBADMSG;
+	while (n < PAIRS_MAX && (pairs[n] = channel_message_next(message, &cursor)))
+		n++;
+	r = resource_new(message->header.pid, pairs, n / 2, &resource);
+	if (r < 0)
+		return r;
+	resource_unref(process->resource);
+	free(process->runtime);
+	free(process->unit);
+	free(process->service_source);
+	free(process->executable);
+	process->resource = resource;
+	process->runtime = strdup(runtime);
+	process->unit = strdup(unit);
+	process->service_source = strdup(source);
+	process->executable = strdup(executable);
+	process->told = true;
+	process->gone_ns = 0;
+	return 0;
+}
+
+int processes_told(struct processes *processes, const struct channel_message *message)
+{
+	struct process *process;
+
+	if (message->header.type == CHANNEL_PROCESS_GONE) {
+		process = hashmap_get(&processes->by_pid, &message->header.pid);
+		if (process)
+			process->gone_ns = clock_monotonic_ns();
+		return 0;
+	}
+	process = process_put(processes, message->header.pid);
+	return process ? process_fill(process, message) : -ENOMEM;
+}
+
+/* All that is known of a process that the watcher has not described. */
+static int process_guess(struct process *process, const struct exchange *exchange)
+{
+	char service[sizeof("unknown_service:") + WEFT_COMM_LEN];
+	char pid[16];
+	const char *pairs[] = { "service.name", service, "process.pid", pid };
+
+	snprintf(service, sizeof(service), "unknown_service:%s", exchange->comm);
+	snprintf(pid, sizeof(pid), "%u", exchange->pid);
+	return resource_new(exchange->pid, pairs, 2, &process->resource);
+}
+
+struct resource *processes_resource(struct processes *processes, const struct exchange *exchange)
+{
+	struct process *process = hashmap_get(&processes->by_pid, &exchange->pid);
+
+	if (!process)
+		process = process_put(processes, exchange->pid);
+	if (!process || (!process->resource && process_guess(process, exchange) < 0))
+		return NULL;
+	if (exchange->role == ROLE_SERVER)
+		process->server_spans++;
+	else
+		process->client_spans++;
+	process->protocols |= 1u << exchange->protocol;
+	return process->resource;
+}
+
+static json_t *protocols_json(uint32_t protocols)
+{
+	json_t *names = json_array();
+
+	for (unsigned int id = 0; id < PROTOCOL_ID_MAX; id++) {
+		const struct protocol *protocol = protocol_by_id(id);
+
+		if (protocols & 1u << id && protocol)
+			json_array_append_new(names, json_string(protocol->name));
+	}
+	return names;
+}
+
+/* The part that only the watcher knows; null while it has not said it. */
+static json_t *process_json(uint32_t pid, const struct process *process)
+{
+	struct view service = process->resource ? process->resource->service_name : VIEW("");
+
+	return json_pack("{s:I, s:s?, s:s%, s:s?, s:s?, s:s?, s:o, s:I, s:I, s:s, s:s?}", "pid",
+			 (json_int_t)pid, "runtime", process->runtime, "service", service.data,
+			 service.len, "service_source", process->service_source, "executable",
+			 process->executable, "unit", process->unit, "protocols",
+			 protocols_json(process->protocols), "server_spans",
+			 (json_int_t)process->server_spans, "client_spans",
+			 (json_int_t)process->client_spans, "state",
+			 process->gone_ns ? "gone" : "traced", "reason",
+			 process->told ? NULL : "ended before it could be looked at");
+}
+
+json_t *processes_json(const struct processes *processes)
+{
+	struct hashmap_cursor cursor = HASHMAP_CURSOR_INIT;
+	json_t *list = json_array();
+	const void *key;
+	void *value;
+
+	while (list && hashmap_next(&processes->by_pid, &cursor, &key, &value)) {
+		const struct process *process = value;
+
+		if (process->server_spans || process->client_spans)
+			json_array_append_new(list, process_json(*(const uint32_t *)key, process));
+	}
+	return list;
+}
+
+struct processes *processes_free(struct processes *processes)
+{
+	struct hashmap_cursor cursor = HASHMAP_CURSOR_INIT;
+	void *value;
+
+	if (!processes)
+		return NULL;
+	while (hashmap_next(&processes->by_pid, &cursor, NULL, &value))
+		process_clear(value);
+	hashmap_clear(&processes->by_pid);
+	free(processes);
+	return NULL;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The traced processes as the pipeline knows them: what the watcher said of each, and what was seen of
+ * it. Bounded; the least recently told goes first.
+ */
+#ifndef WEFT_PIPELINE_PROCESSES_H
+#define WEFT_PIPELINE_PROCESSES_H
+
+#include <jansson.h>
+
+#include "base/channel.h"
+#include "conn/exchange.h"
+#include "span/resource.h"
+
+struct processes;
+
+/* -ENOMEM. */
+int processes_new(size_t max, struct processes **ret_processes);
+
+/* CHANNEL_PROCESS and CHANNEL_PROCESS_GONE. -EBADMSG: not as it should be; -ENOMEM. */
+int processes_told(struct processes *processes, const struct channel_message *message);
+
+/*
+ * The resource for a span of the exchange, and notes the exchange. A process that the watcher has not
+ * spoken of yet gets one from its command's name. NULL: no memory. The caller gets no reference.
+ */
+struct resource *processes_resource(struct processes *processes, const struct exchange *exchange);
+
+/* A JSON array, one object a process (see cli/ps.c). NULL: no memory. */
+json_t *processes_json(const struct processes *processes);
+
+/* NULL is accepted. Returns NULL. */
+struct processes *processes_free(struct processes *processes);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pipeline/sandbox.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
+		return -errno;
+	if (syscall(SYS_capset, &header, none) < 0)
+		return -errno;
+	return 0;
+}
+
+int sandbox_drop_privileges(uid_t uid, gid_t gid)
+{
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EINVAL)
+			return -errno;
+	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		return -errno;
+	/* uid 0 would keep them, and so may keep-caps bits that somebody set */
+	if (drop_capabilities() < 0)
+		return -EPERM;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+/* By purpose. Names that a kernel's or libseccomp's table lacks are passed over. */
+static const char *const allowed_calls[] = {
+	/* descriptors that are open, and files that libraries read (certificates, resolv.conf) */
+	"read", "readv", "pread64", "preadv", "write", "writev", "pwrite64", "close", "close_range",
+	"fstat", "fstat64", "newfstatat", "fstatat64", "stat", "stat64", "lstat", "statx", "lseek",
+	"_llseek", "open", "openat", "access", "faccessat", "faccessat2", "readlink", "readlinkat",
+	"getdents", "getdents64", "getcwd", "fcntl", "fcntl64", "ioctl", "dup", "dup2", "dup3", "pipe",
+	"pipe2", "fsync", "fdatasync", "flock", "statfs", "fstatfs", "uname",
+	/* sockets: export, the control socket, name resolution */
+	"socket", "socketpair", "connect", "bind", "accept", "accept4", "sendto", "sendmsg", "sendmmsg",
+	"recvfrom", "recvmsg", "recvmmsg", "shutdown", "getsockopt", "setsockopt", "getsockname",
+	"getpeername",
+	/* waiting */
+	"epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll",
+	"ppoll", "ppoll_time64", "select", "pselect6", "_newselect", "timerfd_create",
+	"timerfd_settime", "timerfd_settime64", "timerfd_gettime", "eventfd", "eventfd2", "signalfd4",
+	"nanosleep", "clock_nanosleep", "clock_nanosleep_time64", "restart_syscall",
+	"inotify_init1", "inotify_add_watch", "inotify_rm_watch",
+	/* time, identity of oneself, entropy */
+	"clock_gettime", "clock_gettime64", "clock_getres", "gettimeofday", "time", "getrandom", "getpid",
+	"gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid",
+	"sysinfo", "getrusage", "times", "prlimit64", "getrlimit", "getcpu", "sched_getaffinity",
+	/* memory */
+	"brk", "mmap", "mmap2", "munmap", "mremap", "mprotect", "madvise", "membarrier",
+	/* threads and signals of one's own */
+	"clone", "clone3", "set_robust_list", "rseq", "futex", "futex_time64", "futex_waitv",
+	"sched_yield", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "sigaltstack",
+	"tgkill", "exit", "exit_group", "prctl", "arch_prctl", "set_tid_address",
+};
+
+/* Allowed above, but for uses that reach beyond the process. */
+static int add_exceptions(scmp_filter_ctx filter)
+{
+	/* no raw or packet sockets: the families that export and name resolution need, unix, netlink */
+	static const int families[] = { 1 /* AF_UNIX */, 2 /* AF_INET */, 10 /* AF_INET6 */,
+					16 /* AF_NETLINK */ };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(families) / sizeof(families[0]); i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+	return r;
+}
+
+int sandbox_filter_calls(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int r = filter ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < sizeof(allowed_calls) / sizeof(allowed_calls[0]); i++) {
+		int nr = seccomp_syscall_resolve_name(allowed_calls[i]);
+
+		if (nr == __NR_SCMP_ERROR || nr == SCMP_SYS(socket))
+			continue;
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, nr, 0);
+	}
+	if (r == 0)
+		r = add_exceptions(filter);
+	if (r == 0)
+		r = seccomp_load(filter);
+	seccomp_release(filter);
+	return r;
+}

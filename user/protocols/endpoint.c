@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "protocols/endpoint.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <sys/socket.h>
+
+#include "span/semconv.h"
+
+static_assert(ENDPOINT_TEXT_MAX == INET6_ADDRSTRLEN, "room for every address");
+
+static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
+static const uint8_t unspecified[16];
+
+struct view endpoint_text(const struct conn_address *address, char buffer[ENDPOINT_TEXT_MAX])
+{
+	bool mapped = memcmp(address->ip, mapped_prefix, sizeof(mapped_prefix)) == 0;
+	const uint8_t *ip = mapped ? address->ip + sizeof(mapped_prefix) : address->ip;
+
+	if (memcmp(address->ip, unspecified, sizeof(unspecified)) == 0)
+		return VIEW("");
+	return view_of(inet_ntop(mapped ? AF_INET : AF_INET6, ip, buffer, ENDPOINT_TEXT_MAX));
+}
+
+const struct conn_address *endpoint_server(const struct exchange *exchange)
+{
+	switch (exchange->role) {
+	case ROLE_SERVER:
+		return &exchange->local;
+	case ROLE_CLIENT:
+		return &exchange->remote;
+	default:
+		return NULL;
+	}
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t end_ns(const struct exchange *exchange)
+{
+	uint64_t seen = later(exchange->request.end_ns, exchange->response.end_ns);
+	bool whole = exchange->end == EXCHANGE_COMPLETE || exchange->end == EXCHANGE_UPGRADED;
+
+	/* a server may answer before it has read all of the request */
+	if (whole && exchange->response.end_ns)
+		return exchange->response.end_ns;
+	return later(seen, exchange->closed_ns);
+}
+
+static void describe_peer(const struct exchange *exchange, struct span_builder *builder)
+{
+	char buffer[ENDPOINT_TEXT_MAX];
+	struct view peer = endpoint_text(&exchange->remote, buffer);
+
+	if (exchange->family == AF_UNIX) {
+		span_set_string(builder, ATTR_NETWORK_TRANSPORT, VIEW("unix"));
+		return;
+	}
+	if (peer.len == 0)
+		return;
+	span_set_string(builder, ATTR_NETWORK_PEER_ADDRESS, peer);
+	span_set_int(builder, ATTR_NETWORK_PEER_PORT, exchange->remote.port);
+	/* not from a Forwarded field: anybody can write one */
+	if (exchange->role == ROLE_SERVER)
+		span_set_string(builder, ATTR_CLIENT_ADDRESS, peer);
+}
+
+void endpoint_describe(const struct exchange *exchange, struct span_builder *builder)
+{
+	struct span *span = &builder->span;
+
+	span->kind = exchange->role == ROLE_SERVER   ? SPAN_KIND_SERVER
+		     : exchange->role == ROLE_CLIENT ? SPAN_KIND_CLIENT
+						     : SPAN_KIND_INTERNAL;
+	span->start_ns = exchange->request.start_ns ? exchange->request.start_ns
+						    : exchange->response.start_ns;
+	span->end_ns = later(span->start_ns, end_ns(exchange));
+	describe_peer(exchange, builder);
+	if (exchange->tid)
+		span_set_int(builder, ATTR_THREAD_ID, exchange->tid);
+}
+
+void endpoint_describe_end(const struct exchange *exchange, struct span_builder *builder)
+{
+	static const char *const errors[] = {
+		[EXCHANGE_CLOSED] = "connection_closed",
+		[EXCHANGE_RESET] = "connection_reset",
+		[EXCHANGE_TIMEOUT] = "timeout",
+		[EXCHANGE_LOST] = NULL,
+	};
+	const char *error = (size_t)exchange->end < sizeof(errors) / sizeof(errors[0])
+				    ? errors[exchange->end]
+				    : NULL;
+
+	if (exchange->end == EXCHANGE_LOST)
+		span_set_string(builder, ATTR_WEFT_END, VIEW("unknown"));
+	if (!error)
+		return;
+	builder->span.status = SPAN_STATUS_ERROR;
+	span_set_string(builder, ATTR_ERROR_TYPE, view_of(error));
+}

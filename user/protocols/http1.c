@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP/1.0 and HTTP/1.1 (RFC 9112). Heads are read as a lenient server reads them, because what the
+ * peers accept is what weft shows; a line that its own end does not follow is never relied on.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/cursor.h"
+#include "protocols/http_span.h"
+#include "protocols/protocol.h"
+
+#define METHOD_MAX	64
+#define SCHEME_MAX	32
+#define BLANK_LINES_MAX 4 /* before a start line, RFC 9112 section 2.2 */
+#define USER_AGENT_MAX	1024
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* tchar, RFC 9110 section 5.6.2 */
+static bool is_token_byte(char c)
+{
+	return is_letter(c) || is_digit(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+/* RFC 3986 section 3.1 */
+static bool is_scheme_byte(char c)
+{
+	return is_letter(c) || is_digit(c) || c == '+' || c == '-' || c == '.';
+}
+
+static bool is_space(char c)
+{
+	return is_blank(c) || c == '\r' || c == '\n';
+}
+
+/* Without white space at both ends, that of folded lines too. */
+static struct view trim(struct view text)
+{
+	while (text.len > 0 && is_space(text.data[0]))
+		text = view_from(text, 1);
+	while (text.len > 0 && is_space(text.data[text.len - 1]))
+		text.len--;
+	return text;
+}
+
+static struct view cut_at(struct view text, char stop)
+{
+	const char *found = text.len > 0 ? memchr(text.data, stop, text.len) : NULL;
+
+	if (found)
+		text.len = (size_t)(found - text.data);
+	return text;
+}
+
+/* --- field lines --- */
+
+/* Reads the field lines of a head, one after the other. */
+struct fields {
+	struct cursor cursor;
+	bool complete; /* the empty line that ends the head was read */
+};
+
+/* Takes the lines that continue the one before (obs-fold, RFC 9112 section 5.2) and adds them to
+ * it. */
+static void take_folded(struct cursor *cursor, struct view *value)
+{
+	struct view line;
+
+	while (cursor_left(cursor) > 0 && is_blank((char)cursor_peek(cursor)) &&
+	       cursor_take_line(cursor, &line) == 0)
+		value->len = (size_t)(line.data + line.len - value->data);
+}
+
+/*
+ * The next field, its value without surrounding white space. Lines that are no fields are passed
+ * over. False: the head ended, or was cut; a line without its end does not count.
+ */
+static bool fields_next(struct fields *fields, struct view *ret_name, struct view *ret_value)
+{
+	struct view line, name, value;
+	struct cursor inner;
+
+	while (!fields->complete && cursor_take_line(&fields->cursor, &line) == 0) {
+		fields->complete = line.len == 0;
+		inner = cursor_of(line);
+		name = cursor_take_while(&inner, is_token_byte);
+		if (name.len == 0 || cursor_expect(&inner, VIEW(":")) < 0)
+			continue;
+		value = cursor_rest(&inner);
+		take_folded(&fields->cursor, &value);
+		*ret_name = name;
+		*ret_value = trim(value);
+		return true;
+	}
+	return false;
+}
+
+/* What a span needs of the field lines; empty: not there. */
+struct known_fields {
+	struct view host;
+	struct view user_agent;
+	struct view content_length;
+	struct view transfer_encoding;
+};
+
+static const struct {
+	struct view name;
+	size_t offset;
+} known_names[] = {
+	{ VIEW_INIT("Host"), offsetof(struct known_fields, host) },
+	{ VIEW_INIT("User-Agent"), offsetof(struct known_fields, user_agent) },
+	{ VIEW_INIT("Content-Length"), offsetof(struct known_fields, content_length) },
+	{ VIEW_INIT("Transfer-Encoding"), offsetof(struct known_fields, transfer_encoding) },
+};
+
+static void keep_known(struct known_fields *known, struct view name, struct view value)
+{
+	for (size_t i = 0; i < sizeof(known_names) / sizeof(known_names[0]); i++) {
+		struct view *place = (struct view *)((char *)known + known_names[i].offset);
+
+		/* the first one counts */
+		if (!place->data && view_equal_nocase(name, known_names[i].name))
+			*place = value;
+	}
+}
+
+/* Returns whether the head was read to its end. */
+static bool read_fields(struct cursor cursor, struct known_fields *ret_known)
+{
+	struct fields fields = { .cursor = cursor };
+	struct known_fields known = { 0 };
+	struct view name, value;
+
+	while (fields_next(&fields, &name, &value))
+		keep_known(&known, name, value);
+	*ret_known = known;
+	return fields.complete;
+}
+
+/* --- request line --- */
+
+struct request_line {
+	struct view method;
+	struct view target;
+	struct view version; /* "1.0" or "1.1"; empty: the line is cut before it */
+	bool cut;	     /* the target's end was not seen */
+};
+
+/* The start line; when it is cut, what is there of it. Returns whether it has its end. */
+static bool take_start_line(struct cursor *cursor, struct view *ret_line)
+{
+	int blank_lines = 0;
+
+	while (cursor_take_line(cursor, ret_line) == 0)
+		if (ret_line->len > 0 || blank_lines++ >= BLANK_LINES_MAX)
+			return true;
+	*ret_line = cursor_rest(cursor);
+	cursor->at = cursor->end;
+	return false;
+}
+
+/* "HTTP/1." and a digit: 2 and above have heads of another form. */
+static int take_version(struct cursor *cursor, struct view *ret_version)
+{
+	struct cursor begin = *cursor;
+	struct view version;
+	int r = cursor_expect(cursor, VIEW("HTTP/1."));
+
+	if (r == 0 && !is_digit((char)cursor_peek(cursor)))
+		r = -EBADMSG;
+	if (r < 0) {
+		*cursor = begin;
+		return r;
+	}
+	version = view_from(cursor_rest(&begin), strlen("HTTP/"));
+	version.len = strlen("1.1");
+	*ret_version = version;
+	cursor->at++;
+	return 0;
+}
+
+/* The last word of the line is the version; what is left before it is the target, spaces and all.
+ */
+static int split_version(struct view rest, struct request_line *line)
+{
+	size_t start = rest.len;
+	struct cursor cursor;
+	int r;
+
+	while (start > 0 && !is_blank(rest.data[start - 1]))
+		start--;
+	cursor = cursor_of(view_from(rest, start));
+	r = take_version(&cursor, &line->version);
+	if (r < 0 || cursor_left(&cursor) > 0)
+		return -EBADMSG;
+	rest.len = start;
+	line->target = trim(rest);
+	return 0;
+}
+
+static int parse_request_line(struct view text, bool whole, struct request_line *ret_line)
+{
+	struct request_line line = { 0 };
+	struct cursor cursor = cursor_of(text);
+
+	line.method = cursor_take_while(&cursor, is_token_byte);
+	if (line.method.len == 0 || line.method.len > METHOD_MAX)
+		return -EBADMSG;
+	if (cursor_take_while(&cursor, is_blank).len == 0)
+		return -EBADMSG;
+	if (whole) {
+		if (split_version(trim(cursor_rest(&cursor)), &line) < 0)
+			return -EBADMSG;
+	} else {
+		line.target = cut_at(cursor_rest(&cursor), ' ');
+		line.cut = line.target.len == cursor_left(&cursor);
+	}
+	if (line.target.len == 0)
+		return -EBADMSG;
+	*ret_line = line;
+	return 0;
+}
+
+/* --- request target, RFC 9112 section 3.2 --- */
+
+static void target_path(struct view target, struct http_facts *facts)
+{
+	facts->path = cut_at(target, '?');
+	facts->query = view_from(target, facts->path.len + 1);
+}
+
+/* The start of an absolute-form target: scheme and "://". */
+static int take_scheme(struct cursor *cursor, struct view *ret_scheme)
+{
+	struct cursor begin = *cursor;
+	struct view scheme = cursor_take_while(cursor, is_scheme_byte);
+
+	if (scheme.len == 0 || scheme.len > SCHEME_MAX || !is_letter(scheme.data[0]) ||
+	    cursor_expect(cursor, VIEW("://")) < 0) {
+		*cursor = begin;
+		return -EBADMSG;
+	}
+	*ret_scheme = scheme;
+	return 0;
+}
+
+/* The target's authority overrides the field Host (RFC 9112 section 3.2.2). */
+static void target_absolute(const struct request_line *line, struct view rest,
+			    struct http_facts *facts)
+{
+	struct view authority = cut_at(cut_at(rest, '/'), '?');
+
+	/* half a host name is another host's name */
+	if (line->cut && authority.len == rest.len)
+		return;
+	if (http_authority_parse(authority, &facts->host, &facts->port) == 0 && !facts->port)
+		facts->port = http_default_port(facts->scheme);
+	target_path(view_from(rest, authority.len), facts);
+	if (facts->path.len == 0)
+		facts->path = VIEW("/");
+}
+
+static int parse_target(const struct request_line *line, struct http_facts *facts)
+{
+	/* a fragment is no part of a target; one that is sent all the same is its client's secret
+	 */
+	struct view target = cut_at(line->target, '#');
+	struct cursor cursor = cursor_of(target);
+
+	facts->scheme = VIEW("http");
+	if (view_starts_with(target, VIEW("/")) || view_equal(target, VIEW("*"))) {
+		target_path(target, facts);
+		return 0;
+	}
+	if (take_scheme(&cursor, &facts->scheme) == 0) {
+		target_absolute(line, cursor_rest(&cursor), facts);
+		return 0;
+	}
+	if (!view_equal_nocase(line->method, VIEW("CONNECT")))
+		return -EBADMSG;
+	facts->scheme = VIEW("");
+	if (line->cut)
+		return 0;
+	return http_authority_parse(target, &facts->host, &facts->port);
+}
+
+/* --- the exchange --- */
+
+#define LENGTH_DIGITS_MAX 18
+
+static int64_t parse_length(struct view text)
+{
+	int64_t length = 0;
+
+	if (text.len == 0 || text.len > LENGTH_DIGITS_MAX)
+		return -1;
+	for (size_t i = 0; i < text.len; i++) {
+		if (!is_digit(text.data[i]))
+			return -1;
+		length = length * 10 + (text.data[i] - '0');
+	}
+	return length;
+}
+
+/*
+ * Bytes of the body; -1: not known, or the message has none and does not say so. The bytes that
+ * were counted count; the announced ones only where the rest was not seen.
+ */
+static int64_t body_size(const struct message *message, const struct known_fields *known,
+			 bool may_have_body)
+{
+	if (message->ended)
+		return message->body_bytes > 0 || known->content_length.data ||
+				       known->transfer_encoding.data
+			       ? (int64_t)message->body_bytes
+			       : -1;
+	/* an announced length has no meaning beside a transfer coding (RFC 9112 section 6.3) */
+	if (!may_have_body || known->transfer_encoding.data)
+		return -1;
+	return parse_length(known->content_length);
+}
+
+static bool has_response_body(const struct http_facts *facts)
+{
+	return !view_equal_nocase(facts->method, VIEW("HEAD")) && facts->status != 204 &&
+	       facts->status != 304;
+}
+
+/* A status line, then fields; a head that is not there or not of this protocol gives nothing. */
+static void read_response(const struct exchange *exchange, struct http_facts *facts)
+{
+	struct cursor cursor = cursor_of(message_head(&exchange->response));
+	struct known_fields known = { 0 };
+	struct view line, version, digits = { 0 };
+	struct cursor inner;
+
+	facts->status = exchange->status;
+	take_start_line(&cursor, &line);
+	inner = cursor_of(line);
+	if (take_version(&inner, &version) == 0) {
+		if (facts->version.len == 0)
+			facts->version = version;
+		cursor_take_while(&inner, is_blank);
+		digits = cursor_take_while(&inner, is_digit);
+		read_fields(cursor, &known);
+	}
+	if (!facts->status && digits.len == 3 && digits.data[0] != '0')
+		facts->status = (uint16_t)parse_length(digits);
+	facts->response_body = body_size(&exchange->response, &known, has_response_body(facts));
+}
+
+/* Folded lines become one (RFC 9112 section 5.2); the value is cut where the buffer ends. */
+static struct view unfold(struct view value, char buffer[USER_AGENT_MAX])
+{
+	struct view text = { .data = buffer };
+
+	for (size_t i = 0; i < value.len && text.len < USER_AGENT_MAX; i++) {
+		bool fold = value.data[i] == '\r' || value.data[i] == '\n';
+
+		buffer[text.len++] = fold ? ' ' : value.data[i];
+	}
+	return text;
+}
+
+/* Which connection the request is for, where the target does not say: the field Host. */
+static void use_host(struct view host, struct http_facts *facts)
+{
+	if (facts->host.len == 0)
+		http_authority_parse(host, &facts->host, &facts->port);
+}
+
+static int http1_describe(const struct exchange *exchange, struct span_builder *builder)
+{
+	struct cursor cursor = cursor_of(message_head(&exchange->request));
+	struct http_facts facts = { 0 };
+	struct request_line line = { 0 };
+	struct known_fields known;
+	char user_agent[USER_AGENT_MAX];
+	struct view text;
+	bool whole = take_start_line(&cursor, &text);
+	int r;
+
+	r = parse_request_line(text, whole, &line);
+	if (r < 0)
+		return r;
+	facts.method = line.method;
+	facts.version = line.version;
+	r = parse_target(&line, &facts);
+	if (r < 0)
+		return r;
+	facts.truncated = !read_fields(cursor, &known) || exchange->request.truncated;
+	use_host(known.host, &facts);
+	facts.user_agent = unfold(known.user_agent, user_agent);
+	facts.request_body = body_size(&exchange->request, &known, true);
+	read_response(exchange, &facts);
+	http_span_describe(exchange, &facts, builder);
+	return 0;
+}
+
+static int http1_request_field(const struct exchange *exchange, struct view name,
+			       struct view *ret_value, unsigned int *ret_count)
+{
+	struct fields fields = { .cursor = cursor_of(message_head(&exchange->request)) };
+	struct view text, found_name, value, first = { 0 };
+	unsigned int count = 0;
+
+	take_start_line(&fields.cursor, &text);
+	while (fields_next(&fields, &found_name, &value))
+		if (view_equal_nocase(found_name, name) && count++ == 0)
+			first = value;
+	if (count == 0)
+		return -ENOENT;
+	*ret_value = first;
+	*ret_count = count;
+	return 0;
+}
+
+const struct protocol protocol_HTTP1 = {
+	.id = PROTOCOL_HTTP1,
+	.name = "http1",
+	.describe = http1_describe,
+	.request_field = http1_request_field,
+};

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What weft knows of one protocol, behind one descriptor. protocol.c holds the table; README.md
+ * says how to add a row.
+ */
+#ifndef WEFT_PROTOCOLS_PROTOCOL_H
+#define WEFT_PROTOCOLS_PROTOCOL_H
+
+#include "conn/exchange.h"
+#include "span/span.h"
+
+struct protocol {
+	enum protocol_id id;
+	const char *name; /* as in protocols.def */
+
+	/*
+	 * Writes name, kind, status, times and attributes of the exchange into the builder. Ids and
+	 * resource are the caller's. The request's head may be cut or hostile; the response may be
+	 * missing. Secrets in URLs are still there: process/redact.h takes them out before export.
+	 * 0, or -EBADMSG: the head is not of this protocol, and the builder is untouched.
+	 */
+	int (*describe)(const struct exchange *exchange, struct span_builder *builder);
+
+	/*
+	 * Value of a field that carries context ("traceparent"): the first one of that name in the
+	 * request's head, without surrounding white space, any letter case of the name. *ret_count
+	 * tells how many there are. 0, or -ENOENT.
+	 */
+	int (*request_field)(const struct exchange *exchange, struct view name,
+			     struct view *ret_value, unsigned int *ret_count);
+};
+
+/* One descriptor for each row of protocols.def, in the protocol's own file. */
+#define PROTOCOL(constant, name) extern const struct protocol protocol_##constant;
+#include "bpf/abi/protocols.def"
+#undef PROTOCOL
+
+/* NULL for PROTOCOL_UNKNOWN and for numbers out of range. */
+const struct protocol *protocol_by_id(enum protocol_id id);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A span as OpenTelemetry defines it: ids, times, kind, status and an attribute list. It knows no
+ * protocol. Data only.
+ *
+ * A span is first built in a span_builder, which has room for the largest span that weft makes, and
+ * then frozen by span_new() into one allocation of just its size.
+ */
+#ifndef WEFT_SPAN_SPAN_H
+#define WEFT_SPAN_SPAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/view.h"
+
+#define TRACE_ID_LEN 16
+#define SPAN_ID_LEN  8
+
+/* opentelemetry.proto.trace.v1.Span.SpanKind */
+enum span_kind {
+	SPAN_KIND_INTERNAL = 1,
+	SPAN_KIND_SERVER,
+	SPAN_KIND_CLIENT,
+	SPAN_KIND_PRODUCER,
+	SPAN_KIND_CONSUMER,
+};
+
+/* opentelemetry.proto.trace.v1.Status.StatusCode */
+enum span_status {
+	SPAN_STATUS_UNSET,
+	SPAN_STATUS_OK,
+	SPAN_STATUS_ERROR,
+};
+
+/* W3C trace-flags (low 8 bits) and OTLP's two bits above them. */
+#define SPAN_FLAG_SAMPLED	0x001u
+#define SPAN_FLAG_RANDOM	0x002u
+#define SPAN_FLAG_HAS_IS_REMOTE 0x100u
+#define SPAN_FLAG_IS_REMOTE	0x200u
+
+enum attribute_type {
+	ATTRIBUTE_STRING,
+	ATTRIBUTE_INT,
+	ATTRIBUTE_DOUBLE,
+	ATTRIBUTE_BOOL,
+};
+
+struct attribute {
+	const char *key; /* a constant of span/semconv.h: never freed */
+	enum attribute_type type;
+	union {
+		struct view string; /* valid UTF-8, in the span's own text */
+		int64_t integer;
+		double number;
+		bool boolean;
+	};
+};
+
+#define SPAN_ATTRIBUTES_MAX 40
+#define SPAN_TEXT_MAX	    12288
+/* A longer string value is cut here, at a character boundary. */
+#define SPAN_VALUE_MAX	    8192
+
+struct resource;
+
+struct span {
+	uint8_t trace_id[TRACE_ID_LEN];
+	uint8_t span_id[SPAN_ID_LEN];
+	uint8_t parent_id[SPAN_ID_LEN]; /* zero: a root */
+	uint32_t flags;			/* SPAN_FLAG_* */
+	enum span_kind kind;
+	enum span_status status;
+	uint64_t start_ns; /* CLOCK_MONOTONIC until the pipeline hands it to export: then Unix time */
+	uint64_t end_ns;
+	struct view name;
+	struct view status_message;
+	struct view trace_state;
+	struct resource *resource; /* a reference is held */
+	uint16_t n_attributes;
+	uint16_t dropped_attributes;
+	struct attribute *attributes;
+	uint32_t size; /* of the frozen span's allocation, set by span_new() */
+	struct span *next; /* for whoever holds the span in a list */
+};
+
+struct span_builder {
+	struct span span;
+	struct attribute attributes[SPAN_ATTRIBUTES_MAX];
+	size_t text_used;
+	char text[SPAN_TEXT_MAX];
+};
+
+/* Empties the builder. Does not touch the text area: cheap. */
+void span_builder_init(struct span_builder *builder);
+
+/*
+ * Copies a string into the builder's text. Bytes that are not valid UTF-8 become U+FFFD; a value
+ * longer than SPAN_VALUE_MAX or than the room left is cut at a character boundary.
+ */
+struct view span_text(struct span_builder *builder, struct view value);
+
+/*
+ * Each sets one attribute; setting a key again replaces its value. `key` must live for ever.
+ * When the list is full the attribute is counted in dropped_attributes. Empty strings are kept.
+ */
+void span_set_string(struct span_builder *builder, const char *key, struct view value);
+void span_set_int(struct span_builder *builder, const char *key, int64_t value);
+void span_set_double(struct span_builder *builder, const char *key, double value);
+void span_set_bool(struct span_builder *builder, const char *key, bool value);
+
+/* NULL if there is no such attribute. The pointer lives until the next change of the span. */
+const struct attribute *span_attribute(const struct span *span, const char *key);
+
+/* Takes the attribute out, if it is there. */
+void span_remove(struct span *span, const char *key);
+
+/*
+ * A frozen copy of the builder's span in one allocation, with a reference to its resource.
+ * NULL: no memory.
+ */
+struct span *span_new(const struct span_builder *builder);
+
+/* Bytes of memory that the frozen span occupies. */
+size_t span_size(const struct span *span);
+
+/* Frees a frozen span and drops its reference; NULL is accepted. Returns NULL. */
+struct span *span_free(struct span *span);
+
+#endif

@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "watcher/watcher.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "attach/loader.h"
+#include "base/channel.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "control/control.h"
+#include "discover/process.h"
+#include "discover/scan.h"
+#include "export/exporter.h"
+#include "pipeline/pipeline.h"
+#include "watcher/privileges.h"
+#include "watcher/selection.h"
+
+#define COUNTERS_INTERVAL_US 1000000
+/* The pipeline's own time to drain, and some for a machine that is busy. */
+#define STOP_TIME_US	     900000
+/* A pipeline that crashes is started again, unless it does so all the time. */
+#define RESTARTS_MAX	     5
+#define RESTARTS_WINDOW_NS   (60 * NS_PER_SEC)
+
+struct watcher {
+	const struct config *config;
+	struct process_options describe;
+	struct loader *loader;
+	struct surface_state surfaces[SURFACE_MAX];
+	struct ring_buffer *process_ring;
+	sd_event *loop;
+	sd_event_source *child_source;
+	sd_event_source *channel_source;
+	sd_event_source *stop_timer;
+	struct pipeline_setup setup;
+	struct totals *totals;
+	int channel; /* our end */
+	pid_t pipeline;
+	bool ready;
+	bool stopping;
+	unsigned int restarts; /* within the window */
+	uint64_t window_ns;
+	int status;
+	struct channel_message message;
+};
+
+/* --- what the pipeline is told --- */
+
+static const char *unit_name(uint8_t unit)
+{
+	static const char *const names[] = {
+		[UNIT_THREAD] = "thread",
+		[UNIT_EVENT_LOOP] = "event loop",
+		[UNIT_UNKNOWN] = "unknown",
+	};
+
+	return unit < sizeof(names) / sizeof(names[0]) ? names[unit] : "unknown";
+}
+
+static void tell_process(struct watcher *watcher, const struct process_info *info)
+{
+	struct channel_message *message = &watcher->message;
+	bool whole;
+
+	channel_message_init(message, CHANNEL_PROCESS, (uint32_t)info->pid);
+	whole = channel_message_add(message, runtime_name(info->runtime)) == 0 &&
+		channel_message_add(message, unit_name(info->unit_kind)) == 0 &&
+		channel_message_add(message, info->service_source) == 0 &&
+		channel_message_add(message, info->executable ? info->executable : "") == 0;
+	for (size_t i = 0; whole && i < info->n_pairs; i++)
+		whole = channel_message_add(message, info->pairs[2 * i]) == 0 &&
+			channel_message_add(message, info->pairs[2 * i + 1]) == 0;
+	channel_send(watcher->channel, message);
+}
+
+static void tell_counters(struct watcher *watcher)
+{
+	struct kernel_counters counters;
+
+	if (loader_counters(watcher->loader, &counters) < 0)
+		return;
+	channel_message_init(&watcher->message, CHANNEL_KERNEL_COUNTERS, 0);
+	channel_message_add_bytes(&watcher->message, counters.stats, sizeof(counters.stats));
+	channel_message_add_bytes(&watcher->message, &counters.missed, sizeof(counters.missed));
+	channel_send(watcher->channel, &watcher->message);
+}
+
+static void tell_hooks(struct watcher *watcher)
+{
+	channel_message_init(&watcher->message, CHANNEL_HOOKS, 0);
+	for (size_t i = 0; i < SURFACE_MAX; i++) {
+		int chosen = watcher->surfaces[i].chosen;
+
+		channel_message_add(&watcher->message, surfaces[i].name);
+		channel_message_add(&watcher->message,
+				    chosen < 0 ? "off" : surfaces[i].hooks[chosen].name);
+	}
+	channel_send(watcher->channel, &watcher->message);
+}
+
+/* --- processes --- */
+
+/* Describes a process of which traced bytes were seen. */
+static void process_seen(struct watcher *watcher, const struct process_event *event)
+{
+	_cleanup_(process_info_clear) struct process_info info = {};
+
+	if (process_describe(&watcher->describe, (pid_t)event->pid, &info) < 0 &&
+	    process_describe_gone(&watcher->describe, event, &info) < 0)
+		return;
+	selection_apply(watcher->config, watcher->loader, &info, true);
+	tell_process(watcher, &info);
+}
+
+/*
+ * A new program: looked at before its first request if its threads must not be taken for units, or if
+ * it may be one of those to trace. All else waits until the program is seen to speak a protocol.
+ */
+static void process_started(struct watcher *watcher, const struct process_event *event)
+{
+	_cleanup_(process_info_clear) struct process_info info = {};
+
+	if (process_identify(&watcher->describe, (pid_t)event->pid, &info) == 0)
+		selection_apply(watcher->config, watcher->loader, &info, false);
+}
+
+static int on_process_event(void *context, void *data, size_t size)
+{
+	struct watcher *watcher = context;
+	const struct process_event *event = data;
+
+	if (size < sizeof(*event) || event->args_len > sizeof(event->args))
+		return 0;
+	switch (event->type) {
+	case PROCESS_EXEC:
+		process_started(watcher, event);
+		break;
+	case PROCESS_SEEN:
+		process_seen(watcher, event);
+		break;
+	case PROCESS_EXIT:
+		channel_message_init(&watcher->message, CHANNEL_PROCESS_GONE, event->pid);
+		channel_send(watcher->channel, &watcher->message);
+		break;
+	}
+	return 0;
+}
+
+static int on_process_ring(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	struct watcher *watcher = context;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	ring_buffer__consume(watcher->process_ring);
+	return 0;
+}
+
+static int on_scanned(void *context, pid_t pid)
+{
+	struct watcher *watcher = context;
+	_cleanup_(process_info_clear) struct process_info info = {};
+
+	if (process_identify(&watcher->describe, pid, &info) == 0)
+		selection_apply(watcher->config, watcher->loader, &info, false);
+	return 0;
+}
+
+/* --- the pipeline's life --- */
+
+static int pipeline_start(struct watcher *watcher);
+
+static void watcher_end(struct watcher *watcher, int status)
+{
+	watcher->status = status;
+	sd_event_exit(watcher->loop, 0);
+}
+
+/* What the crashed process had taken in and not given out is lost with it. */
+static void count_crash(struct watcher *watcher)
+{
+	struct totals *totals = watcher->totals;
+
+	totals->dropped[DROP_PIPELINE_CRASH] += totals_open(totals);
+	totals->restarts++;
+	if (clock_monotonic_ns() - watcher->window_ns > RESTARTS_WINDOW_NS) {
+		watcher->window_ns = clock_monotonic_ns();
+		watcher->restarts = 0;
+	}
+	watcher->restarts++;
+}
+
+static void describe_end(const siginfo_t *info, char *text, size_t size)
+{
+	if (info->si_code == CLD_EXITED)
+		snprintf(text, size, "it ended with status %d", info->si_status);
+	else
+		snprintf(text, size, "it was ended by signal %d (%s)", info->si_status,
+			 strsignal(info->si_status));
+}
+
+static int on_pipeline_end(sd_event_source *source, const siginfo_t *info, void *context)
+{
+	struct watcher *watcher = context;
+	char end[96];
+
+	(void)source;
+	watcher->pipeline = 0;
+	if (watcher->stopping || !watcher->ready) {
+		bool good = info->si_code == CLD_EXITED && info->si_status == 0;
+
+		watcher_end(watcher, good ? watcher->status : 1);
+		return 0;
+	}
+	describe_end(info, end, sizeof(end));
+	count_crash(watcher);
+	if (watcher->restarts > RESTARTS_MAX) {
+		log_error("the pipeline failed %d times within a minute (%s): giving up", RESTARTS_MAX + 1,
+			  end);
+		watcher_end(watcher, 1);
+		return 0;
+	}
+	log_warning("the pipeline failed (%s) and is started again; spans that it held are counted as "
+		    "pipeline_crash", end);
+	if (pipeline_start(watcher) < 0)
+		watcher_end(watcher, 1);
+	return 0;
+}
+
+/* The child: keeps what it was handed, and becomes the pipeline. */
+static void become_pipeline(struct watcher *watcher, int channel)
+{
+	pid_t parent = getppid();
+	int status;
+
+	/* should the watcher be killed, the channel's end is noticed; this is for a stuck pipeline */
+	if (privileges_raise() < 0)
+		_exit(1);
+	prctl(PR_SET_NAME, "weft-pipeline");
+	close(watcher->channel);
+	(void)parent;
+	watcher->setup.channel_fd = channel;
+	status = pipeline_run(&watcher->setup);
+	fflush(NULL);
+	_exit(status);
+}
+
+static int on_channel(sd_event_source *source, int fd, uint32_t revents, void *context);
+
+static int pipeline_start(struct watcher *watcher)
+{
+	int ends[2];
+	int r = channel_pair(ends);
+
+	if (r < 0)
+		return log_error_r(r, "cannot make a socket pair: %s", strerror(-r));
+	if (watcher->channel >= 0) {
+		watcher->channel_source = sd_event_source_disable_unref(watcher->channel_source);
+		close(watcher->channel);
+	}
+	watcher->channel = ends[0];
+	watcher->pipeline = fork();
+	if (watcher->pipeline < 0)
+		return log_error_r(-errno, "cannot start the pipeline: fork: %s", strerror(errno));
+	if (watcher->pipeline == 0)
+		become_pipeline(watcher, ends[1]);
+	close(ends[1]);
+	selection_exclude(watcher->loader, watcher->pipeline);
+	watcher->child_source = sd_event_source_unref(watcher->child_source);
+	r = sd_event_add_child(watcher->loop, &watcher->child_source, watcher->pipeline, WEXITED,
+			       on_pipeline_end, watcher);
+	if (r >= 0)
+		r = sd_event_add_io(watcher->loop, &watcher->channel_source, watcher->channel, EPOLLIN,
+				    on_channel, watcher);
+	return r;
+}
+
+/* Describes again what the new pipeline must know: every process that is marked as known. */
+static int on_known(void *context, pid_t pid)
+{
+	struct watcher *watcher = context;
+	struct process_config known;
+	struct process_event event = { .pid = (uint32_t)pid };
+
+	if (loader_process_get(watcher->loader, (uint32_t)pid, &known) == 0 &&
+	    known.flags & PROCESS_F_NOTED && known.flags & PROCESS_F_SELECTED)
+		process_seen(watcher, &event);
+	return 0;
+}
+
+static int pipeline_ready(struct watcher *watcher)
+{
+	int r = 0;
+
+	if (!watcher->ready) {
+		r = loader_attach(watcher->loader, watcher->surfaces);
+		if (r == 0)
+			r = privileges_reduce();
+		if (r < 0) {
+			log_error("cannot attach: %s", strerror(-r));
+			watcher_end(watcher, 1);
+			return r;
+		}
+		log_info("ready after %llu ms: tracing %s; 'weft ps' lists what it sees",
+			 (unsigned long long)((clock_monotonic_ns() - watcher->setup.started_ns) /
+					      NS_PER_MS),
+			 selection_is_all(watcher->config) ? "every process" : "the chosen processes");
+		sd_notify(0, "READY=1");
+	} else {
+		scan_processes(watcher->describe.proc, on_known, watcher);
+	}
+	watcher->ready = true;
+	tell_hooks(watcher);
+	tell_counters(watcher);
+	return r;
+}
+
+static int on_channel(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	struct watcher *watcher = context;
+	int r;
+
+	(void)revents;
+	while ((r = channel_receive(fd, &watcher->message)) == 0)
+		if (watcher->message.header.type == CHANNEL_READY)
+			pipeline_ready(watcher);
+	if (r != -EAGAIN && r != -EBADMSG)
+		sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	return 0;
+}
+
+/* --- the end --- */
+
+static int on_stop_late(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct watcher *watcher = context;
+
+	(void)source;
+	(void)usec;
+	log_warning("the pipeline did not end in time and is killed");
+	privileges_raise();
+	if (watcher->pipeline > 0)
+		kill(watcher->pipeline, SIGKILL);
+	watcher_end(watcher, 1);
+	return 0;
+}
+
+static int stop(struct watcher *watcher)
+{
+	if (watcher->stopping)
+		return 0;
+	watcher->stopping = true;
+	sd_notify(0, "STOPPING=1");
+	loader_detach(watcher->loader);
+	ring_buffer__consume(watcher->process_ring);
+	tell_counters(watcher);
+	channel_message_init(&watcher->message, CHANNEL_STOP, 0);
+	channel_send(watcher->channel, &watcher->message);
+	return sd_event_add_time_relative(watcher->loop, &watcher->stop_timer, CLOCK_MONOTONIC,
+					  STOP_TIME_US, 0, on_stop_late, watcher);
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
+{
+	(void)source;
+	(void)info;
+	return stop(context);
+}
+
+static int on_duration(sd_event_source *source, uint64_t usec, void *context)
+{
+	(void)source;
+	(void)usec;
+	return stop(context);
+}
+
+static int on_counters(sd_event_source *source, uint64_t usec, void *context)
+{
+	(void)usec;
+	tell_counters(context);
+	sd_event_source_set_time_relative(source, COUNTERS_INTERVAL_US);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* --- start --- */
+
+static int load_kernel_side(struct watcher *watcher)
+{
+	const struct config *config = watcher->config;
+	struct loader_options options = {
+		.ring_size = (uint32_t)config->ring_size,
+		.knobs = {
+			.request_head_max = (uint32_t)config->request_head,
+			.response_head_max = (uint32_t)config->response_head,
+			.select_all = selection_is_all(config),
+			.n_ports = (uint8_t)config->ports.n,
+		},
+	};
+	int r;
+
+	for (size_t i = 0; i < config->ports.n && i < CONFIG_PORTS_MAX; i++)
+		options.knobs.ports[i] = (uint16_t)config->ports.items[i];
+	r = loader_new(&options, watcher->surfaces, &watcher->loader);
+	if (r == -ENOENT)
+		return log_error_r(r, "this kernel has no type information (BTF): /sys/kernel/btf/vmlinux "
+				      "is missing; weft needs a kernel built with CONFIG_DEBUG_INFO_BTF");
+	if (r == -EPERM)
+		return log_error_r(r, "the kernel does not let weft load BPF programs; 'weft doctor' says "
+				      "more");
+	if (r < 0)
+		return log_error_r(r, "cannot load the BPF programs: %s; 'weft doctor' says which and why",
+				   strerror(-r));
+	return 0;
+}
+
+/* What needs privileges, or must fail before anything is started. */
+static int open_targets(struct watcher *watcher)
+{
+	const struct strings *targets = &watcher->config->targets;
+	char error[256];
+
+	if (targets->n > PIPELINE_TARGETS_MAX)
+		return log_error_r(-E2BIG, "%zu export targets are given, at most %d are possible",
+				   targets->n, PIPELINE_TARGETS_MAX);
+	for (size_t i = 0; i < targets->n; i++) {
+		int r;
+
+		if (!exporter_find(targets->items[i], error, sizeof(error)))
+			return log_error_r(-EINVAL, "%s", error);
+		r = exporter_prepare(targets->items[i], &watcher->setup.target_fds[i]);
+		if (r < 0)
+			return log_error_r(r, "cannot open %s: %s", targets->items[i], strerror(-r));
+	}
+	return 0;
+}
+
+static int open_socket(struct watcher *watcher)
+{
+	const char *path = watcher->config->socket;
+	int r = control_listen(path, &watcher->setup.socket_fd);
+
+	if (r == -EADDRINUSE)
+		return log_error_r(r, "weft is running already (it answers at %s); stop it, or give this one "
+				      "another --socket", path);
+	if (r < 0)
+		return log_error_r(r, "cannot listen on the control socket %s: %s", path, strerror(-r));
+	return 0;
+}
+
+static int share_totals(struct watcher *watcher)
+{
+	watcher->totals = mmap(NULL, sizeof(*watcher->totals), PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (watcher->totals == MAP_FAILED)
+		return -errno;
+	watcher->setup.totals = watcher->totals;
+	return 0;
+}
+
+static int start_loop(struct watcher *watcher)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGCHLD };
+	sigset_t set;
+	int r = sd_event_new(&watcher->loop);
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(&set, signals[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (r >= 0)
+		r = sd_event_add_signal(watcher->loop, NULL, SIGINT, on_signal, watcher);
+	if (r >= 0)
+		r = sd_event_add_signal(watcher->loop, NULL, SIGTERM, on_signal, watcher);
+	if (r >= 0)
+		r = sd_event_add_io(watcher->loop, NULL, ring_buffer__epoll_fd(watcher->process_ring),
+				    EPOLLIN, on_process_ring, watcher);
+	if (r >= 0)
+		r = sd_event_add_time_relative(watcher->loop, NULL, CLOCK_MONOTONIC, COUNTERS_INTERVAL_US,
+					       0, on_counters, watcher);
+	if (r >= 0 && watcher->config->duration_ns)
+		r = sd_event_add_time_relative(watcher->loop, NULL, CLOCK_MONOTONIC,
+					       watcher->config->duration_ns / NS_PER_US, 1000,
+					       on_duration, watcher);
+	return r;
+}
+
+static int start(struct watcher *watcher)
+{
+	int r = load_kernel_side(watcher);
+
+	if (r < 0)
+		return r;
+	watcher->setup.events_fd = loader_events_fd(watcher->loader);
+	watcher->setup.control_fd = loader_control_fd(watcher->loader);
+	watcher->process_ring = ring_buffer__new(loader_process_events_fd(watcher->loader),
+						 on_process_event, watcher, NULL);
+	if (!watcher->process_ring)
+		return log_error_r(-errno, "cannot map a ring buffer: %s", strerror(errno));
+	selection_exclude(watcher->loader, getpid());
+	scan_processes(watcher->describe.proc, on_scanned, watcher);
+	r = share_totals(watcher);
+	if (r >= 0)
+		r = start_loop(watcher);
+	if (r < 0)
+		return log_error_r(r, "cannot start: %s", strerror(-r));
+	return pipeline_start(watcher);
+}
+
+static int check_privileges(void)
+{
+	char missing[256] = "";
+
+	if (privileges_check(missing, sizeof(missing)) == 0)
+		return 0;
+	return log_error_r(-EPERM, "missing capabilities: %s; run weft as root (sudo weft run) or give it "
+				   "these", missing);
+}
+
+static void watcher_clear(struct watcher *watcher)
+{
+	loader_free(watcher->loader);
+	ring_buffer__free(watcher->process_ring);
+	sd_event_unref(watcher->loop);
+	if (watcher->setup.socket_fd >= 0)
+		unlink(watcher->config->socket);
+}
+
+int watcher_run(const struct config *config)
+{
+	struct watcher *watcher = calloc(1, sizeof(*watcher));
+	int status;
+
+	if (!watcher)
+		return log_error_r(1, "out of memory");
+	watcher->config = config;
+	watcher->channel = -1;
+	watcher->describe = (struct process_options){
+		.proc = "/proc",
+		.command_args = config->command_args,
+		.resource = (const char *const *)config->resource.items,
+		.n_resource = config->resource.n,
+	};
+	watcher->setup = (struct pipeline_setup){
+		.config = config,
+		.socket_fd = -1,
+		.started_ns = clock_monotonic_ns(),
+	};
+	log_set_level((enum log_level)config->log_level);
+	if (check_privileges() < 0)
+		status = 1;
+	else if (open_targets(watcher) < 0)
+		status = 2;
+	else if (open_socket(watcher) < 0)
+		status = 2;
+	else if (start(watcher) < 0)
+		status = 1;
+	else
+		status = sd_event_loop(watcher->loop) < 0 ? 1 : watcher->status;
+	watcher_clear(watcher);
+	free(watcher);
+	return status;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The process with the capabilities: it loads and attaches the BPF programs, follows processes and
+ * keeps the pipeline running.
+ */
+#ifndef WEFT_WATCHER_WATCHER_H
+#define WEFT_WATCHER_WATCHER_H
+
+#include "config/config.h"
+
+/*
+ * Traces the host as the configuration says until its duration is over or SIGINT or SIGTERM comes.
+ * The configuration is complete and checked; it stays the caller's. Tells on stderr what goes
+ * wrong. Returns the exit status of the program: 0, or 1 when something failed.
+ */
+int watcher_run(const struct config *config);
+
+#endif
