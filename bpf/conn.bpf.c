@@ -89,6 +89,57 @@ SUBPROGRAM int message_end(struct conn *conn, struct walk *walk)
 	return 0;
 }
 
+/* Would a message in the call's direction be a request, as far as is known? */
+static __always_inline int flow_is_request(const struct conn *conn, const struct walk *walk)
+{
+	return walk->dir == (conn->role == ROLE_CLIENT ? DIR_OUT : DIR_IN);
+}
+
+/* Exchanges from the oldest unanswered one on get no answer, or one that was not understood (BLIND). */
+SUBPROGRAM int report_close(struct conn *conn, struct walk *walk, int error, __u32 flags)
+{
+	struct event_close *event;
+	struct flow *flow;
+
+	if (!conn || !walk)
+		return 0;
+	flow = &conn->flow[conn->role == ROLE_SERVER ? DIR_OUT : DIR_IN];
+	event = RECORD(walk, event_close);
+	header_init(&event->header, flow, EVENT_CLOSE, walk->now_ns, conn->cookie);
+	event->header.message = MESSAGE_RESPONSE;
+	event->header.exchange = conn->answered + 1;
+	event->header.flags = flags;
+	event->body_bytes = flow->phase == FLOW_START ? 0 : flow->body;
+	event->end_ns = flow->phase == FLOW_START ? 0 : flow->last_ns;
+	event->error = error;
+	event->pad = 0;
+	capture_emit(walk, sizeof(*event), 0);
+	conn->answered = conn->requests;
+	if (conn->role == ROLE_SERVER)
+		context_end_server(conn, walk);
+	return 0;
+}
+
+/*
+ * A message begins. What it says about the other direction: on a unix socket, a body there that has
+ * not ended was taken by splice(2), which is not seen (TCP tells by sequence numbers). And if bytes
+ * went there that were not understood, they were the answer to what is unanswered.
+ */
+static __always_inline void other_direction(struct conn *conn, struct walk *walk)
+{
+	struct flow *other = &conn->flow[walk->dir == DIR_OUT ? DIR_IN : DIR_OUT];
+
+	if (conn->family == AF_UNIX && other->phase >= FLOW_BODY && other->phase < FLOW_CLOSE) {
+		other->body += other->left;
+		walk->dir ^= 1;
+		message_end(conn, walk);
+		walk->dir ^= 1;
+	}
+	if (other->unframed && conn->requests != conn->answered && flow_is_request(conn, walk))
+		report_close(conn, walk, 0, EVENT_F_BLIND);
+	other->unframed = 0;
+}
+
 /* Sequence number of the call's byte `walk->at`; only meaningful on TCP. */
 static __always_inline __u32 walk_seq(const struct walk *walk)
 {
@@ -134,8 +185,8 @@ static __always_inline void event_join(struct event_request *event, const struct
 	int client = conn->role == ROLE_CLIENT;
 
 	if (conn->family == AF_UNIX) {
-		event->join.client = client ? conn->cookie : conn->peer_cookie;
-		event->join.server = client ? conn->peer_cookie : conn->cookie;
+		event->join.client = client ? conn->self : conn->peer;
+		event->join.server = client ? conn->peer : conn->self;
 	} else {
 		event->join.client = flow->first_seq;
 		event->join.server = conn->seq_base;
@@ -206,6 +257,7 @@ SUBPROGRAM int message_begin(struct conn *conn, struct walk *walk, __u32 start)
 	conn->verdict = VERDICT_TRACED;
 	flow->misses = 0;
 	flow->is_request = start == HTTP1_REQUEST;
+	other_direction(conn, walk);
 	if (flow->is_request) {
 		if (conn->requests - conn->answered >= CONN_EXCHANGES_MAX) {
 			stat_add(STAT_PIPELINED);
@@ -359,18 +411,13 @@ static __always_inline __u32 walk_room(const struct walk *walk, __u32 max)
 	return left < max ? left : max;
 }
 
-/* Would a message in the call's direction be a request, as far as is known? */
-static __always_inline int flow_is_request(const struct conn *conn, const struct walk *walk)
-{
-	return walk->dir == (conn->role == ROLE_CLIENT ? DIR_OUT : DIR_IN);
-}
-
 /* This call does not start a message: try again with the next ones, for a while. */
 static __always_inline enum step flow_miss(struct conn *conn, struct flow *flow)
 {
 	__u32 max = conn->verdict == VERDICT_TRACED ? CONN_RESYNC_MAX : CONN_MISSES_MAX;
 
 	flow_restart(flow);
+	flow->unframed = 1;
 	if (conn->verdict == VERDICT_TRACED)
 		stat_add(STAT_UNFRAMED);
 	if (++flow->misses >= max)
@@ -473,6 +520,11 @@ SUBPROGRAM int step_message(struct conn *conn, struct walk *walk)
 			flow_keep(flow, walk, 0, kept + got);
 			walk->at += got;
 			return STEP_STOP;
+		}
+		if (start == HTTP1_NO && kept) {
+			/* what was kept belongs to nothing that goes on here */
+			flow->carry_len = 0;
+			return STEP_NEXT;
 		}
 		if (start == HTTP1_NO)
 			return flow_miss(conn, flow);
@@ -608,22 +660,6 @@ SUBPROGRAM int conn_walk(struct conn *conn, struct walk *walk)
 	return 0;
 }
 
-/* The oldest exchange without a whole answer will get none. */
-static __always_inline void report_close(struct conn *conn, struct walk *walk, int error)
-{
-	struct flow *flow = &conn->flow[conn->role == ROLE_SERVER ? DIR_OUT : DIR_IN];
-	struct event_close *event = RECORD(walk, event_close);
-
-	header_init(&event->header, flow, EVENT_CLOSE, walk->now_ns, conn->cookie);
-	event->header.message = MESSAGE_RESPONSE;
-	event->header.exchange = conn->answered + 1;
-	event->body_bytes = flow->phase == FLOW_START ? 0 : flow->body;
-	event->end_ns = flow->phase == FLOW_START ? 0 : flow->last_ns;
-	event->error = error;
-	event->pad = 0;
-	capture_emit(walk, sizeof(*event), 0);
-}
-
 SUBPROGRAM int conn_finish(struct conn *conn, struct walk *walk, int error)
 {
 	struct flow *flow;
@@ -634,12 +670,8 @@ SUBPROGRAM int conn_finish(struct conn *conn, struct walk *walk, int error)
 	flow = walk_flow(conn, walk);
 	if (flow->phase == FLOW_CLOSE && !error)
 		message_end(conn, walk);
-	if (conn->answered != conn->requests) {
-		report_close(conn, walk, error);
-		conn->answered = conn->requests;
-		if (conn->role == ROLE_SERVER)
-			context_end_server(conn, walk);
-	}
+	if (conn->answered != conn->requests)
+		report_close(conn, walk, error, 0);
 	conn->closed = 1;
 	return 0;
 }

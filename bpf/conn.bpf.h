@@ -48,6 +48,7 @@ struct flow {
 	__u8 misses; /* calls in a row that did not start a message, saturating */
 	__u8 carry_len;
 	__u8 interim; /* the current response is a 1xx */
+	__u8 unframed; /* bytes have passed that were no message */
 	/* bytes of a line that has not ended, kept to be read together with what follows */
 	__u8 carry[FLOW_CARRY_MAX];
 };
@@ -73,7 +74,8 @@ struct request_ref {
 struct conn {
 	struct flow flow[2]; /* by enum direction */
 	__u64 cookie;
-	__u64 peer_cookie; /* of the other end of a unix socket */
+	__u64 self;   /* unix sockets: what names this end and the other one at both of them */
+	__u64 peer;
 	/* bit (exchange % CONN_EXCHANGES_MAX): the request's method was HEAD */
 	__u64 to_head[CONN_EXCHANGES_MAX / 64];
 	__u32 requests;	   /* exchanges begun: serial number of the last one */

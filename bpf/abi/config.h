@@ -24,6 +24,7 @@ struct weft_knobs {
 	__u8 n_ports;		 /* > 0: only connections with one of these ports at either end */
 	__u16 ports[CONFIG_PORTS_MAX];
 	__u32 pad;
+	__u64 secret; /* random: sockets are named by a mix of it and their address */
 };
 
 #define PROCESS_F_SELECTED (1 << 0)
@@ -59,7 +60,7 @@ struct process_event {
 	char args[PROCESS_ARGS_MAX]; /* the command line, NUL-separated, cut */
 };
 
-_Static_assert(sizeof(struct weft_knobs) == 48, "ABI");
+_Static_assert(sizeof(struct weft_knobs) == 56, "ABI");
 _Static_assert(sizeof(struct process_config) == 4, "ABI");
 _Static_assert(sizeof(struct weft_control) == 8, "ABI");
 _Static_assert(sizeof(struct process_event) == 288, "ABI");

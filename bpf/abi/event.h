@@ -76,7 +76,7 @@ struct event_header {
 /*
  * Identity of one exchange at both ends of its connection. TCP: sequence number of the request's
  * first byte and the first sequence number of the other direction; the same at both ends, through
- * address translation. Unix: the two socket cookies, client's first.
+ * address translation. Unix: a name of each of the two sockets, client's first.
  */
 struct join_key {
 	__u64 client;
@@ -135,7 +135,10 @@ struct event_end {
 	__u64 body_bytes;
 };
 
-/* The connection ended while exchange `exchange` (the oldest one without a whole answer) was open. */
+/*
+ * The connection ended while exchange `exchange` (the oldest one without a whole answer) and younger
+ * ones were open. With EVENT_F_BLIND it goes on, but their answers were not understood.
+ */
 struct event_close {
 	struct event_header header;
 	__u64 body_bytes; /* of the response, so far */

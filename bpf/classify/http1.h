@@ -20,7 +20,8 @@ enum http1_start {
 };
 
 #define HTTP1_METHOD_MAX 24
-#define HTTP1_LINES_MAX	 128 /* lines looked at in one piece; what follows waits for the next */
+/* Lines in one piece: all that there can be, for an empty one ends the head. */
+#define HTTP1_LINES_MAX	 (PIECE_MAX / 2)
 #define HTTP1_STATUS_LEN 12  /* "HTTP/1.1 200" */
 
 /* Framing facts of one head, gathered line by line. All zero at its start. */
@@ -291,8 +292,9 @@ struct http1_chunk {
 	__u64 size;
 	__u8 extension; /* what follows the digits is passed over */
 	__u8 done;	/* the line has ended */
-	__u8 bad;
-	__u8 pad[5];
+	__u8 bad;	/* not a chunk-size line */
+	__u8 digits;	/* there was one */
+	__u8 pad[4];
 };
 
 #define HTTP1_CHUNK_LINE_MAX 24
@@ -304,9 +306,12 @@ static __always_inline void http1_chunk_char(struct http1_chunk *chunk, __u8 c)
 
 	if (chunk->extension)
 		return;
-	if (c == ';' || c == '\r' || c == ' ' || c == '\t')
+	if (c == ';' || c == '\r' || c == ' ' || c == '\t') {
 		chunk->extension = 1;
-	else if (chunk->size >> 56 || (!http1_is_digit(c) && letter >= 6))
+		return;
+	}
+	chunk->digits = 1;
+	if (chunk->size >> 56 || (!http1_is_digit(c) && letter >= 6))
 		chunk->bad = 1;
 	else
 		chunk->size = chunk->size << 4 | (http1_is_digit(c) ? c - '0' : letter + 10);
@@ -325,6 +330,7 @@ PIECE_FUNCTION __u32 http1_chunk_line(struct http1_chunk *chunk, const struct pi
 	for (i = 0; i < HTTP1_CHUNK_LINE_MAX && i < len; i++) {
 		if (piece->data[i] == '\n') {
 			chunk->done = 1;
+			chunk->bad = !chunk->digits;
 			return i + 1;
 		}
 		http1_chunk_char(chunk, piece->data[i]);

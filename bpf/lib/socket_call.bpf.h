@@ -17,6 +17,8 @@
 #define SOCK_STREAM 1
 #define IPPROTO_TCP 6
 #define MSG_PEEK    2
+#define RCV_SHUTDOWN  1
+#define SHUTDOWN_MASK 3
 
 #define EPIPE	   32
 #define ECONNRESET 104
@@ -123,11 +125,29 @@ static __always_inline void tuple_init(struct conn_tuple *tuple, struct sock *sk
 	}
 }
 
+/*
+ * A name for a socket that both ends of a unix connection can give, whatever probe sees them: made from
+ * its address, and mixed with a secret so that no kernel address leaves the kernel.
+ */
+static __always_inline void socket_name(volatile __u64 *ret_name, const struct sock *sk)
+{
+	__u64 name;
+
+	/* the verifier lets nobody reckon with a pointer, but a word of a map is a number */
+	*ret_name = (__u64)sk;
+	name = (*ret_name ^ knobs.secret) * 0x9e3779b97f4a7c15ULL;
+	*ret_name = name ^ name >> 32;
+}
+
 /* A socket that has moved bytes is connected: where it goes does not change any more. */
 static __always_inline void conn_init(struct conn *conn, struct sock *sk, __u64 cookie)
 {
 	conn->cookie = cookie;
 	conn->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if (conn->family == AF_UNIX) {
+		socket_name(&conn->self, sk);
+		socket_name(&conn->peer, BPF_CORE_READ((struct unix_sock *)sk, peer));
+	}
 	tuple_init(&conn->tuple, sk, conn->family);
 }
 

@@ -9,7 +9,6 @@
 static __always_inline struct conn *conn_make(struct sock *sk)
 {
 	struct conn *conn;
-	struct sock *peer;
 
 	if (!socket_selected(sk))
 		return NULL;
@@ -19,14 +18,31 @@ static __always_inline struct conn *conn_make(struct sock *sk)
 		return NULL;
 	}
 	conn_init(conn, sk, bpf_get_socket_cookie(sk));
-	if (conn->family == AF_UNIX) {
-		struct unix_sock *unix_sk = bpf_skc_to_unix_sock(sk);
-
-		peer = unix_sk ? unix_sk->peer : NULL;
-		if (peer)
-			conn->peer_cookie = bpf_get_socket_cookie(peer);
-	}
 	return conn;
+}
+
+/*
+ * End of file on a unix socket: the other end is closed, and no tracepoint has told of it. What was
+ * open there ends now.
+ */
+static __always_inline void peer_ends(struct sock *sk, const struct conn *own)
+{
+	struct unix_sock *unix_sk = bpf_skc_to_unix_sock(sk);
+	struct sock *peer = unix_sk ? unix_sk->peer : NULL;
+	struct conn *conn;
+
+	if (!peer || peer->sk_shutdown != SHUTDOWN_MASK)
+		return;
+	conn = bpf_sk_storage_get(&conns, peer, 0, 0);
+	if (!conn)
+		return;
+	/* a client that leaves when all was sent to it has taken the rest by splice(2), unseen */
+	if (own->role == ROLE_SERVER && own->answered == own->requests &&
+	    conn->flow[DIR_IN].phase == FLOW_BODY) {
+		conn->flow[DIR_IN].body += conn->flow[DIR_IN].left;
+		conn->flow[DIR_IN].phase = FLOW_CLOSE;
+	}
+	socket_end(peer, conn, 0, SCRATCH_DATA);
 }
 
 static __always_inline int socket_called(struct sock *sk, int result, __u8 dir)
@@ -48,6 +64,8 @@ static __always_inline int socket_called(struct sock *sk, int result, __u8 dir)
 			conn->seen_seq = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
 	} else {
 		socket_failed(sk, conn, dir, result);
+		if (result == 0 && dir == DIR_IN && conn->family == AF_UNIX)
+			peer_ends(sk, conn);
 	}
 	return 0;
 }

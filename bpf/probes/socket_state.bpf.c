@@ -6,8 +6,6 @@
 
 #include "lib/socket_call.bpf.h"
 
-#define RCV_SHUTDOWN 1
-
 /* An event loop opens a connection: for whom it does so is known now, not when it comes to send. */
 static __always_inline void socket_opens(struct sock *sk)
 {

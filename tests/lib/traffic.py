@@ -42,7 +42,7 @@ class Client:
 
     def __init__(self, address, timeout=10):
         self.sock = connect(address, timeout)
-        self.buffer = b""
+        self.buffer = bytearray()
 
     @property
     def local_port(self):
@@ -66,14 +66,16 @@ class Client:
         """Just `size` bytes."""
         while len(self.buffer) < size:
             self.fill()
-        data, self.buffer = self.buffer[:size], self.buffer[size:]
+        data = bytes(self.buffer[:size])
+        del self.buffer[:size]
         return data
 
     def until(self, mark):
         """The bytes before `mark`, which is passed over."""
         while mark not in self.buffer:
             self.fill()
-        data, self.buffer = self.buffer.split(mark, 1)
+        data = self.take(self.buffer.index(mark))
+        self.take(len(mark))
         return data
 
     def rest(self):
@@ -82,8 +84,7 @@ class Client:
             while True:
                 self.fill()
         except Broken:
-            data, self.buffer = self.buffer, b""
-            return data
+            return self.take(len(self.buffer))
 
     def _chunked(self):
         body = b""
@@ -182,10 +183,11 @@ def _worker(address, numbers, path, lock, wrong, reuse):
 
 def load(address, count, concurrency, path="/chain/{}", first=0, reuse=True):
     """
-    `count` numbered requests, `concurrency` at once, each answered with its own number. Returns
-    those that were not: (number, status, body or error).
+    Numbered requests (`count`: how many, or an iterator of the numbers), `concurrency` at once,
+    each answered with its own number. Returns those that were not: (number, status, body or error).
     """
-    numbers, lock, wrong = iter(range(first, first + count)), threading.Lock(), []
+    numbers = iter(range(first, first + count)) if isinstance(count, int) else count
+    lock, wrong = threading.Lock(), []
     threads = [threading.Thread(target=_worker, args=(address, numbers, path, lock, wrong, reuse))
                for _ in range(concurrency)]
     for thread in threads:

@@ -118,7 +118,10 @@ class Weft:
 
     def pipeline(self):
         """Process id of the pipeline, None while there is none."""
-        found = children(self.pid)
+        try:
+            found = children(self.pid)
+        except FileNotFoundError:
+            found = []
         return found[0] if found else None
 
     def send(self, number=signal.SIGTERM):

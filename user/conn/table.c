@@ -13,6 +13,9 @@
 /* A spare head buffer beyond this is given back. */
 #define SPARE_HEAD    2048
 
+/* Open on one connection. The kernel side follows as many; more are open when records were lost. */
+#define CONNECTION_EXCHANGES_MAX 64
+
 /*
  * Open exchanges are in two lists: by connection (oldest first, `exchange.next`), and by age over all
  * connections, so that the oldest can be found when there is no room.
@@ -137,10 +140,18 @@ static int connection_append(struct conn_table *table, struct exchange *exchange
 	return 0;
 }
 
-static struct exchange *exchange_find(struct conn_table *table, uint64_t conn, uint32_t serial)
+/* The oldest open exchange of a connection, NULL: none. */
+static struct exchange *connection_first(const struct conn_table *table, uint64_t conn)
 {
 	struct exchange **first = hashmap_get(&table->connections, &conn);
-	struct exchange *exchange = first ? *first : NULL;
+
+	return first ? *first : NULL;
+}
+
+static struct exchange *exchange_find(const struct conn_table *table, uint64_t conn,
+				      uint32_t serial)
+{
+	struct exchange *exchange = connection_first(table, conn);
 
 	while (exchange && exchange->serial != serial)
 		exchange = exchange->next;
@@ -230,15 +241,33 @@ static void exchange_fill(struct exchange *exchange, const struct event_request 
 	exchange->comm[WEFT_COMM_LEN] = 0;
 }
 
+/* The end of an exchange that is given up will not be seen, or it is too late for it. */
+static void exchange_evict(struct conn_table *table, struct exchange *exchange)
+{
+	table->counters.evicted++;
+	exchange_finish(table, exchange, EXCHANGE_LOST);
+}
+
+/* Room for one more exchange on a connection: in the table, and in the connection's own list. */
+static void make_room(struct conn_table *table, uint64_t conn)
+{
+	struct exchange *first = connection_first(table, conn);
+	unsigned int n = 0;
+
+	for (const struct exchange *exchange = first; exchange; exchange = exchange->next)
+		n++;
+	if (n >= CONNECTION_EXCHANGES_MAX)
+		exchange_evict(table, first);
+	if (table->counters.open >= table->limits.exchanges && table->oldest)
+		exchange_evict(table, &table->oldest->exchange);
+}
+
 static void request_event(struct conn_table *table, const struct event_request *event)
 {
 	struct entry *entry;
 	struct exchange *exchange;
 
-	if (table->counters.open >= table->limits.exchanges && table->oldest) {
-		table->counters.evicted++;
-		exchange_finish(table, &table->oldest->exchange, EXCHANGE_LOST);
-	}
+	make_room(table, event->header.conn);
 	entry = entry_take(table);
 	if (!entry) {
 		table->counters.no_memory++;
@@ -283,6 +312,9 @@ static void more_event(struct conn_table *table, struct exchange *exchange,
 
 	if (event->header.flags & EVENT_F_INTERIM)
 		return;
+	/* the record of the head's beginning was lost */
+	if (!message->start_ns)
+		message->truncated = true;
 	message_append(message, event->head, event->head_len,
 		       request ? table->limits.request_head : table->limits.response_head);
 	message_update(message, &event->header, event->body_bytes, event->end_ns);
@@ -304,26 +336,36 @@ static void end_event(struct conn_table *table, struct exchange *exchange,
 	message->end_ns = event->header.time_ns;
 	message->ended = true;
 	if (!request)
-		exchange_finish(table, exchange, EXCHANGE_COMPLETE);
+		exchange_finish(table, exchange,
+				message->start_ns ? EXCHANGE_COMPLETE : EXCHANGE_LOST);
 }
 
-/* The connection is gone: so are all exchanges that wait on it. */
-static void close_event(struct conn_table *table, struct exchange *exchange,
-			const struct event_close *event)
+/*
+ * The connection is gone: so are all exchanges that wait on it. Older ones than the record names had
+ * their answer; its end was lost.
+ */
+static void close_event(struct conn_table *table, const struct event_close *event)
 {
-	enum exchange_end end = event->error == 0	   ? EXCHANGE_CLOSED :
-				event->error == ETIMEDOUT ? EXCHANGE_TIMEOUT :
-							    EXCHANGE_RESET;
+	enum exchange_end end = event->header.flags & EVENT_F_BLIND ? EXCHANGE_LOST :
+				event->error == 0		    ? EXCHANGE_CLOSED :
+				event->error == ETIMEDOUT	    ? EXCHANGE_TIMEOUT :
+								      EXCHANGE_RESET;
+	struct exchange *exchange = connection_first(table, event->header.conn);
 
-	if (event->end_ns && exchange->response.start_ns) {
-		exchange->response.body_bytes = event->body_bytes;
-		exchange->response.end_ns = event->end_ns;
-	}
+	if (!exchange)
+		table->counters.unmatched++;
 	while (exchange) {
 		struct exchange *next = exchange->next;
+		bool older = (int32_t)(exchange->serial - event->header.exchange) < 0;
 
-		exchange->closed_ns = event->header.time_ns;
-		exchange_finish(table, exchange, end);
+		if (exchange->serial == event->header.exchange && event->end_ns &&
+		    exchange->response.start_ns) {
+			exchange->response.body_bytes = event->body_bytes;
+			exchange->response.end_ns = event->end_ns;
+		}
+		if (!older)
+			exchange->closed_ns = event->header.time_ns;
+		exchange_finish(table, exchange, older ? EXCHANGE_LOST : end);
 		exchange = next;
 	}
 }
@@ -334,6 +376,10 @@ void conn_table_event(struct conn_table *table, union event event)
 
 	if (event.header->type == EVENT_REQUEST) {
 		request_event(table, event.request);
+		return;
+	}
+	if (event.header->type == EVENT_CLOSE) {
+		close_event(table, event.close);
 		return;
 	}
 	exchange = exchange_find(table, event.header->conn, event.header->exchange);
@@ -350,9 +396,6 @@ void conn_table_event(struct conn_table *table, union event event)
 		break;
 	case EVENT_END:
 		end_event(table, exchange, event.end);
-		break;
-	case EVENT_CLOSE:
-		close_event(table, exchange, event.close);
 		break;
 	}
 }

@@ -56,28 +56,39 @@ static struct view container_id_of(struct view part)
 	return is_hex(id, 64) ? id : (struct view){ 0 };
 }
 
-/* "pod" and 36 characters, with '_' for '-' where systemd makes the slices. */
-static bool pod_uid_of(struct view part, char *uid)
+/* 36 characters, with '_' for '-' where systemd makes the slices. */
+static bool take_uid(struct view text, char uid[POD_UID_MAX + 1])
 {
-	const char *pod = memmem(part.data, part.len, "pod", 3);
-	char found_uid[POD_UID_MAX + 1] = "";
-	struct view found;
-
-	if (!pod || (pod != part.data && pod[-1] != '-'))
-		return false;
-	found = view_from(part, (size_t)(pod - part.data) + 3);
-	if (found.len < POD_UID_MAX)
+	if (text.len < POD_UID_MAX)
 		return false;
 	for (size_t i = 0; i < POD_UID_MAX; i++) {
-		char c = found.data[i] == '_' ? '-' : found.data[i];
+		char c = text.data[i] == '_' ? '-' : text.data[i];
 		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
 
 		if (dash ? c != '-' : !is_hex((struct view){ .data = &c, .len = 1 }, 1))
 			return false;
-		found_uid[i] = c;
+		uid[i] = c;
 	}
-	memcpy(uid, found_uid, sizeof(found_uid));
+	uid[POD_UID_MAX] = '\0';
 	return true;
+}
+
+/* "podUID", "kubepods-besteffort-podUID.slice" */
+static bool pod_uid_of(struct view part, char *uid)
+{
+	static const struct view pod = VIEW_INIT("pod");
+	char found[POD_UID_MAX + 1];
+
+	for (size_t i = 0; i + pod.len <= part.len; i++) {
+		bool starts = i == 0 || part.data[i - 1] == '-';
+
+		if (starts && view_starts_with(view_from(part, i), pod) &&
+		    take_uid(view_from(part, i + pod.len), found)) {
+			memcpy(uid, found, sizeof(found));
+			return true;
+		}
+	}
+	return false;
 }
 
 static int hex_value(char c)

@@ -2,6 +2,7 @@
 #include "discover/process.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,10 +26,16 @@ static int take_command(struct process_facts *facts, const struct process_event 
 	return 0;
 }
 
+/* The kernel cuts the name that it keeps of a program. */
+static bool is_same_program(struct view name, struct view comm)
+{
+	return view_equal(name, comm) ||
+	       (comm.len == WEFT_COMM_LEN - 1 && view_starts_with(name, comm));
+}
+
 /*
- * The first argument is what the program was called by: usually its path. The kernel's name (cut at 15
- * characters) wins over one that does not agree with it, unless that is an interpreter: then the
- * kernel's is the script's. Without arguments there is only the name of some thread: no executable.
+ * The first argument is what the program was called by: usually its path. The kernel's name wins over one
+ * that does not agree with it, unless that is an interpreter: then the kernel's is the script's. Without arguments there is only the name of some thread: no executable.
  */
 static int take_executable(struct process_facts *facts)
 {
@@ -38,7 +45,7 @@ static int take_executable(struct process_facts *facts)
 	if (first.len == 0)
 		return 0;
 	if (runtime_of_executable(first) == RUNTIME_NATIVE && comm.len > 0 &&
-	    !view_starts_with(text_basename(first), comm))
+	    !is_same_program(text_basename(first), comm))
 		first = comm;
 	facts->executable = strndup(first.data, first.len);
 	return facts->executable ? 0 : -ENOMEM;

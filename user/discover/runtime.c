@@ -70,7 +70,7 @@ static const struct library_row {
 	{ VIEW_INIT("libjvm.so"), RUNTIME_JAVA },      { VIEW_INIT("libcoreclr.so"), RUNTIME_DOTNET },
 	{ VIEW_INIT("libnode.so"), RUNTIME_NODE },     { VIEW_INIT("libpython2"), RUNTIME_PYTHON },
 	{ VIEW_INIT("libpython3"), RUNTIME_PYTHON },   { VIEW_INIT("libruby"), RUNTIME_RUBY },
-	{ VIEW_INIT("libphp.so"), RUNTIME_PHP },       { VIEW_INIT("libphp7.so"), RUNTIME_PHP },
+	{ VIEW_INIT("libphp"), RUNTIME_PHP },
 };
 
 const char *runtime_name(enum runtime runtime)

@@ -4,9 +4,10 @@
  * backend is away, and counted at each step.
  *
  * A batch holds its spans encoded. An exporter may keep nothing of a span, so a copy must be made
- * anyway; the encoded form is the smallest copy (a third of struct span and its text), lies in one
- * run of bytes that is used again, and is made once however often a request has to be repeated.
- * The exporter's codec says what the encoding is.
+ * anyway; the encoded form is smaller than the span, lies in one run of bytes that is used again
+ * instead of in an allocation for each, and is made once however often a request is repeated. What
+ * is left to do for a request is to copy these bytes behind each other. The exporter's codec says
+ * what the encoding is.
  */
 #ifndef WEFT_EXPORT_BATCH_H
 #define WEFT_EXPORT_BATCH_H
@@ -21,7 +22,8 @@
  * requests above 20 MiB by default; OTLP caps them at 64 MiB before compression.
  */
 #define BATCH_BYTES_MAX (8u << 20)
-/* All batches together: a queue of the largest possible spans would be far more than anyone means. */
+/* All batches together: a queue of the largest possible spans would be far more than anyone means.
+ */
 #define QUEUE_BYTES_MAX (64u << 20)
 
 /* Both append to `out`; what is left out for want of memory shows in out->failed. */
@@ -74,8 +76,8 @@ struct batch_queue {
 	size_t batch_size;
 	size_t queue_size;
 	uint64_t delay_ns;
-	size_t bytes;	    /* in all batches that are not spare */
-	struct batch *open; /* being filled; NULL: none */
+	size_t bytes;	     /* in all batches that are not spare */
+	struct batch *open;  /* being filled; NULL: none */
 	struct batch *first; /* closed, oldest first */
 	struct batch *last;
 	struct batch *spare; /* empty ones to use again */
@@ -83,7 +85,8 @@ struct batch_queue {
 	sd_event_source *timer;
 };
 
-/* Zero in batch_size or queue_size: the batch processor's defaults, 512 and 2048. -errno of sd-event. */
+/* Zero in batch_size or queue_size: the batch processor's defaults, 512 and 2048. -errno of
+ * sd-event. */
 int batch_queue_init(struct batch_queue *queue, const struct export_options *options,
 		     sd_event *loop);
 
@@ -96,7 +99,8 @@ void batch_queue_add(struct batch_queue *queue, const struct span *span);
 /* Closes the open batch now. Does not call ready(). */
 void batch_queue_seal(struct batch_queue *queue);
 
-/* The oldest closed batch, now the caller's until it is put back or settled; NULL: there is none. */
+/* The oldest closed batch, now the caller's until it is put back or settled; NULL: there is none.
+ */
 struct batch *batch_queue_take(struct batch_queue *queue);
 
 /* For another try: it is the next to be taken. */
@@ -109,7 +113,8 @@ void batch_queue_put_back(struct batch_queue *queue, struct batch *batch);
 void batch_queue_settle(struct batch_queue *queue, struct batch *batch, size_t exported,
 			uint64_t *dropped);
 
-/* Settles whatever is queued as dropped_unreachable and frees all. A half-built queue is accepted. */
+/* Settles whatever is queued as dropped_unreachable and frees all. A half-built queue is accepted.
+ */
 void batch_queue_clear(struct batch_queue *queue);
 
 #endif

@@ -99,7 +99,8 @@ int curl_loop_init(struct curl_loop *curl, sd_event *event, long connections)
 		return -ENOMEM;
 	curl->event = sd_event_ref(event);
 	/* Accuracy in us; 0 would be 250 ms. */
-	r = sd_event_add_time_relative(event, &curl->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, curl);
+	r = sd_event_add_time_relative(event, &curl->timer, CLOCK_MONOTONIC, 0, 1000, on_timer,
+				       curl);
 	if (r < 0)
 		return r;
 	r = sd_event_source_set_enabled(curl->timer, SD_EVENT_OFF);

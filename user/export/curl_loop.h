@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libcurl's multi interface on an sd-event loop: transfers go on while the loop does other things. */
+/* libcurl's multi interface on an sd-event loop: transfers go on while the loop does other things.
+ */
 #ifndef WEFT_EXPORT_CURL_LOOP_H
 #define WEFT_EXPORT_CURL_LOOP_H
 
@@ -11,8 +12,8 @@ struct curl_loop {
 	sd_event *event;
 	sd_event_source *timer;
 	/*
-	 * A transfer has ended and its handle is the owner's again. Called from the loop, never from
-	 * within curl_loop_start().
+	 * A transfer has ended and its handle is the owner's again. Called from the loop, never
+	 * from within curl_loop_start().
 	 */
 	void (*done)(void *owner, CURL *easy, CURLcode result);
 	void *owner;

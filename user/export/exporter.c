@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "export/http_target.h"
 #include "export/ops.h"
@@ -39,15 +40,32 @@ static int check_http(const char *target, const char **ret_reason)
 	return r;
 }
 
+/* Each returns a descriptor, or -errno. */
+static int prepare_stdout(const char *target)
+{
+	(void)target;
+	return stdout_prepare(STDOUT_FILENO);
+}
+
+static int prepare_file(const char *target)
+{
+	/* O_NONBLOCK: a FIFO without a reader says ENXIO instead of waiting for one. */
+	int fd = open(target + strlen(FILE_SCHEME),
+		      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+
+	return fd < 0 ? -errno : fd;
+}
+
 static const struct scheme {
 	const char *prefix;
 	const struct exporter_ops *ops;
 	int (*check)(const char *target, const char **ret_reason);
+	int (*prepare)(const char *target); /* NULL: there is nothing to open */
 } schemes[] = {
-	{ "stdout", &stdout_ops, check_stdout },
-	{ FILE_SCHEME, &file_ops, check_file },
-	{ "http://", &otlp_http_ops, check_http },
-	{ "https://", &otlp_http_ops, check_http },
+	{ "stdout", &stdout_ops, check_stdout, prepare_stdout },
+	{ FILE_SCHEME, &file_ops, check_file, prepare_file },
+	{ "http://", &otlp_http_ops, check_http, NULL },
+	{ "https://", &otlp_http_ops, check_http, NULL },
 };
 
 static const struct scheme *scheme_find(const char *target)
@@ -74,12 +92,10 @@ int exporter_prepare(const char *target, int *ret_fd)
 	const struct scheme *scheme = scheme_find(target);
 	int fd = -1;
 
-	if (scheme && scheme->ops == &file_ops) {
-		/* O_NONBLOCK: a FIFO without a reader says ENXIO instead of waiting for one. */
-		fd = open(target + strlen(FILE_SCHEME),
-			  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+	if (scheme && scheme->prepare) {
+		fd = scheme->prepare(target);
 		if (fd < 0)
-			return -errno;
+			return fd;
 	}
 	*ret_fd = fd;
 	return 0;

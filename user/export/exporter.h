@@ -16,12 +16,12 @@
 struct export_counters {
 	uint64_t accepted;
 	uint64_t exported;
-	uint64_t queued;	     /* now in memory: not yet sent, or waiting for a retry */
+	uint64_t queued; /* now in memory: not yet sent, or waiting for a retry */
 	uint64_t dropped_queue_full;
-	uint64_t dropped_rejected;   /* the backend refused them (4xx, partial success) */
+	uint64_t dropped_rejected;    /* the backend refused them (4xx, partial success) */
 	uint64_t dropped_unreachable; /* retries ended, or the time to drain did */
 	uint64_t dropped_no_memory;
-	uint64_t failed_requests;    /* for people: each failed attempt */
+	uint64_t failed_requests; /* for people: each failed attempt */
 };
 
 /* OTLP settings (OpenTelemetry protocol exporter specification), and the batch processor's. */
@@ -33,9 +33,9 @@ struct export_options {
 	const char *certificate;    /* CA bundle file, NULL: the system's */
 	const char *client_certificate;
 	const char *client_key;
-	size_t batch_size;	    /* OTEL_BSP_MAX_EXPORT_BATCH_SIZE: 512 spans */
-	uint64_t batch_delay_ns;    /* OTEL_BSP_SCHEDULE_DELAY: 5 s */
-	size_t queue_size;	    /* OTEL_BSP_MAX_QUEUE_SIZE: spans kept while the backend is away */
+	size_t batch_size;	 /* OTEL_BSP_MAX_EXPORT_BATCH_SIZE: 512 spans */
+	uint64_t batch_delay_ns; /* OTEL_BSP_SCHEDULE_DELAY: 5 s */
+	size_t queue_size;	 /* OTEL_BSP_MAX_QUEUE_SIZE: spans kept while the backend is away */
 };
 
 struct exporter;
@@ -44,7 +44,7 @@ struct exporter_ops {
 	const char *name; /* "otlp_http", "file", "stdout" */
 	/*
 	 * `target` as given; `fd` an open file for targets that need one (opened by
-	 * exporter_prepare), else -1. A file exporter that was opened owns it. Strings and headers
+	 * exporter_prepare), else -1. An exporter that was opened owns it. Strings and headers
 	 * in `options` are copied. -EINVAL: an option that cannot be sent, such as a header with a
 	 * newline.
 	 */
@@ -71,8 +71,9 @@ struct exporter {
 const struct exporter_ops *exporter_find(const char *target, char *error, size_t error_size);
 
 /*
- * In the watcher, before privileges go: opens the file of a file: target (appending, 0600), else
- * *ret_fd = -1. -errno of open(2).
+ * In the watcher, before privileges go: opens the file of a file: target (appending, 0600), or
+ * standard output for stdout, so that writing to it does not block; for other targets *ret_fd = -1.
+ * -errno of open(2).
  */
 int exporter_prepare(const char *target, int *ret_fd);
 

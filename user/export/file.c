@@ -186,8 +186,8 @@ static int file_open(const char *target, int fd, const struct export_options *op
 	file->path = strdup(target + strlen(FILE_SCHEME));
 	r = file->path ? batch_queue_init(&file->queue, options, loop) : -ENOMEM;
 	if (r >= 0)
-		r = sd_event_add_time_relative(loop, &file->retry, CLOCK_MONOTONIC, 0, 0, file_retry,
-					       file);
+		r = sd_event_add_time_relative(loop, &file->retry, CLOCK_MONOTONIC, 0, 0,
+					       file_retry, file);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(file->retry, SD_EVENT_OFF);
 	if (r < 0) {

@@ -60,8 +60,8 @@ static bool is_loopback(const char *host)
 		len--;
 	return (len == strlen("localhost") && strncasecmp(host, "localhost", len) == 0) ||
 	       (len > strlen(".localhost") &&
-		strncasecmp(host + len - strlen(".localhost"), ".localhost", strlen(".localhost")) ==
-			0) ||
+		strncasecmp(host + len - strlen(".localhost"), ".localhost",
+			    strlen(".localhost")) == 0) ||
 	       strncmp(host, "127.", 4) == 0 || strcmp(host, "[::1]") == 0;
 }
 

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 
 struct http_target {
-	char *url;	/* what is posted to */
-	char *shown;	/* the same without user and password, for people */
-	bool loopback;	/* this host: no proxy stands before it */
+	char *url;     /* what is posted to */
+	char *shown;   /* the same without user and password, for people */
+	bool loopback; /* this host: no proxy stands before it */
 };
 
 /*

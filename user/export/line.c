@@ -23,11 +23,11 @@ static const struct width width_name = { 24, 96 };
 static const struct width width_status = { 4, 24 };
 static const struct width width_path = { 0, 160 };
 
-#define COLUMN_BYTES  4 /* of UTF-8 at most */
+#define COLUMN_BYTES  4	  /* of UTF-8 at most */
 #define FIXED_BYTES   256 /* time, kind, duration, trace, gaps */
 #define COLOUR_BYTES  (6 * 12)
 #define VARIABLE_COLS (32 + 96 + 24 + 160)
-_Static_assert(VARIABLE_COLS * COLUMN_BYTES + FIXED_BYTES + COLOUR_BYTES <= LINE_MAX_LEN,
+_Static_assert(VARIABLE_COLS *COLUMN_BYTES + FIXED_BYTES + COLOUR_BYTES <= LINE_MAX_LEN,
 	       "the longest line fits");
 
 #define COLOUR_NONE   "\033[0m"
@@ -106,14 +106,14 @@ static bool steers_terminal(uint32_t code)
 	static const struct {
 		uint32_t first, last;
 	} ranges[] = {
-		{ 0x0000, 0x001f }, /* C0 */
-		{ 0x007f, 0x009f }, /* DEL, C1 */
-		{ 0x061c, 0x061c }, /* Arabic letter mark */
-		{ 0x200b, 0x200f }, /* zero width, directional marks */
-		{ 0x2028, 0x202e }, /* line and paragraph separators, embeddings, overrides */
-		{ 0x2060, 0x206f }, /* invisible operators, isolates */
-		{ 0xfeff, 0xfeff }, /* byte order mark */
-		{ 0xfff9, 0xfffb }, /* interlinear annotations */
+		{ 0x0000, 0x001f },   /* C0 */
+		{ 0x007f, 0x009f },   /* DEL, C1 */
+		{ 0x061c, 0x061c },   /* Arabic letter mark */
+		{ 0x200b, 0x200f },   /* zero width, directional marks */
+		{ 0x2028, 0x202e },   /* line and paragraph separators, embeddings, overrides */
+		{ 0x2060, 0x206f },   /* invisible operators, isolates */
+		{ 0xfeff, 0xfeff },   /* byte order mark */
+		{ 0xfff9, 0xfffb },   /* interlinear annotations */
 		{ 0xe0000, 0xe0fff }, /* tags */
 	};
 
@@ -226,8 +226,11 @@ static void put_duration(struct writer *writer, uint64_t ns)
 	while (ns >= units[i].below && i < sizeof(units) / sizeof(units[0]) - 1)
 		i++;
 	value = (double)ns / units[i].unit;
-	put_format(writer, "%5.*f %s", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value,
-		   units[i].name);
+	put_format(writer, "%5.*f %s",
+		   value < 9.995   ? 2
+		   : value < 99.95 ? 1
+				   : 0,
+		   value, units[i].name);
 	put_gap(writer, 2);
 }
 

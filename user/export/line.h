@@ -3,14 +3,16 @@
  * A span as one line for people: local time, service, kind, name, status, duration, trace, and the
  * path where the name does not show it.
  *
- *   12:34:56.789  shop              SERVER    GET /users/{id}           200   1.23 ms  4bf9...  /users/7
+ *   12:34:56.789  shop              SERVER    GET /users/{id}           200   1.23 ms  4bf9...
+ * /users/7
  */
 #ifndef WEFT_EXPORT_LINE_H
 #define WEFT_EXPORT_LINE_H
 
 #include "span/span.h"
 
-/* The longest line with its newline. Below PIPE_BUF, so that a pipe takes it whole or not at all. */
+/* The longest line with its newline. Below PIPE_BUF, so that a pipe takes it whole or not at all.
+ */
 #define LINE_MAX_LEN 2048
 
 struct line {
@@ -36,7 +38,8 @@ void line_of_span(const struct span *span, struct line *ret_line);
  */
 size_t line_format(const struct line *line, bool colour, char text[static LINE_MAX_LEN]);
 
-/* Whether lines on this descriptor may have colours: a terminal, and neither NO_COLOR nor TERM=dumb. */
+/* Whether lines on this descriptor may have colours: a terminal, and neither NO_COLOR nor
+ * TERM=dumb. */
 bool line_colour(int fd);
 
 #endif

@@ -11,4 +11,8 @@ extern const struct exporter_ops otlp_http_ops;
 
 #define FILE_SCHEME "file:"
 
+/* A descriptor of the file behind `fd` whose writes do not block, as far as that can be had;
+ * -errno. */
+int stdout_prepare(int fd);
+
 #endif

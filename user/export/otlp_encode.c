@@ -72,12 +72,32 @@ static size_t list_fill(struct attribute_list *list, const struct attribute *att
 	return n;
 }
 
-static void pack(const ProtobufCMessage *message, struct bytes *out)
+/* `bound`: what the message takes at most. To ask protobuf-c for its size takes as long as packing.
+ */
+static void pack(const ProtobufCMessage *message, size_t bound, struct bytes *out)
 {
-	uint8_t *room = bytes_reserve(out, protobuf_c_message_get_packed_size(message));
+	uint8_t *room = bytes_reserve(out, bound);
 
 	if (room)
 		out->len += protobuf_c_message_pack(message, room);
+}
+
+/* Tags and lengths of KeyValue, its key and AnyValue (6 each); AnyValue's own tag and number (11).
+ */
+#define ATTRIBUTE_BOUND 32
+/* Ids 38, times 18, tags and lengths of texts and of the status 24, numbers 11 + 6 + 11 + 6. */
+#define SPAN_BOUND 128
+
+static size_t list_bound(const struct attribute_list *list, size_t n)
+{
+	size_t bound = n * ATTRIBUTE_BOUND;
+
+	for (size_t i = 0; i < n; i++) {
+		bound += list->pairs[i].key.len;
+		if (list->values[i].value_case == OTLP__ANY_VALUE__VALUE_STRING_VALUE)
+			bound += list->values[i].string_value.len;
+	}
+	return bound;
 }
 
 static void encode_resource(const struct resource *resource, struct bytes *out)
@@ -87,7 +107,7 @@ static void encode_resource(const struct resource *resource, struct bytes *out)
 
 	message.n_attributes = list_fill(&list, resource->attributes, resource->n_attributes);
 	message.attributes = list.pointers;
-	pack(&message.base, out);
+	pack(&message.base, list_bound(&list, message.n_attributes), out);
 }
 
 static bool id_is_set(const uint8_t *id)
@@ -121,7 +141,10 @@ static void encode_span(const struct span *span, struct bytes *out)
 		status.message = binary_view(span->status_message);
 		message.status = &status;
 	}
-	pack(&message.base, out);
+	pack(&message.base,
+	     SPAN_BOUND + message.name.len + message.trace_state.len + status.message.len +
+		     list_bound(&list, message.n_attributes),
+	     out);
 }
 
 const struct batch_codec otlp_codec = {
@@ -172,12 +195,11 @@ static int encode_group(const struct batch *batch, const struct batch_group *gro
 	resource_spans.n_scope_spans = 1;
 	request.resource_spans = resource_list;
 	request.n_resource_spans = 1;
-	pack(&request.base, out);
+	pack(&request.base, otlp__export_trace_service_request__get_packed_size(&request), out);
 	return out->failed ? -ENOMEM : 0;
 }
 
-int otlp_encode_request(const struct batch *batch, struct bytes *scratch,
-			struct bytes *ret_request)
+int otlp_encode_request(const struct batch *batch, struct bytes *scratch, struct bytes *ret_request)
 {
 	bytes_empty(ret_request);
 	/*

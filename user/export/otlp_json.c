@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Written straight into the batch's bytes: a tree of JSON values, as jansson wants one, takes some
- * three hundred allocations a span.
+ * Written straight into the batch's bytes. To build a tree of JSON values and to let jansson write
+ * it took twelve times as long (23 us instead of 1.9 us a span), nearly all of it in malloc().
  */
 #include "export/otlp_json.h"
 
@@ -21,7 +21,7 @@ static const char hex_digits[] = "0123456789abcdef";
 #define append_literal(out, literal) bytes_append(out, literal, sizeof(literal) - 1)
 
 __attribute__((format(printf, 2, 3))) static void append_format(struct bytes *out,
-								 const char *format, ...)
+								const char *format, ...)
 {
 	char text[64];
 	va_list arguments;
@@ -191,11 +191,11 @@ static void append_group(struct bytes *out, const struct batch *batch,
 	for (uint32_t i = group->first; i != BATCH_END; i = batch->items[i].next) {
 		if (i != group->first)
 			append_literal(out, ",");
-		bytes_append_view(out, batch_text(batch, batch->items[i].offset,
-						  batch->items[i].len));
+		bytes_append_view(out,
+				  batch_text(batch, batch->items[i].offset, batch->items[i].len));
 	}
-	append_literal(out, "],\"schemaUrl\":\"" SEMCONV_SCHEMA_URL "\"}],\"schemaUrl\":\""
-			    SEMCONV_SCHEMA_URL "\"}");
+	append_literal(out, "],\"schemaUrl\":\"" SEMCONV_SCHEMA_URL
+			    "\"}],\"schemaUrl\":\"" SEMCONV_SCHEMA_URL "\"}");
 }
 
 int otlp_json_line(const struct batch *batch, struct bytes *ret_line)

@@ -5,7 +5,8 @@
  * Whoever reads may stop reading: the event loop must not wait for them. O_NONBLOCK cannot be set,
  * because the open file is shared with the shell and its other programs; so a line is written only
  * when poll() says that there is room, and on terminals and pipes to an open file of our own, which
- * can be non-blocking. What does not fit is dropped and counted.
+ * can be non-blocking (a terminal that has room for half a line would block all the same). What
+ * does not fit is dropped and counted.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,8 +34,7 @@ struct stdout_exporter {
 	char error[128];
 };
 
-/* A descriptor for lines: non-blocking and our own where that is possible, else a copy. */
-static int output_open(int fd)
+int stdout_prepare(int fd)
 {
 	char path[32];
 	struct stat stat;
@@ -42,7 +42,11 @@ static int output_open(int fd)
 
 	if (fstat(fd, &stat) < 0)
 		return -errno;
-	/* A regular file must not be opened again: it would be written from its start. */
+	/*
+	 * A regular file must not be opened again: it would be written from its start. Terminals
+	 * and pipes often belong to another user than the one that the pipeline runs as: then a
+	 * copy has to do, unless this runs before the privileges go.
+	 */
 	if (S_ISCHR(stat.st_mode) || S_ISFIFO(stat.st_mode)) {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		own = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -170,11 +174,12 @@ static void stdout_close(struct exporter *exporter)
 	free(out);
 }
 
-/* `fd`: another descriptor to write to instead, not taken over; -1: standard output. */
+/* `fd` is from stdout_prepare(); -1: there was no occasion to call it. */
 static int stdout_open(const char *target, int fd, const struct export_options *options,
 		       sd_event *loop, struct exporter **ret_exporter)
 {
 	_cleanup_free_ struct stdout_exporter *out = calloc(1, sizeof(*out));
+	_cleanup_close_ int own = fd >= 0 ? -1 : stdout_prepare(STDOUT_FILENO);
 	int r;
 
 	(void)target;
@@ -182,10 +187,10 @@ static int stdout_open(const char *target, int fd, const struct export_options *
 	if (!out)
 		return -ENOMEM;
 	out->exporter.ops = &stdout_ops;
-	out->colour = line_colour(fd >= 0 ? fd : STDOUT_FILENO);
-	out->fd = output_open(fd >= 0 ? fd : STDOUT_FILENO);
+	out->fd = fd >= 0 ? fd : own;
 	if (out->fd < 0)
 		return out->fd;
+	out->colour = line_colour(out->fd);
 	tzset();
 	/* -EPERM: a regular file cannot be waited for. */
 	r = sd_event_add_io(loop, &out->writable, out->fd, POLLOUT, stdout_writable, out);
@@ -193,9 +198,9 @@ static int stdout_open(const char *target, int fd, const struct export_options *
 		r = sd_event_source_set_enabled(out->writable, SD_EVENT_OFF);
 	if (r < 0 && r != -EPERM) {
 		sd_event_source_disable_unref(out->writable);
-		cleanup_close(&out->fd);
 		return r;
 	}
+	(void)TAKE_FD(own);
 	*ret_exporter = &TAKE_PTR(out)->exporter;
 	return 0;
 }

@@ -59,7 +59,8 @@ struct pipeline {
 	size_t n_exporters;
 	int64_t unix_offset_ns;
 	uint64_t settled;      /* spans that correlate has handed on */
-	uint64_t not_protocol; /* exchanges without a span */
+	uint64_t not_protocol; /* exchanges without a span, by reason */
+	uint64_t half_heads;
 	uint64_t no_memory;
 	uint64_t record_ns; /* time of the last record */
 	json_t *hooks;
@@ -95,6 +96,11 @@ static void exchange_finished(void *context, struct exchange *exchange)
 	const struct protocol *protocol = protocol_by_id(exchange->protocol);
 	struct span_builder *builder = &pipeline->builder;
 
+	if (!exchange->request.head_complete && !exchange->request.truncated) {
+		pipeline->half_heads++;
+		correlator_dropped(pipeline->correlator, exchange);
+		return;
+	}
 	span_builder_init(builder);
 	if (!protocol || protocol->describe(exchange, builder) < 0) {
 		pipeline->not_protocol++;
@@ -141,6 +147,7 @@ static void totals_update(struct pipeline *pipeline)
 	totals->captured = base->captured - base->dropped[DROP_RING_FULL] + conn->exchanges +
 			   conn->no_memory + lost;
 	dropped[DROP_NOT_PROTOCOL] = base->dropped[DROP_NOT_PROTOCOL] + pipeline->not_protocol;
+	dropped[DROP_HALF_HEAD] = base->dropped[DROP_HALF_HEAD] + pipeline->half_heads;
 	dropped[DROP_NOT_SAMPLED] = base->dropped[DROP_NOT_SAMPLED] + correlate->not_sampled;
 	dropped[DROP_NO_MEMORY] = base->dropped[DROP_NO_MEMORY] + pipeline->no_memory +
 				  conn->no_memory + correlate->no_memory;

@@ -275,6 +275,15 @@ static void target_absolute(const struct request_line *line, struct view rest,
 		facts->path = VIEW("/");
 }
 
+/* A control character ends no URI and starts no other: what has one is not a request. */
+static bool has_control(struct view text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f)
+			return true;
+	return false;
+}
+
 static int parse_target(const struct request_line *line, struct http_facts *facts)
 {
 	/* a fragment is no part of a target; one that is sent all the same is its client's secret
@@ -282,6 +291,8 @@ static int parse_target(const struct request_line *line, struct http_facts *fact
 	struct view target = cut_at(line->target, '#');
 	struct cursor cursor = cursor_of(target);
 
+	if (has_control(target))
+		return -EBADMSG;
 	facts->scheme = VIEW("http");
 	if (view_starts_with(target, VIEW("/")) || view_equal(target, VIEW("*"))) {
 		target_path(target, facts);

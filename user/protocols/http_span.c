@@ -252,7 +252,8 @@ static bool describe_url(const struct exchange *exchange, const struct http_fact
 	if (scheme.len == 0)
 		return true;
 	span_set_string(builder, ATTR_URL_SCHEME, scheme);
-	if (exchange->role == ROLE_CLIENT && server->address.len > 0)
+	/* without a path the target is cut within its authority: of such a URL nothing is known */
+	if (exchange->role == ROLE_CLIENT && server->address.len > 0 && facts->path.len > 0)
 		return describe_full_url(facts, scheme, server, builder);
 	if (facts->path.len > 0)
 		whole &= set_long_string(builder, ATTR_URL_PATH, facts->path);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -410,6 +411,8 @@ static int load_kernel_side(struct watcher *watcher)
 	};
 	int r;
 
+	if (getrandom(&options.knobs.secret, sizeof(options.knobs.secret), GRND_NONBLOCK) < 0)
+		options.knobs.secret = clock_monotonic_ns();
 	for (size_t i = 0; i < config->ports.n && i < CONFIG_PORTS_MAX; i++)
 		options.knobs.ports[i] = (uint16_t)config->ports.items[i];
 	r = loader_new(&options, watcher->surfaces, &watcher->loader);

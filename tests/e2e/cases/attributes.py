@@ -92,6 +92,7 @@ def client_names(t):
     weft = t.weft("--port", app.port)
     traffic.keep_alive(app.address, [f"/plain/0/{n}" for n in range(5)])
     spans = t.stop(weft)
+    common.exchanges(t, spans, range(5), app.port)
     common.all_equal(t, "name", True, spans.clients(),
                      lambda s: s.name in ("GET", "GET /plain/{id}/{id}"))
     common.all_equal(t, "server.address", True, spans.clients(),

@@ -35,17 +35,24 @@ def _alive(pid):
 
 
 class Load:
-    """Requests that run beside the test."""
+    """Requests that run beside the test until it has done."""
 
-    def __init__(self, app, count, at_once=8, first=0):
-        self.wrong = []
+    def __init__(self, app, at_once=8):
+        self.wrong, self.sent, self.stop = [], 0, threading.Event()
         self.thread = threading.Thread(target=lambda: self.wrong.extend(
-            traffic.load(app.address, count, at_once, first=first)))
+            traffic.load(app.address, self._numbers(), at_once)))
         self.thread.start()
 
+    def _numbers(self):
+        while not self.stop.is_set():
+            self.sent += 1
+            yield self.sent
+
     def done(self, t):
+        self.stop.set()
         self.thread.join()
         t.expect("requests that went wrong", [], self.wrong[:5])
+        t.note(f"{self.sent} requests meanwhile")
 
 
 @case()
@@ -53,12 +60,12 @@ def pipeline_killed(t):
     """It is restarted and counted; requests go on, and are traced again."""
     app = apps.backend(t)
     weft = t.weft("--port", app.port)
-    load, old = Load(app, 3000), weft.pipeline()
+    old, load = weft.pipeline(), Load(app)
     time.sleep(0.3)
     os.kill(old, signal.SIGKILL)
-    t.expect_true("another pipeline runs within 5 s",
-                  _until(lambda: weft.pipeline() not in (None, old), 5))
+    another = _until(lambda: weft.pipeline() not in (None, old), 5)
     load.done(t)
+    t.expect_true("another pipeline runs within 5 s", another)
     time.sleep(0.5)
     traffic.keep_alive(app.address, [f"/again/{n}" for n in range(20)])
     restarts = find_key(weft.ps(), "pipeline_restarts")
@@ -73,7 +80,7 @@ def pipeline_killed_again_and_again(t):
     """It comes back a few times; then weft says that it gives up and ends with an error."""
     app = apps.backend(t)
     weft = t.weft("--port", app.port)
-    load, kills = Load(app, 4000), 0
+    load, kills = Load(app), 0
     while weft.process.poll() is None and kills < 20:
         pid = weft.pipeline()
         if pid:
@@ -93,10 +100,12 @@ def watcher_killed(t):
     app = apps.backend(t)
     weft = t.weft("--port", app.port)
     traffic.keep_alive(app.address, [f"/before/{n}" for n in range(20)])
-    load, pipeline = Load(app, 1500), weft.pipeline()
+    pipeline, load = weft.pipeline(), Load(app)
+    time.sleep(0.2)
     weft.send(signal.SIGKILL)
-    t.expect_true("the pipeline is gone within 3 s", _until(lambda: not _alive(pipeline), 3))
+    gone = _until(lambda: not _alive(pipeline), 3)
     load.done(t)
+    t.expect_true("the pipeline is gone within 3 s", gone)
     spans = t.spans(weft).under("/before/")
     common.exchanges(t, spans, range(20), app.port)
 
@@ -105,7 +114,7 @@ def watcher_killed(t):
 def both_killed_under_load(t):
     """SIGKILL of everything, three times over: no request fails, no byte changes."""
     app = apps.backend(t)
-    load = Load(app, 4000)
+    load = Load(app)
     for _ in range(3):
         weft = t.weft("--port", app.port)
         time.sleep(0.3)
@@ -118,7 +127,7 @@ def both_killed_under_load(t):
 @case()
 def attached_and_detached_under_load(t):
     app = apps.backend(t)
-    load = Load(app, 4000)
+    load = Load(app)
     for _ in range(4):
         weft = t.weft("--port", app.port)
         time.sleep(0.15)

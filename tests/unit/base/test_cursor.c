@@ -143,9 +143,12 @@ static void test_no_bytes_at_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_take),	   cmocka_unit_test(test_peek),
-		cmocka_unit_test(test_take_until), cmocka_unit_test(test_take_line),
-		cmocka_unit_test(test_take_while), cmocka_unit_test(test_expect),
+		cmocka_unit_test(test_take),
+		cmocka_unit_test(test_peek),
+		cmocka_unit_test(test_take_until),
+		cmocka_unit_test(test_take_line),
+		cmocka_unit_test(test_take_while),
+		cmocka_unit_test(test_expect),
 		cmocka_unit_test(test_no_bytes_at_all),
 	};
 

@@ -139,8 +139,8 @@ static inline bool connection_request(struct connection *connection)
 	bytes_append(&seen->body, in->data + head_len, body_len);
 	in->len -= head_len + body_len;
 	memmove(in->data, in->data + head_len + body_len, in->len);
-	answer_send(connection,
-		    server->n_seen < server->n_script ? &server->script[server->n_seen] : &accepted);
+	answer_send(connection, server->n_seen < server->n_script ? &server->script[server->n_seen]
+								  : &accepted);
 	server->n_seen++;
 	return connection->source != NULL;
 }

@@ -22,12 +22,9 @@ static void targets_are_found_by_scheme(void **state)
 		const char *target;
 		const char *name;
 	} cases[] = {
-		{ "stdout", "stdout" },
-		{ "file:/tmp/spans.jsonl", "file" },
-		{ "file:spans", "file" },
-		{ "http://localhost:4318", "otlp_http" },
-		{ "https://host", "otlp_http" },
-		{ "HTTP://host", "otlp_http" },
+		{ "stdout", "stdout" },		 { "file:/tmp/spans.jsonl", "file" },
+		{ "file:spans", "file" },	 { "http://localhost:4318", "otlp_http" },
+		{ "https://host", "otlp_http" }, { "HTTP://host", "otlp_http" },
 	};
 
 	(void)state;
@@ -48,9 +45,12 @@ static void errors_name_what_is_accepted(void **state)
 		const char *target;
 		const char *reason;
 	} cases[] = {
-		{ "", "names no kind" },	   { "htp://x", "names no kind" },
-		{ "stdoutx", "nothing may follow" }, { "file:", "path is missing" },
-		{ "localhost:4318", "names no kind" }, { "http://", "ost" },
+		{ "", "names no kind" },
+		{ "htp://x", "names no kind" },
+		{ "stdoutx", "nothing may follow" },
+		{ "file:", "path is missing" },
+		{ "localhost:4318", "names no kind" },
+		{ "http://", "ost" },
 		{ "http://host:x", "ort number" },
 	};
 
@@ -94,11 +94,19 @@ static void other_targets_need_no_file(void **state)
 	int fd = 77;
 
 	(void)state;
-	assert_int_equal(exporter_prepare("stdout", &fd), 0);
-	assert_int_equal(fd, -1);
-	fd = 77;
 	assert_int_equal(exporter_prepare("http://host", &fd), 0);
 	assert_int_equal(fd, -1);
+}
+
+static void stdout_is_opened_for_itself(void **state)
+{
+	int fd = -1;
+
+	(void)state;
+	assert_int_equal(exporter_prepare("stdout", &fd), 0);
+	assert_true(fd > STDERR_FILENO);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	close(fd);
 }
 
 static unsigned int n_closed;
@@ -114,7 +122,10 @@ static void close_settles_the_counters(void **state)
 	static const struct exporter_ops ops = { .close = fake_close };
 	struct exporter exporter = {
 		.ops = &ops,
-		.counters = { .accepted = 10, .exported = 6, .queued = 3, .dropped_unreachable = 1 },
+		.counters = { .accepted = 10,
+			      .exported = 6,
+			      .queued = 3,
+			      .dropped_unreachable = 1 },
 	};
 	struct export_counters counters;
 
@@ -136,6 +147,7 @@ int main(void)
 		cmocka_unit_test(errors_name_what_is_accepted),
 		cmocka_unit_test(files_are_opened_for_appending),
 		cmocka_unit_test(other_targets_need_no_file),
+		cmocka_unit_test(stdout_is_opened_for_itself),
 		cmocka_unit_test(close_settles_the_counters),
 	};
 

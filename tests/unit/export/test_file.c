@@ -71,9 +71,9 @@ static void export_spans(struct fixture *fixture, unsigned int n)
 
 		fixture->exporter->ops->export(fixture->exporter, span);
 		span_free(span);
-		assert_int_equal(counters->accepted,
-				 counters->exported + counters->queued +
-					 counters->dropped_queue_full + counters->dropped_rejected);
+		assert_int_equal(counters->accepted, counters->exported + counters->queued +
+							     counters->dropped_queue_full +
+							     counters->dropped_rejected);
 	}
 }
 

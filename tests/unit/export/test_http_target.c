@@ -46,8 +46,8 @@ static void secrets_are_not_shown(void **state)
 	const char *reason = NULL;
 
 	(void)state;
-	assert_int_equal(http_target_parse("https://me:secret@host/x?token=secret", &target, &reason),
-			 0);
+	assert_int_equal(
+		http_target_parse("https://me:secret@host/x?token=secret", &target, &reason), 0);
 	assert_string_equal(target.url, "https://me:secret@host/x/v1/traces?token=secret");
 	assert_string_equal(target.shown, "https://host/x/v1/traces");
 	http_target_clear(&target);
@@ -59,11 +59,16 @@ static void loopback_is_known(void **state)
 		const char *text;
 		bool loopback;
 	} cases[] = {
-		{ "http://localhost:4318", true },   { "http://LOCALHOST.", true },
-		{ "http://a.localhost", true },	     { "http://127.0.0.1:4318", true },
-		{ "http://127.8.9.1", true },	     { "http://[::1]", true },
-		{ "http://host", false },	     { "http://notlocalhost", false },
-		{ "http://localhost.example", false }, { "http://[::2]", false },
+		{ "http://localhost:4318", true },
+		{ "http://LOCALHOST.", true },
+		{ "http://a.localhost", true },
+		{ "http://127.0.0.1:4318", true },
+		{ "http://127.8.9.1", true },
+		{ "http://[::1]", true },
+		{ "http://host", false },
+		{ "http://notlocalhost", false },
+		{ "http://localhost.example", false },
+		{ "http://[::2]", false },
 		{ "http://128.0.0.1", false },
 	};
 
@@ -82,8 +87,8 @@ static void loopback_is_known(void **state)
 static void bad_urls_have_a_reason(void **state)
 {
 	static const char *const texts[] = {
-		"http://", "http:///v1/traces", "http://host:99999", "http://host:port",
-		"http://ho st", "http://[::1", "http://host\n",
+		"http://",	"http:///v1/traces", "http://host:99999", "http://host:port",
+		"http://ho st", "http://[::1",	     "http://host\n",
 	};
 
 	(void)state;

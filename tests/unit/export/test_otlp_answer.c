@@ -43,12 +43,18 @@ static void a_partial_success_is_read(void **state)
 	struct otlp_answer answer;
 
 	(void)state;
-	otlp_answer_read(200, PROTOBUF "; charset=x", VIEW("\x0a\x07\x08\x02\x12\x03" "old"), &answer);
+	otlp_answer_read(200, PROTOBUF "; charset=x",
+			 VIEW("\x0a\x07\x08\x02\x12\x03"
+			      "old"),
+			 &answer);
 	assert_int_equal(answer.verdict, OTLP_ACCEPTED);
 	assert_int_equal(answer.rejected, 2);
 	assert_string_equal(answer.message, "old");
 	/* The same bytes as another type are not looked at. */
-	otlp_answer_read(200, "text/html", VIEW("\x0a\x07\x08\x02\x12\x03" "old"), &answer);
+	otlp_answer_read(200, "text/html",
+			 VIEW("\x0a\x07\x08\x02\x12\x03"
+			      "old"),
+			 &answer);
 	assert_int_equal(answer.rejected, 0);
 	assert_string_equal(answer.message, "");
 }
@@ -59,7 +65,10 @@ static void errors_have_a_message(void **state)
 	struct otlp_answer answer;
 
 	(void)state;
-	otlp_answer_read(400, PROTOBUF, VIEW("\x08\x03\x12\x04" "what"), &answer);
+	otlp_answer_read(400, PROTOBUF,
+			 VIEW("\x08\x03\x12\x04"
+			      "what"),
+			 &answer);
 	assert_string_equal(answer.message, "what");
 	otlp_answer_read(503, "text/plain; charset=utf-8", VIEW(" wait\r\n\033[2J  \xc3\xa9 a\n"),
 			 &answer);

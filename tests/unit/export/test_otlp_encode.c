@@ -30,9 +30,9 @@ static int setup(void **state)
 
 	memset(&fixture, 0, sizeof(fixture));
 	assert_true(sd_event_new(&fixture.loop) >= 0);
-	fixture.queue = (struct batch_queue){
-		.codec = &otlp_codec, .counters = &fixture.counters, .ready = on_ready
-	};
+	fixture.queue = (struct batch_queue){ .codec = &otlp_codec,
+					      .counters = &fixture.counters,
+					      .ready = on_ready };
 	assert_true(batch_queue_init(&fixture.queue, &options, fixture.loop) >= 0);
 	*state = &fixture;
 	return 0;
@@ -300,16 +300,16 @@ static void bad_answers_are_refused(void **state)
 static void bytes_are_those_of_otlp(void **state)
 {
 	static const uint8_t expected[] = {
-		0x0a, 16,   0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab,
-		0xac, 0xad, 0xae, 0xaf,				      /* 1 trace_id */
+		0x0a, 16,   0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7,
+		0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf,		 /* 1 trace_id */
 		0x12, 8,    1,	  2,	3,    4,    5,	  6,	7,    8, /* 2 span_id */
-		0x2a, 1,    'n',					      /* 5 name */
-		0x30, 3,						      /* 6 kind */
-		0x39, 1,    0,	  0,	0,    0,    0,	  0,	0,	      /* 7 start */
-		0x41, 2,    0,	  0,	0,    0,    0,	  0,	0,	      /* 8 end */
-		0x4a, 7,    0x0a, 1,	'k',  0x12, 2,	  0x18, 5,	      /* 9 attributes */
-		0x7a, 2,    0x18, 2,					      /* 15 status */
-		0x85, 0x01, 1,	  0,	0,    0,			      /* 16 flags */
+		0x2a, 1,    'n',					 /* 5 name */
+		0x30, 3,						 /* 6 kind */
+		0x39, 1,    0,	  0,	0,    0,    0,	  0,	0,	 /* 7 start */
+		0x41, 2,    0,	  0,	0,    0,    0,	  0,	0,	 /* 8 end */
+		0x4a, 7,    0x0a, 1,	'k',  0x12, 2,	  0x18, 5,	 /* 9 attributes */
+		0x7a, 2,    0x18, 2,					 /* 15 status */
+		0x85, 0x01, 1,	  0,	0,    0,			 /* 16 flags */
 	};
 	static struct span_builder builder;
 	struct bytes out = { 0 };

@@ -45,7 +45,8 @@ static int setup(void **state)
 		.longest_ns = 100 * NS_PER_MS,
 		.give_up_ns = 60 * NS_PER_SEC,
 	};
-	snprintf(fixture.target, sizeof(fixture.target), "http://127.0.0.1:%u", fixture.server.port);
+	snprintf(fixture.target, sizeof(fixture.target), "http://127.0.0.1:%u",
+		 fixture.server.port);
 	*state = &fixture;
 	return 0;
 }
@@ -194,10 +195,7 @@ static void retryable_answers_are_retried(void **state)
 {
 	static const struct answer answers[] = {
 		{ .status = -1 }, /* disconnected without an answer */
-		{ .status = 503 },
-		{ .status = 429 },
-		{ .status = 502 },
-		{ .status = 504 },
+		{ .status = 503 }, { .status = 429 }, { .status = 502 }, { .status = 504 },
 	};
 	struct fixture *fixture = *state;
 	const struct seen *seen = fixture->server.seen;
@@ -213,8 +211,10 @@ static void retryable_answers_are_retried(void **state)
 		assert_int_equal(seen[i].body.len, seen[0].body.len);
 		assert_memory_equal(seen[i].body.data, seen[0].body.data, seen[0].body.len);
 		/* At least half of 20 ms, 40 ms, then 80 ms. */
-		assert_true(seen[i].at_ns - seen[i - 1].at_ns >=
-			    (i == 1 ? 10 : i == 2 ? 20 : 40) * NS_PER_MS);
+		assert_true(seen[i].at_ns - seen[i - 1].at_ns >= (i == 1   ? 10
+								  : i == 2 ? 20
+									   : 40) *
+									 NS_PER_MS);
 	}
 }
 
@@ -223,7 +223,8 @@ static void other_answers_are_not(void **state)
 	static const struct answer answers[] = {
 		{ .status = 400,
 		  .headers = "Content-Type: application/x-protobuf\r\n",
-		  .body = VIEW_INIT("\x08\x03\x12\x0a" "no\033 traces") },
+		  .body = VIEW_INIT("\x08\x03\x12\x0a"
+				    "no\033 traces") },
 		{ .status = 500 },
 		{ .status = 301, .headers = "Location: /elsewhere\r\n" },
 	};
@@ -280,12 +281,15 @@ static void partial_success_is_counted(void **state)
 	static const struct answer answers[] = {
 		{ .status = 200,
 		  .headers = "Content-Type: application/x-protobuf\r\n",
-		  .body = VIEW_INIT("\x0a\x07\x08\x03\x12\x03" "old") },
+		  .body = VIEW_INIT("\x0a\x07\x08\x03\x12\x03"
+				    "old") },
 		/* More than were sent: all. */
 		{ .status = 200,
 		  .headers = "Content-Type: application/x-protobuf\r\n",
 		  .body = VIEW_INIT("\x0a\x02\x08\x63") },
-		{ .status = 200, .headers = "Content-Type: text/html\r\n", .body = VIEW_INIT("<p>") },
+		{ .status = 200,
+		  .headers = "Content-Type: text/html\r\n",
+		  .body = VIEW_INIT("<p>") },
 	};
 	struct fixture *fixture = *state;
 
@@ -455,7 +459,10 @@ static void no_proxy_stands_before_loopback(void **state)
 static void bad_headers_are_refused(void **state)
 {
 	static const char *const headers[][2] = {
-		{ "X-A", "a\r\nX-B: b" }, { "X A", "a" }, { "", "a" }, { "X:", "a" },
+		{ "X-A", "a\r\nX-B: b" },
+		{ "X A", "a" },
+		{ "", "a" },
+		{ "X:", "a" },
 	};
 	struct fixture *fixture = *state;
 

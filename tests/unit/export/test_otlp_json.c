@@ -27,9 +27,9 @@ static int setup(void **state)
 
 	memset(&fixture, 0, sizeof(fixture));
 	assert_true(sd_event_new(&fixture.loop) >= 0);
-	fixture.queue = (struct batch_queue){
-		.codec = &otlp_json_codec, .counters = &fixture.counters, .ready = on_ready
-	};
+	fixture.queue = (struct batch_queue){ .codec = &otlp_json_codec,
+					      .counters = &fixture.counters,
+					      .ready = on_ready };
 	assert_true(batch_queue_init(&fixture.queue, &options, fixture.loop) >= 0);
 	*state = &fixture;
 	return 0;
@@ -153,7 +153,8 @@ static void one_span_is_as_the_specification_says(void **state)
 
 static void hostile_text_stays_one_string(void **state)
 {
-	static const char text[] = "a\"b\\c\nd\r\t\0\x01\x1f\x7f/\xc3\xa9\xe2\x80\xa8\xf0\x9f\x98\x80\"}";
+	static const char text[] =
+		"a\"b\\c\nd\r\t\0\x01\x1f\x7f/\xc3\xa9\xe2\x80\xa8\xf0\x9f\x98\x80\"}";
 	static struct span_builder builder;
 	struct fixture *fixture = *state;
 	json_t *got;

@@ -54,13 +54,18 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void start(struct fixture *fixture)
+static void start_with(struct fixture *fixture, int fd)
 {
 	const struct export_options options = { 0 };
 
-	assert_int_equal(stdout_ops.open("stdout", fixture->ends[1], &options, fixture->loop,
-					 &fixture->exporter),
+	assert_true(fd >= 0);
+	assert_int_equal(stdout_ops.open("stdout", fd, &options, fixture->loop, &fixture->exporter),
 			 0);
+}
+
+static void start(struct fixture *fixture)
+{
+	start_with(fixture, stdout_prepare(fixture->ends[1]));
 }
 
 static void export_span(struct fixture *fixture)
@@ -139,6 +144,23 @@ static void a_full_pipe_drops_lines(void **state)
 	assert_int_equal(used, 0);
 	export_span(fixture);
 	assert_int_equal(fixture->exporter->counters.exported, exported + 1);
+}
+
+/* What is left when the pipe may not be opened again: its writes would wait for the reader. */
+static void a_mere_copy_drops_lines(void **state)
+{
+	static char text[1 << 21];
+	struct fixture *fixture = *state;
+	size_t used = 0;
+
+	assert_int_equal(pipe2(fixture->ends, O_CLOEXEC), 0);
+	assert_int_equal(fcntl(fixture->ends[0], F_SETFL, O_NONBLOCK), 0);
+	start_with(fixture, fcntl(fixture->ends[1], F_DUPFD_CLOEXEC, 3));
+	export_until_dropped(fixture);
+	assert_true(fixture->exporter->counters.exported > 10);
+	assert_int_equal(read_lines(fixture, text, sizeof(text), &used),
+			 fixture->exporter->counters.exported);
+	assert_int_equal(used, 0);
 }
 
 /* A terminal that nobody reads takes parts of lines. */
@@ -234,11 +256,9 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(a_span_is_a_line_at_once),
-		TEST(a_full_pipe_drops_lines),
-		TEST(a_line_is_never_cut_by_another),
-		TEST(a_socket_does_not_block),
-		TEST(a_file_is_written_where_it_stands),
+		TEST(a_span_is_a_line_at_once),	     TEST(a_full_pipe_drops_lines),
+		TEST(a_mere_copy_drops_lines),	     TEST(a_line_is_never_cut_by_another),
+		TEST(a_socket_does_not_block),	     TEST(a_file_is_written_where_it_stands),
 		TEST(a_reader_that_left_is_counted),
 	};
 

@@ -71,7 +71,8 @@ static const struct field_sample field_samples[] = {
 	{ VIEW_INIT("GET / HTTP/1.1\r\nb3: 1\r\n\t2\r\n\r\n"), VIEW_INIT("b3"), "1\r\n\t2", 1 },
 	{ VIEW_INIT("GET / HTTP/1.1\r\nb3:\r\n 1\r\n\r\n"), VIEW_INIT("b3"), "1", 1 },
 	/* lines that are no fields are passed over */
-	{ VIEW_INIT("GET / HTTP/1.1\r\nnonsense\r\n: x\r\nb3: 1\r\n\r\n"), VIEW_INIT("b3"), "1", 1 },
+	{ VIEW_INIT("GET / HTTP/1.1\r\nnonsense\r\n: x\r\nb3: 1\r\n\r\n"), VIEW_INIT("b3"), "1",
+	  1 },
 	{ VIEW_INIT("\r\n\r\nGET / HTTP/1.1\r\nb3: 1\r\n\r\n"), VIEW_INIT("b3"), "1", 1 },
 	{ VIEW_INIT(""), VIEW_INIT("b3"), NULL, 0 },
 };
@@ -91,7 +92,8 @@ static void test_request_field(void **state)
 		if (r != (sample->expected ? 0 : -ENOENT) || !view_equal(value, expected) ||
 		    count != (sample->expected ? sample->count : 77))
 			fail_msg("sample %zu: expected %u of \"%s\", got %d, %u of \"%.*s\"", i,
-				 sample->count, expected.data, r, count, (int)value.len, value.data);
+				 sample->count, expected.data, r, count, (int)value.len,
+				 value.data);
 		fixture_clear(&exchange);
 	}
 }
@@ -108,14 +110,10 @@ struct time_sample {
 static void test_times(void **state)
 {
 	static const struct time_sample samples[] = {
-		{ EXCHANGE_COMPLETE, true, 0, 3500 },
-		{ EXCHANGE_UPGRADED, true, 0, 3500 },
-		{ EXCHANGE_COMPLETE, true, 9000, 3500 },
-		{ EXCHANGE_RESET, true, 5000, 5000 },
-		{ EXCHANGE_CLOSED, false, 5000, 5000 },
-		{ EXCHANGE_TIMEOUT, false, 0, 1500 },
-		{ EXCHANGE_LOST, true, 0, 3500 },
-		{ EXCHANGE_LOST, false, 0, 1500 },
+		{ EXCHANGE_COMPLETE, true, 0, 3500 },	 { EXCHANGE_UPGRADED, true, 0, 3500 },
+		{ EXCHANGE_COMPLETE, true, 9000, 3500 }, { EXCHANGE_RESET, true, 5000, 5000 },
+		{ EXCHANGE_CLOSED, false, 5000, 5000 },	 { EXCHANGE_TIMEOUT, false, 0, 1500 },
+		{ EXCHANGE_LOST, true, 0, 3500 },	 { EXCHANGE_LOST, false, 0, 1500 },
 	};
 
 	(void)state;
@@ -298,8 +296,8 @@ static void test_outcomes(void **state)
 
 static void test_status_from_the_head(void **state)
 {
-	struct exchange exchange = fixture_exchange(
-		ROLE_SERVER, REQUEST, VIEW("HTTP/1.0 503 Not today\r\n\r\n"));
+	struct exchange exchange =
+		fixture_exchange(ROLE_SERVER, REQUEST, VIEW("HTTP/1.0 503 Not today\r\n\r\n"));
 
 	(void)state;
 	assert_int_equal(fixture_describe(&exchange, &builder), 0);
@@ -361,9 +359,9 @@ static void test_request_bodies(void **state)
 
 static void test_no_announced_body_where_there_can_be_none(void **state)
 {
-	struct exchange exchange = fixture_exchange(
-		ROLE_SERVER, VIEW("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"),
-		VIEW("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"));
+	struct exchange exchange =
+		fixture_exchange(ROLE_SERVER, VIEW("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"),
+				 VIEW("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"));
 
 	(void)state;
 	exchange.response.ended = false;
@@ -374,8 +372,9 @@ static void test_no_announced_body_where_there_can_be_none(void **state)
 	assert_int(ATTR_HTTP_RESPONSE_BODY_SIZE, 0);
 	fixture_clear(&exchange);
 
-	exchange = fixture_exchange(ROLE_SERVER, REQUEST,
-				    VIEW("HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n"));
+	exchange =
+		fixture_exchange(ROLE_SERVER, REQUEST,
+				 VIEW("HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n"));
 	exchange.response.ended = false;
 	assert_int_equal(fixture_describe(&exchange, &builder), 0);
 	assert_absent(ATTR_HTTP_RESPONSE_BODY_SIZE);
@@ -508,15 +507,14 @@ static void test_values_without_room_are_cut(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(fillers); i++) {
 		for (int role = ROLE_CLIENT; role <= ROLE_SERVER; role++) {
-			struct exchange exchange =
-				fixture_exchange((enum conn_role)role,
-						 long_head(head, sizeof(head), fillers[i]), RESPONSE);
+			struct exchange exchange = fixture_exchange(
+				(enum conn_role)role, long_head(head, sizeof(head), fillers[i]),
+				RESPONSE);
 			const struct attribute *long_one;
 
 			assert_int_equal(fixture_describe(&exchange, &builder), 0);
-			long_one = span_attribute(&builder.span, role == ROLE_CLIENT ?
-									 ATTR_URL_FULL :
-									 ATTR_URL_PATH);
+			long_one = span_attribute(
+				&builder.span, role == ROLE_CLIENT ? ATTR_URL_FULL : ATTR_URL_PATH);
 			assert_in_range(long_one->string.len, SPAN_VALUE_MAX - 3, SPAN_VALUE_MAX);
 			assert_true(utf8_is_valid(long_one->string));
 			assert_true(span_attribute(&builder.span, ATTR_WEFT_TRUNCATED)->boolean);
@@ -530,7 +528,7 @@ static void test_the_table(void **state)
 	(void)state;
 	assert_null(protocol_by_id(PROTOCOL_UNKNOWN));
 	assert_null(protocol_by_id(PROTOCOL_ID_MAX));
-	assert_null(protocol_by_id((enum protocol_id)-1));
+	assert_null(protocol_by_id((enum protocol_id) - 1));
 	for (int id = PROTOCOL_UNKNOWN + 1; id < PROTOCOL_ID_MAX; id++) {
 		assert_non_null(protocol_by_id((enum protocol_id)id));
 		assert_int_equal(protocol_by_id((enum protocol_id)id)->id, id);

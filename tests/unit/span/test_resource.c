@@ -104,9 +104,8 @@ static void test_text_is_valid(void **state)
 	struct resource *resource;
 
 	(void)state;
-	assert_int_equal(resource_new(1, PAIRS("\xff\xff", "\xff\xff\xff", "a", NULL), 2,
-				      &resource),
-			 0);
+	assert_int_equal(
+		resource_new(1, PAIRS("\xff\xff", "\xff\xff\xff", "a", NULL), 2, &resource), 0);
 	assert_string(resource, "\xef\xbf\xbd\xef\xbf\xbd", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
 	assert_string(resource, "a", "");
 	resource_unref(resource);

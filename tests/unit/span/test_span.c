@@ -239,7 +239,10 @@ static void test_size_stays(void **state)
 	assert_int_equal(span_size(small), sizeof(struct span));
 	size = span_size(span);
 	assert_int_equal(size, sizeof(struct span) + 3 * sizeof(struct attribute) +
-				       strlen("GET" "message" "a=b" "/a"));
+				       strlen("GET"
+					      "message"
+					      "a=b"
+					      "/a"));
 	span_remove(span, ATTR_URL_PATH);
 	assert_null(span_attribute(span, ATTR_URL_PATH));
 	assert_int_equal(span_size(span), size);
