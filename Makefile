@@ -105,7 +105,7 @@ $(1)/user/%.o: user/%.c $(BUILD)/config.mk | $(GEN_HEADERS)
 $(1)/tests/%.o: tests/%.c $(BUILD)/config.mk | $(GEN_HEADERS)
 	$$(call say,CC,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$(2) $(3) $(WARNINGS) -Itests -c -o $$@ $$<
+	$$(Q)$(2) $(3) $(WARNINGS) -Itests -Ibpf -c -o $$@ $$<
 
 $(1)/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/config.mk
 	$$(call say,CC,$$@)
@@ -242,6 +242,17 @@ test:
 check:
 	@BUILD='$(BUILD)' tests/lib/run checks
 
+# On other kernels, in virtual machines; says what it lacks. KERNELS: patterns of package names.
+$(BUILD)/vm/weft-hooks-off: $(BUILD)/user/main.o $(BUILD)/tests/vm/hooks_off.o $(BUILD)/libweft.a | $(LIBBPF)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(MAIN_FLAGS) -pie -Wl,--wrap=loader_new $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+.PHONY: check-vm
+check-vm:
+	@$(MAKE) --no-print-directory $(parallel) $(BUILD)/vm/weft-hooks-off
+	@BUILD='$(BUILD)' tests/vm/run $(KERNELS)
+
 # Lays out the C files in place. The release is the one that tests/check/format asks for.
 CLANG_FORMAT ?= $(or $(shell command -v clang-format-14),clang-format)
 format:
@@ -282,6 +293,7 @@ help:
 	@echo 'make run        install what is missing, build, trace this host (root); ARGS="--pid 1"'
 	@echo 'make test       install what is missing, build, run all tests; SUITES="checks unit"'
 	@echo 'make check      the checks of form alone: nothing is compiled'
+	@echo 'make check-vm   the hooks on other kernels, in virtual machines; KERNELS="PATTERN..."'
 	@echo 'make format     lay out the C files with clang-format'
 	@echo 'make deps       install what the build needs'
 	@echo 'make bench      measure cost and speed on this host (root)'

@@ -62,6 +62,9 @@ struct unit {
 	__u64 mmsg;	   /* sendmmsg, recvmmsg: the vector of the call that is under way */
 	__u32 mmsg_next;   /* and the index of its next message */
 	__u32 multiplexes; /* another request came before one was answered: the thread cannot tell */
+	__u64 call_sk;	   /* kprobes: address of the socket that a call has begun on, 0: none */
+	__u32 call_dir;	   /* its enum direction */
+	__u32 pad;
 };
 
 struct units_map {

@@ -117,7 +117,7 @@ static __always_inline enum http1_start http1_classify(const struct piece *piece
 {
 	enum http1_start start = http1_classify_response(piece->data, n);
 
-	return start == HTTP1_NO ? http1_classify_request(piece, n) : start;
+	return start == HTTP1_NO ? (enum http1_start)http1_classify_request(piece, n) : start;
 }
 
 /* The status code of a response that http1_classify() recognised. */

@@ -232,4 +232,33 @@ static __always_inline void socket_failed(struct sock *sk, struct conn *conn, __
 		socket_end(sk, conn, -result, SCRATCH_DATA);
 }
 
+/* A call on the socket has ended with this result. */
+static __always_inline void call_ended(struct sock *sk, struct conn *conn, __u8 dir, int result)
+{
+	if (conn->verdict == VERDICT_OPAQUE)
+		return;
+	if (result <= 0) {
+		socket_failed(sk, conn, dir, result);
+		return;
+	}
+	socket_bytes(sk, conn, dir, result);
+	if (dir == DIR_IN && conn->family != AF_UNIX)
+		conn->seen_seq = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
+}
+
+/*
+ * End of file on a unix socket: the other end, `conn`, is closed, and no tracepoint has told of it. What
+ * was open there ends now.
+ */
+static __always_inline void unix_ended(struct sock *peer, struct conn *conn, const struct conn *own)
+{
+	/* a client that leaves when all was sent to it has taken the rest by splice(2), unseen */
+	if (own->role == ROLE_SERVER && own->answered == own->requests &&
+	    conn->flow[DIR_IN].phase == FLOW_BODY) {
+		conn->flow[DIR_IN].body += conn->flow[DIR_IN].left;
+		conn->flow[DIR_IN].phase = FLOW_CLOSE;
+	}
+	socket_end(peer, conn, 0, SCRATCH_DATA);
+}
+
 #endif

@@ -7,7 +7,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "lib/socket_call.bpf.h"
+#include "lib/conn_by_sk.bpf.h"
 
 #define S_IFMT	 0170000
 #define S_IFSOCK 0140000
@@ -78,34 +78,10 @@ static __always_inline void uring_buffer(struct walk *walk, struct io_kiocb *req
 	}
 }
 
-/* The state of a socket, by its address; made on its first bytes. Another socket's is made anew. */
-static __always_inline struct conn *conn_by_sk(struct sock *sk, struct inode *inode)
+static __always_inline void uring_bytes(struct io_kiocb *req, struct sock *sk, __u8 op,
+					int result)
 {
-	__u64 key = (__u64)sk;
-	/* no cookie can be asked for; a socket's inode number is its own as long as it lives */
-	__u64 identity = 1ULL << 63 | BPF_CORE_READ(inode, i_ino);
-	struct conn *conn = bpf_map_lookup_elem(&conns_by_sk, &key);
-	__u32 slot = 0;
-
-	if (conn && conn->cookie == identity)
-		return conn;
-	if (!socket_selected(sk))
-		return NULL;
-	conn = bpf_map_lookup_elem(&conn_template, &slot);
-	if (!conn || bpf_map_update_elem(&conns_by_sk, &key, conn, BPF_ANY)) {
-		stat_add(STAT_NO_STATE);
-		return NULL;
-	}
-	conn = bpf_map_lookup_elem(&conns_by_sk, &key);
-	if (conn)
-		conn_init(conn, sk, identity);
-	return conn;
-}
-
-static __always_inline void uring_bytes(struct io_kiocb *req, struct sock *sk, struct inode *inode,
-					__u8 op, int result)
-{
-	struct conn *conn = conn_by_sk(sk, inode);
+	struct conn *conn = conn_by_sk(sk);
 	struct walk *walk;
 	__u8 dir;
 
@@ -141,7 +117,7 @@ static __always_inline int uring_completed(struct io_kiocb *req, int result)
 	if (!inode || (BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return 0;
 	socket = BPF_CORE_READ(file, private_data);
-	uring_bytes(req, BPF_CORE_READ(socket, sk), inode, op, result);
+	uring_bytes(req, BPF_CORE_READ(socket, sk), op, result);
 	return 0;
 }
 
@@ -154,7 +130,7 @@ int BPF_PROG(uring_complete, void *ring, void *req, struct io_uring_cqe *cqe)
 
 /* Older kernels: its fields one by one. */
 SEC("tp_btf/io_uring_complete")
-int BPF_PROG(uring_complete_5, void *ring, void *req, __u64 user_data, int result)
+int BPF_PROG(uring_complete5, void *ring, void *req, __u64 user_data, int result)
 {
 	return uring_completed(req, result);
 }

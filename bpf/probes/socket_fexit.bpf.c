@@ -15,14 +15,39 @@ int BPF_PROG(fexit_tcp_send, struct sock *sk, struct msghdr *msg, size_t size, i
 	return socket_called(sk, result, DIR_OUT);
 }
 
-/* Up to 5.18 there was one more argument before the flags: the result is taken by its place at the end. */
+/*
+ * Takes an argument of a function by its place. The verifier wants each place as a constant, so the
+ * compiler must not reckon one out.
+ */
+#define ARGUMENT(ctx, place)                                                                       \
+	({                                                                                         \
+		__u64 value = (ctx)[place];                                                        \
+		asm volatile("/* argument " #place " */" : "+r"(value));                           \
+		value;                                                                             \
+	})
+
+/*
+ * The result stands behind the arguments, and their number has changed: up to Linux 5.18 one came
+ * before the flags, and from 7.1 on (and in stable releases before) the last one is gone.
+ */
 SEC("fexit/tcp_recvmsg")
-int BPF_PROG(fexit_tcp_recv, struct sock *sk, struct msghdr *msg, size_t len, int flags, int *addr_len,
-	     int result)
+int fexit_tcp_recv(__u64 *ctx)
 {
+	int flags, result;
+
+	if (knobs.recv_arguments == 6) {
+		flags = ARGUMENT(ctx, 4);
+		result = ARGUMENT(ctx, 6);
+	} else if (knobs.recv_arguments == 5) {
+		flags = ARGUMENT(ctx, 3);
+		result = ARGUMENT(ctx, 5);
+	} else {
+		flags = ARGUMENT(ctx, 3);
+		result = ARGUMENT(ctx, 4);
+	}
 	if (flags & MSG_PEEK)
 		return 0;
-	return socket_called(sk, result, DIR_IN);
+	return socket_called((struct sock *)ctx[0], result, DIR_IN);
 }
 
 SEC("fexit/unix_stream_sendmsg")
@@ -38,4 +63,19 @@ int BPF_PROG(fexit_unix_recv, struct socket *sock, struct msghdr *msg, size_t si
 	if (flags & MSG_PEEK)
 		return 0;
 	return socket_called(sock->sk, result, DIR_IN);
+}
+
+/* sendfile(2) and splice(2), up to Linux 6.4. */
+SEC("fexit/tcp_sendpage")
+int BPF_PROG(fexit_tcp_page, struct sock *sk, struct page *page, int offset, size_t size, int flags,
+	     int result)
+{
+	return socket_called(sk, result, DIR_OUT);
+}
+
+SEC("fexit/unix_stream_sendpage")
+int BPF_PROG(fexit_unix_page, struct socket *sock, struct page *page, int offset, size_t size,
+	     int flags, int result)
+{
+	return socket_called(sock->sk, result, DIR_OUT);
 }

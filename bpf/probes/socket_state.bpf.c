@@ -4,7 +4,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "lib/socket_call.bpf.h"
+#include "lib/conn_by_sk.bpf.h"
+#include "lib/socket_called.bpf.h"
 
 /* An event loop opens a connection: for whom it does so is known now, not when it comes to send. */
 static __always_inline void socket_opens(struct sock *sk)
@@ -15,13 +16,9 @@ static __always_inline void socket_opens(struct sock *sk)
 
 	if (!process || process->unit != UNIT_EVENT_LOOP || !socket_selected(sk))
 		return;
-	conn = bpf_sk_storage_get(&conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!conn) {
-		stat_add(STAT_NO_STATE);
-		return;
-	}
-	conn_init(conn, sk, bpf_get_socket_cookie(sk));
-	context_open(conn);
+	conn = knobs.by_address ? conn_make_by_sk(sk) : conn_make(sk);
+	if (conn)
+		context_open(conn);
 }
 
 /*

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /*
- * Reads of a TCP socket by splice(2), which the socket tracepoints do not see: TCP adjusts its receive
- * window after every read, and the sequence number says how much was taken.
+ * Reads of a TCP socket by splice(2), which the socket tracepoints do not see: TCP adjusts its
+ * receive window after every read, and the sequence number says how much was taken.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "lib/socket_call.bpf.h"
+#include "lib/conn_by_sk.bpf.h"
 
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(tcp_spliced, struct sock *sk)
 {
-	struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
+	struct conn *conn = knobs.by_address ? conn_known_by_sk(sk)
+					     : bpf_sk_storage_get(&conns, sk, 0, 0);
 	struct walk *walk;
 	__u32 len;
 

@@ -22,6 +22,8 @@ class Handler(BaseHTTPRequestHandler):
         body = (re.findall(r"\d+", self.path) or ["-"])[-1].encode()
         self.send_response(CODES.get(self.path.split("/")[1], 200))
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:  # or else clients try to use the connection again
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 

@@ -10,7 +10,8 @@
  * ADDRESS: port of 127.0.0.1, or a path (unix socket).
  *
  * Requests are POST /call/<number> with a body of 100 + number bytes; answers have 200 + number
- * bytes. sendfile and splice send the body, write the head; splice receives the body, read the head.
+ * bytes. sendfile and splice send the body, write the head; splice receives the body, read the
+ * head.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -349,8 +350,8 @@ static bool message_receive(struct peer *peer, char *ret_line, size_t size)
 	field = strstr(peer->data, "Content-Length: ");
 	body = field ? strtoul(field + 16, NULL, 10) : 0;
 	while (peer->used < head + body) {
-		ssize_t n = peer->in->move(peer->fd, peer->data + peer->used,
-					   head + body - peer->used);
+		ssize_t n =
+			peer->in->move(peer->fd, peer->data + peer->used, head + body - peer->used);
 		if (n <= 0)
 			die(peer->in->name);
 		peer->used += n;

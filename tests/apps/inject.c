@@ -4,7 +4,8 @@
  *
  *   inject PID CALL     CALL: socket execve bpf ptrace open getpid
  *
- * Prints "CALL = RESULT", or "CALL: killed by signal N". The process goes on afterwards if it lives.
+ * Prints "CALL = RESULT", or "CALL: killed by signal N". The process goes on afterwards if it
+ * lives.
  */
 #include <elf.h>
 #include <errno.h>

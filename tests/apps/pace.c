@@ -28,7 +28,7 @@ struct connection {
 	int fd;
 	bool busy;
 	uint64_t sent_ns;
-	size_t left;	/* bytes of the answer still to come, once its head was seen */
+	size_t left; /* bytes of the answer still to come, once its head was seen */
 	size_t used;
 	char head[4096];
 };
@@ -59,7 +59,8 @@ static _Noreturn void die(const char *what)
 
 static void connection_open(struct pace *pace, struct connection *connection, int port)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port),
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_port = htons(port),
 				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = connection };
 	int one = 1;
@@ -109,8 +110,8 @@ static bool answer_measure(struct connection *connection)
 	length = strcasestr(connection->head, "content-length:");
 	if (!length)
 		die("answer without Content-Length");
-	connection->left = strtoul(length + 15, NULL, 10) -
-			   (connection->used - (end + 4 - connection->head));
+	connection->left =
+		strtoul(length + 15, NULL, 10) - (connection->used - (end + 4 - connection->head));
 	return true;
 }
 

@@ -22,6 +22,9 @@ STATS_SWITCH = "/proc/sys/kernel/bpf_stats_enabled"
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
+NOTHING = object()
+
+
 class CannotMeasure(Exception):
     pass
 
@@ -45,9 +48,11 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
 
 
-def rss_kib(pid):
+def memory_kib(pid):
+    """Resident memory, and the part of it that is neither file nor mapped buffer."""
     with open(f"/proc/{pid}/status", encoding="utf-8") as handle:
-        return int(re.search(r"VmRSS:\s+(\d+)", handle.read())[1])
+        text = handle.read()
+    return {key: int(re.search(rf"{key}:\s+(\d+)", text)[1]) for key in ("VmRSS", "RssAnon")}
 
 
 def bpftool(*words):
@@ -152,17 +157,18 @@ class Bench:
 
     # The figures.
 
-    def pairs(self, *args):
-        """Runs without and with weft in turns; medians, and the median of the pairs' ratios."""
+    def pairs(self, args, rounds):
+        """
+        Runs without and with weft in turns; medians, and the median of the pairs' ratios. `args`:
+        weft's, or NOTHING: without weft both times, to see what the machine's noise makes of that.
+        """
         off, on = [], []
-        for i in range(self.options.rounds):
+        for i in range(rounds):
             for with_weft in ((False, True) if i % 2 else (True, False)):
-                if with_weft:
-                    weft = self.weft(*args)
-                    on.append(wrk(self.port, self.options.seconds)[0])
+                weft = self.weft(*args) if with_weft and args is not NOTHING else None
+                (on if with_weft else off).append(wrk(self.port, self.options.seconds)[0])
+                if weft:
                     self.stop(weft)
-                else:
-                    off.append(wrk(self.port, self.options.seconds)[0])
         return {"off": off, "on": on, "off_median": statistics.median(off),
                 "on_median": statistics.median(on),
                 "ratio": statistics.median(b / a for a, b in zip(off, on))}
@@ -188,9 +194,9 @@ class Bench:
         """At a fixed rate, nginx selected: CPU for each request, RSS, spans lost."""
         weft = self.weft("--exe", "*/nginx")
         cpu, pace = self._loaded(weft, self._run_pace)
-        rss = {"watcher": rss_kib(weft.pid), "pipeline": rss_kib(weft.pipeline())}
+        memory = {"watcher": memory_kib(weft.pid), "pipeline": memory_kib(weft.pipeline())}
         counters = self.stop(weft)
-        figures = {"pace": pace, "counters": counters, "rss_kib": rss,
+        figures = {"pace": pace, "counters": counters, "memory_kib": memory,
                    "watcher_us": cpu[0] * 1e6 / pace["done"],
                    "pipeline_us": cpu[1] * 1e6 / pace["done"]}
         if counters:
@@ -242,23 +248,18 @@ class Bench:
 
     def run(self):
         wrk(self.port, 1)  # warms up
+        rounds, few = self.options.rounds, max(1, self.options.rounds // 2)
+        nginx, other = ["--exe", "*/nginx"], ["--pid", self.other.pid]
         figures = {"binary_bytes": os.path.getsize(weft_module.BINARY)}
-        steps = [("start", self.starts), ("selected", lambda: self.pairs("--exe", "*/nginx")),
-                 ("not_selected", lambda: self.pairs("--pid", self.other.pid)),
-                 ("both_ends", self.both_ends), ("kernel", self.kernel), ("paced", self.paced),
-                 ("saturated", self.saturated)]
+        steps = [("start", self.starts), ("noise", lambda: self.pairs(NOTHING, few)),
+                 ("selected", lambda: self.pairs(nginx, rounds)),
+                 ("not_selected", lambda: self.pairs(other, rounds)),
+                 ("both_ends", lambda: self.pairs([], few)), ("kernel", self.kernel),
+                 ("paced", self.paced), ("saturated", self.saturated)]
         for name, step in steps:
             print(f"bench: {name} ...", flush=True)
             figures[name] = step()
         return figures
-
-    def both_ends(self):
-        """The whole host is traced, the load generator too; fewer rounds."""
-        rounds, self.options.rounds = self.options.rounds, max(1, self.options.rounds // 2)
-        try:
-            return self.pairs()
-        finally:
-            self.options.rounds = rounds
 
 
 def _per(total, count):

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import unittest
 
+sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), part)
                 for part in ("../lib", "cases")]
 
@@ -28,12 +29,12 @@ def attribute(key, value):
     return {"key": key, "value": {kind: str(value)}}
 
 
-def raw(number, kind, port, span_id, parent="", trace=1, status=200):
-    """One span as OTLP JSON."""
+def raw(number, kind, port, span_id, parent="", **more):
+    """One span as OTLP JSON. `more`: trace (1), status (200)."""
     attributes = [attribute("http.request.method", "GET"), attribute("server.port", port),
                   attribute("url.path", f"/chain/{number}"),
-                  attribute("http.response.status_code", status)]
-    return {"traceId": f"{trace:032x}", "spanId": f"{span_id:016x}",
+                  attribute("http.response.status_code", more.get("status", 200))]
+    return {"traceId": f"{more.get('trace', 1):032x}", "spanId": f"{span_id:016x}",
             "parentSpanId": f"{parent:016x}" if parent else "", "name": "GET", "kind": kind,
             "startTimeUnixNano": "1000", "endTimeUnixNano": "2000", "attributes": attributes}
 
@@ -43,7 +44,8 @@ def request_of(number):
     base = number * 10 + 1
     kinds = [(CLIENT, FRONT), (SERVER, FRONT), (CLIENT, MIDDLE), (SERVER, MIDDLE), (CLIENT, BACK),
              (SERVER, BACK)]
-    return [raw(number, kind, port, base + i, base + i - 1 if i else "", number + 1)
+    return [raw(number, kind, port, base + i, base + i - 1 if i else "",
+                trace=number + 1)
             for i, (kind, port) in enumerate(kinds)]
 
 
@@ -99,7 +101,7 @@ class Chains(unittest.TestCase):
         self.assertIn("hangs under", back.examples[0])
 
     def test_several_server_spans(self):
-        self.raws.append(raw(0, SERVER, BACK, 9999, 5, 1))
+        self.raws.append(raw(0, SERVER, BACK, 9999, 5))
         self.assertEqual([h.several for h in hops_of(spans_of(*self.raws), 10)], [0, 0, 1])
 
     def test_parents_in_a_circle(self):
@@ -168,6 +170,15 @@ class Files(unittest.TestCase):
 
     def test_unfinished_last_line(self):
         self.assertEqual(len(self.load(self.line(*request_of(0)), '{"resource')), 6)
+
+    def test_torn_line(self):
+        torn = '{"resource' + self.line(*request_of(0))
+        with self.assertRaises(json.JSONDecodeError):
+            self.load(torn)
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as handle:
+            handle.write(torn + self.line(*request_of(1)))
+            handle.flush()
+            self.assertEqual(len(load(handle.name, torn=True)), 6)
 
     def test_malformed(self):
         for key, value in (("traceId", "0" * 32), ("spanId", "ABCDEF0123456789"),

@@ -152,7 +152,7 @@ class Test:
         time.sleep(settle)
         self.expect("exit status of weft at SIGTERM", 0, weft.stop())
         self.expect_range("seconds that weft needed to end", 0, 2.0, weft.stop_s)
-        spans, counters = self.spans(weft), weft.counters()
+        spans, counters = self.spans(weft, crashed), weft.counters()
         if self.expect_true("captured, exported and dropped are in weft's last line", counters):
             self.expect("captured = exported + dropped, at the end", counters["captured"],
                         counters["exported"] + counters["dropped"])
@@ -162,8 +162,8 @@ class Test:
                             counters["exported"])
         return spans
 
-    def spans(self, weft):
-        return load(weft.spans_path) if os.path.exists(weft.spans_path) else Spans([])
+    def spans(self, weft, torn=False):
+        return load(weft.spans_path, torn) if os.path.exists(weft.spans_path) else Spans([])
 
     def close(self):
         for process in self.processes:

@@ -142,13 +142,22 @@ class Spans(list):
             span = self.parent(span)
 
 
-def load(path):
-    """The file's spans. Ids must be unique; the last line may be cut only if it has no newline."""
+def load(path, torn=False):
+    """
+    The file's spans. Ids must be unique; the last line may be cut only if it has no newline.
+    `torn`: a writer was killed, lines that cannot be parsed are passed over.
+    """
     spans = []
-    with open(path, encoding="utf-8") as lines:
-        for line in lines:
-            if line.endswith("\n"):
-                spans.extend(spans_of_request(json.loads(line)))
+    with open(path, encoding="utf-8") as handle:
+        lines = handle.read().splitlines(keepends=True)  # at once: it may be growing
+    for line in lines:
+        try:
+            request = json.loads(line)
+        except json.JSONDecodeError:
+            if torn or not line.endswith("\n"):
+                continue
+            raise
+        spans.extend(spans_of_request(request))
     result = Spans(spans)
     if len(result.index) != len(result):
         raise Malformed(f"{len(result) - len(result.index)} spans have an id that is used already")

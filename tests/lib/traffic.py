@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP/1 traffic byte by byte: a client that sends just what a test wants, and loads of requests."""
+"""HTTP/1 byte by byte: a client that sends just what a test wants, and loads of requests."""
 
 import socket
 import subprocess

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The first process of a virtual machine under test: loads the modules that lie in /modules, makes a
- * root of the host's own files (9p, read-only) with a writable layer in memory, and runs the command
- * of the kernel's command line behind "--" there. Linked statically; the initial file system holds
- * nothing else.
+ * The first process of a virtual machine under test: loads the modules that lie in /modules, makes
+ * a root of the host's own files (9p, read-only) with a writable layer in memory, and runs the
+ * command of the kernel's command line behind "--" there. Linked statically; the initial file
+ * system holds nothing else.
  */
 #include <dirent.h>
 #include <errno.h>

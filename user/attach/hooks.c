@@ -1,6 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "attach/hooks.h"
 
+/*
+ * Up to Linux 6.4, sendfile(2) and splice(2) hand pages to a socket by a function of their own,
+ * which the tracepoints do not see either.
+ */
+#define FEXIT_PAGES                                                                                \
+	{ "fexit_tcp_page", .function = "tcp_sendpage", .if_there = true },                        \
+	{                                                                                          \
+		"fexit_unix_page", .function = "unix_stream_sendpage", .if_there = true            \
+	}
+
+/* A probe at a function's entry, and the one at its end that they all share. */
+#define KPROBE(program, hooked, ...)                                                               \
+	{ program, .function = hooked, __VA_ARGS__ },                                              \
+	{                                                                                          \
+		"kret_socket", .function = hooked, __VA_ARGS__                                     \
+	}
+
 const struct surface surfaces[SURFACE_MAX] = {
 	[SURFACE_SOCKET_DATA] = {
 		.name = "socket data",
@@ -9,26 +26,49 @@ const struct surface surfaces[SURFACE_MAX] = {
 		.hooks = {
 			{
 				.name = "tracepoints sock_send_length, sock_recv_length",
-				.programs = { "sock_send", "sock_recv" },
-				.tracepoints = { "sock_send_length", "sock_recv_length" },
+				.programs = {
+					{ "sock_send", .tracepoint = "sock_send_length" },
+					{ "sock_recv", .tracepoint = "sock_recv_length" },
+					FEXIT_PAGES,
+				},
 			},
 			{
-				.name = "fexit on sock_sendmsg, sock_recvmsg of TCP and unix sockets",
-				.programs = { "fexit_tcp_send", "fexit_tcp_recv", "fexit_unix_send",
-					      "fexit_unix_recv" },
-				.functions = { "tcp_sendmsg", "tcp_recvmsg", "unix_stream_sendmsg",
-					       "unix_stream_recvmsg" },
+				.name = "fexit on tcp_sendmsg, tcp_recvmsg, unix_stream_*",
+				.programs = {
+					{ "fexit_tcp_send", .function = "tcp_sendmsg" },
+					{ "fexit_tcp_recv", .function = "tcp_recvmsg",
+					  .arguments = 4, .arguments_max = 6 },
+					{ "fexit_unix_send", .function = "unix_stream_sendmsg" },
+					{ "fexit_unix_recv", .function = "unix_stream_recvmsg" },
+					FEXIT_PAGES,
+				},
+			},
+			{
+				.name = "kprobes on the same",
+				.by_address = true,
+				.programs = {
+					KPROBE("kp_tcp_send", "tcp_sendmsg"),
+					KPROBE("kp_tcp_recv", "tcp_recvmsg", .arguments = 4,
+					       .arguments_max = 6),
+					KPROBE("kp_unix_send", "unix_stream_sendmsg"),
+					KPROBE("kp_unix_recv", "unix_stream_recvmsg"),
+					KPROBE("kp_tcp_page", "tcp_sendpage", .if_there = true),
+					KPROBE("kp_unix_page", "unix_stream_sendpage",
+					       .if_there = true),
+				},
 			},
 		},
 	},
 	[SURFACE_CONNECTION_STATE] = {
 		.name = "connection state",
-		.without = "answers that end with the connection, resets and time-outs are not seen",
+		.without = "answers that end with the connection, resets and time-outs are not "
+			   "seen",
 		.hooks = {
 			{
 				.name = "tracepoint inet_sock_set_state",
-				.programs = { "sock_state" },
-				.tracepoints = { "inet_sock_set_state" },
+				.programs = {
+					{ "sock_state", .tracepoint = "inet_sock_set_state" },
+				},
 			},
 		},
 	},
@@ -38,9 +78,11 @@ const struct surface surfaces[SURFACE_MAX] = {
 		.hooks = {
 			{
 				.name = "tracepoints sched_process_exec, _fork, _exit",
-				.programs = { "process_exec", "process_fork", "process_exit" },
-				.tracepoints = { "sched_process_exec", "sched_process_fork",
-						 "sched_process_exit" },
+				.programs = {
+					{ "process_exec", .tracepoint = "sched_process_exec" },
+					{ "process_fork", .tracepoint = "sched_process_fork" },
+					{ "process_exit", .tracepoint = "sched_process_exit" },
+				},
 			},
 		},
 	},
@@ -50,24 +92,30 @@ const struct surface surfaces[SURFACE_MAX] = {
 		.hooks = {
 			{
 				.name = "tracepoint tcp_rcv_space_adjust",
-				.programs = { "tcp_spliced" },
-				.tracepoints = { "tcp_rcv_space_adjust" },
+				.programs = {
+					{ "tcp_spliced", .tracepoint = "tcp_rcv_space_adjust" },
+				},
 			},
 		},
 	},
+	/* up to 5.16 the tracepoint does not say which request has ended */
 	[SURFACE_IO_URING] = {
 		.name = "io_uring",
 		.without = "programs that use io_uring for sockets are not traced",
 		.hooks = {
 			{
 				.name = "tracepoint io_uring_complete (entry)",
-				.programs = { "uring_complete" },
-				.tracepoints = { "io_uring_complete" },
+				.programs = {
+					{ "uring_complete", .tracepoint = "io_uring_complete",
+					  .arguments = 3 },
+				},
 			},
 			{
 				.name = "tracepoint io_uring_complete (values)",
-				.programs = { "uring_complete_5" },
-				.tracepoints = { "io_uring_complete" },
+				.programs = {
+					{ "uring_complete5", .tracepoint = "io_uring_complete",
+					  .arguments = 5, .arguments_max = 7 },
+				},
 			},
 		},
 	},

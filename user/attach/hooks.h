@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What weft attaches to, as a table: surfaces, each with hooks in the order in which they are tried.
- * The first that loads and attaches on this kernel is used; what a kernel refuses turns off its own
- * surface and nothing else.
+ * What weft attaches to, as a table: surfaces, each with hooks in the order in which they are
+ * tried. The first that loads and attaches on this kernel is used; what a kernel refuses turns off
+ * its own surface and nothing else.
  */
 #ifndef WEFT_ATTACH_HOOKS_H
 #define WEFT_ATTACH_HOOKS_H
@@ -10,14 +10,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define HOOK_PROGRAMS_MAX 4
+#define HOOK_PROGRAMS_MAX 12
 #define SURFACE_HOOKS_MAX 3
 
+/* A program, and what it hooks: a tracepoint or a function that must be in the kernel's BTF. */
+struct hook_program {
+	const char *name; /* in the BPF object; may stand in several rows, with other functions */
+	const char *tracepoint;
+	const char *function;
+	unsigned int arguments;	    /* that it must take: 0 = any number */
+	unsigned int arguments_max; /* the most, if it may take more than that */
+	bool if_there;		    /* left out where the kernel lacks the function */
+};
+
 struct hook {
-	const char *name;			   /* for people: "tp_btf sock_send_length" */
-	const char *programs[HOOK_PROGRAMS_MAX];   /* of the BPF object, NULL-terminated */
-	const char *tracepoints[HOOK_PROGRAMS_MAX]; /* that must be in the kernel's BTF */
-	const char *functions[HOOK_PROGRAMS_MAX];  /* the same of functions */
+	const char *name; /* for people: "tp_btf sock_send_length" */
+	struct hook_program programs[HOOK_PROGRAMS_MAX];
+	bool by_address; /* kprobes: state is kept by the socket's address */
 };
 
 struct surface {

@@ -10,16 +10,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attach/kprobe.h"
 #include "weft.skel.h"
 
 struct loader {
 	struct weft_bpf *skeleton;
 	struct bpf_link *links[SURFACE_MAX][HOOK_PROGRAMS_MAX];
+	uint32_t there[SURFACE_MAX]; /* bit n: the chosen hook's program n is in use */
+	bool kprobes;		     /* some were attached */
+};
+
+/* Hooks being chosen. */
+struct choice {
+	const struct loader_options *options;
+	struct surface_state *state; /* SURFACE_MAX of them */
+	struct btf *btf;	     /* the kernel's */
 };
 
 /*
- * libbpf says why a load failed through its print callback only. The last telling line is kept here;
- * loading happens in one thread, once.
+ * libbpf says why a load failed through its print callback only. The last telling line is kept
+ * here; loading happens in one thread, once.
  */
 static char last_complaint[LOADER_REASON_MAX];
 
@@ -33,11 +43,18 @@ static void keep_complaint(const char *text)
 		size_t len = (size_t)(end - line);
 
 		if (len && len < sizeof(last_complaint) && strncmp(line, "processed ", 10) != 0 &&
-		    strncmp(line, "-- END", 6) != 0 && strncmp(line, "libbpf: failed to load", 22) != 0)
+		    strncmp(line, "-- END", 6) != 0 &&
+		    strncmp(line, "libbpf: failed to load", 22) != 0)
 			snprintf(last_complaint, sizeof(last_complaint), "%.*s", (int)len, line);
 		line = *end ? end + 1 : end;
 	}
 }
+
+/* Lines that say less than the error number, or guess. */
+static const char *const idle_words[] = {
+	"failed to load object",   "failed to load BPF skeleton", ": failed to load: ",
+	"try raising 'ulimit -l'", "Couldn't load trivial",
+};
 
 static int libbpf_line(enum libbpf_print_level level, const char *format, va_list arguments)
 {
@@ -46,65 +63,124 @@ static int libbpf_line(enum libbpf_print_level level, const char *format, va_lis
 	if (level != LIBBPF_WARN)
 		return 0;
 	vsnprintf(text, sizeof(text), format, arguments);
-	if (strstr(text, "failed to load object") || strstr(text, "failed to load BPF skeleton") ||
-	    strstr(text, ": failed to load: "))
-		return 0;
+	for (size_t i = 0; i < sizeof(idle_words) / sizeof(idle_words[0]); i++)
+		if (strstr(text, idle_words[i]))
+			return 0;
 	keep_complaint(text);
 	return 0;
 }
 
-/* The first name that the kernel's BTF lacks, NULL: it has them all. */
-static const char *missing_name(const struct btf *btf, const char *const *names, const char *prefix,
-				uint32_t kind)
+/* The prototype of what a program hooks, NULL: the kernel's BTF does not have it. */
+static const struct btf_type *hooked_type(const struct btf *btf, const struct hook_program *program)
 {
-	for (size_t i = 0; i < HOOK_PROGRAMS_MAX && names[i]; i++) {
-		char name[128];
+	const struct btf_type *type;
+	char name[128];
+	int id;
 
-		snprintf(name, sizeof(name), "%s%s", prefix, names[i]);
-		if (btf__find_by_name_kind(btf, name, kind) < 0)
-			return names[i];
+	if (program->function) {
+		id = btf__find_by_name_kind(btf, program->function, BTF_KIND_FUNC);
+		return id < 0 ? NULL
+			      : btf__type_by_id(btf, btf__type_by_id(btf, (uint32_t)id)->type);
 	}
-	return NULL;
+	snprintf(name, sizeof(name), "btf_trace_%s", program->tracepoint);
+	id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
+	if (id < 0)
+		return NULL;
+	/* typedef, pointer, prototype */
+	type = btf__type_by_id(btf, btf__type_by_id(btf, (uint32_t)id)->type);
+	return btf__type_by_id(btf, type->type);
+}
+
+/* How many arguments it takes there. A tracepoint's first one is its own. */
+static unsigned int hooked_arguments(const struct btf_type *type,
+				     const struct hook_program *program)
+{
+	return btf_vlen(type) - (program->function ? 0 : 1);
+}
+
+/* Can the program hook something here? If not, says why unless `reason` is NULL. */
+static bool program_is_possible(const struct btf *btf, const struct hook_program *program,
+				char *reason)
+{
+	const char *kind = program->function ? "function" : "tracepoint";
+	const char *name = program->function ? program->function : program->tracepoint;
+	unsigned int max = program->arguments_max ? program->arguments_max : program->arguments;
+	const struct btf_type *type = hooked_type(btf, program);
+	unsigned int n;
+
+	if (!type) {
+		if (reason)
+			snprintf(reason, LOADER_REASON_MAX, "this kernel has no %s %s", kind, name);
+		return false;
+	}
+	n = hooked_arguments(type, program);
+	if (!program->arguments || (n >= program->arguments && n <= max))
+		return true;
+	if (reason)
+		snprintf(reason, LOADER_REASON_MAX, "the %s %s of this kernel has %u arguments",
+			 kind, name, n);
+	return false;
 }
 
 static bool hook_is_possible(const struct btf *btf, const struct hook *hook, char *reason)
 {
-	const char *missing = missing_name(btf, hook->tracepoints, "btf_trace_", BTF_KIND_TYPEDEF);
+	for (size_t i = 0; i < HOOK_PROGRAMS_MAX && hook->programs[i].name; i++)
+		if (!hook->programs[i].if_there &&
+		    !program_is_possible(btf, &hook->programs[i], reason))
+			return false;
+	return true;
+}
 
-	if (missing) {
-		snprintf(reason, LOADER_REASON_MAX, "this kernel has no tracepoint %s", missing);
-		return false;
+/* Goes to the next hook of a surface that the kernel's BTF and the options allow. */
+static void next_hook(const struct choice *choice, size_t index)
+{
+	struct surface_state *state = &choice->state[index];
+	const struct surface *surface = &surfaces[index];
+
+	for (size_t i = (size_t)(state->chosen + 1); i < surface_hooks(surface); i++) {
+		state->chosen = (int)i;
+		if (choice->options->hooks_off[index] & 1u << i)
+			snprintf(state->reasons[i], LOADER_REASON_MAX, "turned off");
+		else if (hook_is_possible(choice->btf, &surface->hooks[i], state->reasons[i]))
+			return;
 	}
-	missing = missing_name(btf, hook->functions, "", BTF_KIND_FUNC);
-	if (missing)
-		snprintf(reason, LOADER_REASON_MAX, "this kernel has no function %s", missing);
-	return !missing;
+	state->chosen = -1;
 }
 
-/* The next hook of a surface that the kernel's BTF allows, behind `after`. */
-static int next_hook(const struct btf *btf, const struct surface *surface, int after,
-		     struct surface_state *state)
+/* The surface's hook as of now, NULL: none. */
+static const struct hook *chosen_hook(const struct choice *choice, size_t index)
 {
-	for (size_t i = (size_t)(after + 1); i < surface_hooks(surface); i++)
-		if (hook_is_possible(btf, &surface->hooks[i], state->reasons[i]))
-			return (int)i;
-	return -1;
+	int chosen = choice->state[index].chosen;
+
+	return chosen < 0 ? NULL : &surfaces[index].hooks[chosen];
 }
 
-static void autoload(struct weft_bpf *skeleton, const struct hook *hook)
+static bool program_is_chosen(const struct btf *btf, const struct hook_program *program)
 {
-	for (size_t i = 0; i < HOOK_PROGRAMS_MAX && hook->programs[i]; i++) {
+	return !program->if_there || program_is_possible(btf, program, NULL);
+}
+
+static void autoload(struct weft_bpf *skeleton, const struct btf *btf, const struct hook *hook)
+{
+	for (size_t i = 0; i < HOOK_PROGRAMS_MAX && hook->programs[i].name; i++) {
 		struct bpf_program *program =
-			bpf_object__find_program_by_name(skeleton->obj, hook->programs[i]);
+			bpf_object__find_program_by_name(skeleton->obj, hook->programs[i].name);
 
-		if (program)
+		if (program && program_is_chosen(btf, &hook->programs[i]))
 			bpf_program__set_autoload(program, true);
 	}
 }
 
+static uint8_t recv_arguments(const struct btf *btf)
+{
+	const struct hook_program program = { .function = "tcp_recvmsg" };
+	const struct btf_type *type = hooked_type(btf, &program);
+
+	return type ? (uint8_t)hooked_arguments(type, &program) : 0;
+}
+
 /* Opens and loads a skeleton with the chosen hooks of those surfaces whose bit is in `mask`. */
-static int load(const struct loader_options *options, const struct surface_state *state,
-		unsigned int mask, struct weft_bpf **ret_skeleton)
+static int load(const struct choice *choice, unsigned int mask, struct weft_bpf **ret_skeleton)
 {
 	struct weft_bpf *skeleton = weft_bpf__open();
 	struct bpf_program *program;
@@ -112,13 +188,24 @@ static int load(const struct loader_options *options, const struct surface_state
 
 	if (!skeleton)
 		return -errno;
+	skeleton->rodata->knobs = choice->options->knobs;
+	skeleton->rodata->knobs.recv_arguments = recv_arguments(choice->btf);
 	bpf_object__for_each_program(program, skeleton->obj)
 		bpf_program__set_autoload(program, false);
-	for (size_t i = 0; i < SURFACE_MAX; i++)
-		if (mask & 1u << i && state[i].chosen >= 0)
-			autoload(skeleton, &surfaces[i].hooks[state[i].chosen]);
-	skeleton->rodata->knobs = options->knobs;
-	bpf_map__set_max_entries(skeleton->maps.events, options->ring_size);
+	for (size_t i = 0; i < SURFACE_MAX; i++) {
+		const struct hook *hook = chosen_hook(choice, i);
+
+		if (!hook)
+			continue;
+		if (mask & 1u << i)
+			autoload(skeleton, choice->btf, hook);
+		skeleton->rodata->knobs.by_address |= hook->by_address;
+	}
+	/* before Linux 6.1 a map that allocates as it goes makes the kernel warn, or refuse kprobes
+	 */
+	if (skeleton->rodata->knobs.by_address)
+		bpf_map__set_map_flags(skeleton->maps.processes, 0);
+	bpf_map__set_max_entries(skeleton->maps.events, choice->options->ring_size);
 	last_complaint[0] = 0;
 	r = weft_bpf__load(skeleton);
 	if (r < 0) {
@@ -130,21 +217,21 @@ static int load(const struct loader_options *options, const struct surface_state
 }
 
 /* One surface by itself: goes through its hooks until one loads. */
-static void choose_alone(const struct loader_options *options, const struct btf *btf, size_t index,
-			 struct surface_state *state)
+static void choose_alone(struct choice *choice, size_t index)
 {
-	while (state[index].chosen >= 0) {
+	struct surface_state *state = &choice->state[index];
+
+	while (state->chosen >= 0) {
 		struct weft_bpf *skeleton;
-		int chosen = state[index].chosen;
-		int r = load(options, state, 1u << index, &skeleton);
+		int r = load(choice, 1u << index, &skeleton);
 
 		if (r == 0) {
 			weft_bpf__destroy(skeleton);
 			return;
 		}
-		snprintf(state[index].reasons[chosen], LOADER_REASON_MAX, "%s",
+		snprintf(state->reasons[state->chosen], LOADER_REASON_MAX, "%s",
 			 last_complaint[0] ? last_complaint : strerror(-r));
-		state[index].chosen = next_hook(btf, &surfaces[index], chosen, &state[index]);
+		next_hook(choice, index);
 	}
 }
 
@@ -156,41 +243,147 @@ static int check_required(const struct surface_state *state)
 	return 0;
 }
 
-static int load_best(const struct loader_options *options, const struct btf *btf,
-		     struct surface_state *state, struct weft_bpf **ret_skeleton)
+static bool nothing_chosen(const struct choice *choice)
+{
+	for (size_t i = 0; i < SURFACE_MAX; i++)
+		if (chosen_hook(choice, i))
+			return false;
+	return true;
+}
+
+static int load_best(struct choice *choice, struct weft_bpf **ret_skeleton)
 {
 	const unsigned int all = (1u << SURFACE_MAX) - 1;
-	int r = check_required(state);
+	int first, r = check_required(choice->state);
 
 	if (r < 0)
 		return r;
 	/* all first choices at once is what works nearly always, and quick */
-	r = load(options, state, all, ret_skeleton);
-	if (r == 0 || r == -EPERM)
-		return r;
+	first = load(choice, all, ret_skeleton);
+	if (first == 0)
+		return 0;
 	for (size_t i = 0; i < SURFACE_MAX; i++)
-		choose_alone(options, btf, i, state);
-	r = check_required(state);
-	return r < 0 ? r : load(options, state, all, ret_skeleton);
+		choose_alone(choice, i);
+	/* one kind of program may be forbidden, or all of them */
+	if (first == -EPERM && nothing_chosen(choice))
+		return -EPERM;
+	r = check_required(choice->state);
+	return r < 0 ? r : load(choice, all, ret_skeleton);
+}
+
+static struct bpf_link *attach_program(struct loader *loader, const struct hook_program *row)
+{
+	struct bpf_program *program =
+		bpf_object__find_program_by_name(loader->skeleton->obj, row->name);
+
+	if (!program)
+		return NULL;
+	if (bpf_program__type(program) != BPF_PROG_TYPE_KPROBE)
+		return bpf_program__attach(program);
+	loader->kprobes = true;
+	return kprobe_attach(program, row->function);
+}
+
+/* Attaches the first `n` programs of the surface's hook. */
+static int attach_surface(struct loader *loader, size_t index, size_t n,
+			  struct surface_state *state)
+{
+	const struct hook *hook = &surfaces[index].hooks[state->chosen];
+
+	for (size_t i = 0; i < n && hook->programs[i].name; i++) {
+		if (!(loader->there[index] & 1u << i))
+			continue;
+		loader->links[index][i] = attach_program(loader, &hook->programs[i]);
+		if (!loader->links[index][i]) {
+			snprintf(state->reasons[state->chosen], LOADER_REASON_MAX,
+				 "cannot attach %s: %s", hook->programs[i].name, strerror(errno));
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+static void detach_surface(struct loader *loader, size_t index)
+{
+	for (size_t i = 0; i < HOOK_PROGRAMS_MAX; i++) {
+		bpf_link__destroy(loader->links[index][i]);
+		loader->links[index][i] = NULL;
+	}
+	if (loader->kprobes)
+		kprobe_clean();
+}
+
+static void note_there(struct loader *loader, const struct choice *choice)
+{
+	for (size_t i = 0; i < SURFACE_MAX; i++) {
+		const struct hook *hook = chosen_hook(choice, i);
+
+		loader->there[i] = 0;
+		for (size_t j = 0; hook && j < HOOK_PROGRAMS_MAX && hook->programs[j].name; j++)
+			if (program_is_chosen(choice->btf, &hook->programs[j]))
+				loader->there[i] |= 1u << j;
+	}
+}
+
+/*
+ * Programs on functions may load and then not attach (arm64 before Linux 6.4), so one is tried
+ * while there still is a choice. True: every surface keeps its hook.
+ */
+static bool try_attach(struct loader *loader, struct choice *choice)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < SURFACE_MAX; i++) {
+		const struct hook *hook = chosen_hook(choice, i);
+		int r;
+
+		if (!hook || !hook->programs[0].function)
+			continue;
+		r = attach_surface(loader, i, 1, &choice->state[i]);
+		detach_surface(loader, i);
+		if (r == 0)
+			continue;
+		next_hook(choice, i);
+		all = false;
+	}
+	return all;
+}
+
+/* Goes on until all that was chosen loads and attaches: at the latest when no hook is left. */
+static int choose(struct loader *loader, struct choice *choice)
+{
+	for (size_t i = 0; i < SURFACE_MAX; i++)
+		next_hook(choice, i);
+	for (;;) {
+		int r = load_best(choice, &loader->skeleton);
+
+		if (r < 0)
+			return r;
+		note_there(loader, choice);
+		if (try_attach(loader, choice))
+			return 0;
+		weft_bpf__destroy(loader->skeleton);
+		loader->skeleton = NULL;
+	}
 }
 
 int loader_new(const struct loader_options *options, struct surface_state ret_state[SURFACE_MAX],
 	       struct loader **ret_loader)
 {
+	struct choice choice = { .options = options, .state = ret_state };
 	struct loader *loader;
-	struct btf *btf;
 	int r;
 
 	libbpf_set_print(libbpf_line);
 	memset(ret_state, 0, SURFACE_MAX * sizeof(*ret_state));
-	btf = btf__load_vmlinux_btf();
-	if (!btf)
+	for (size_t i = 0; i < SURFACE_MAX; i++)
+		ret_state[i].chosen = -1;
+	choice.btf = btf__load_vmlinux_btf();
+	if (!choice.btf)
 		return errno == ENOENT || errno == ESRCH ? -ENOENT : -errno;
 	loader = calloc(1, sizeof(*loader));
-	for (size_t i = 0; i < SURFACE_MAX; i++)
-		ret_state[i].chosen = next_hook(btf, &surfaces[i], -1, &ret_state[i]);
-	r = loader ? load_best(options, btf, ret_state, &loader->skeleton) : -ENOMEM;
-	btf__free(btf);
+	r = loader ? choose(loader, &choice) : -ENOMEM;
+	btf__free(choice.btf);
 	if (r < 0) {
 		free(loader);
 		return r;
@@ -199,29 +392,11 @@ int loader_new(const struct loader_options *options, struct surface_state ret_st
 	return 0;
 }
 
-static int attach_surface(struct loader *loader, size_t index, struct surface_state *state)
-{
-	const struct hook *hook = &surfaces[index].hooks[state->chosen];
-
-	for (size_t i = 0; i < HOOK_PROGRAMS_MAX && hook->programs[i]; i++) {
-		struct bpf_program *program = bpf_object__find_program_by_name(
-			loader->skeleton->obj, hook->programs[i]);
-		struct bpf_link *link = program ? bpf_program__attach(program) : NULL;
-
-		if (!link) {
-			snprintf(state->reasons[state->chosen], LOADER_REASON_MAX,
-				 "cannot attach %s: %s", hook->programs[i], strerror(errno));
-			return -errno;
-		}
-		loader->links[index][i] = link;
-	}
-	return 0;
-}
-
 int loader_attach(struct loader *loader, struct surface_state state[SURFACE_MAX])
 {
 	for (size_t i = 0; i < SURFACE_MAX; i++) {
-		if (state[i].chosen < 0 || attach_surface(loader, i, &state[i]) == 0)
+		if (state[i].chosen < 0 ||
+		    attach_surface(loader, i, HOOK_PROGRAMS_MAX, &state[i]) == 0)
 			continue;
 		state[i].chosen = -1;
 	}
@@ -230,12 +405,8 @@ int loader_attach(struct loader *loader, struct surface_state state[SURFACE_MAX]
 
 void loader_detach(struct loader *loader)
 {
-	for (size_t i = 0; i < SURFACE_MAX; i++) {
-		for (size_t j = 0; j < HOOK_PROGRAMS_MAX; j++) {
-			bpf_link__destroy(loader->links[i][j]);
-			loader->links[i][j] = NULL;
-		}
-	}
+	for (size_t i = 0; i < SURFACE_MAX; i++)
+		detach_surface(loader, i);
 }
 
 int loader_events_fd(const struct loader *loader)
@@ -269,7 +440,8 @@ static uint64_t missed_runs(const struct loader *loader)
 	struct bpf_program *program;
 	uint64_t missed = 0;
 
-	bpf_object__for_each_program(program, loader->skeleton->obj) {
+	bpf_object__for_each_program(program, loader->skeleton->obj)
+	{
 		struct bpf_prog_info info = {};
 		uint32_t size = sizeof(info);
 		int fd = bpf_program__fd(program);
@@ -277,7 +449,7 @@ static uint64_t missed_runs(const struct loader *loader)
 		if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
 			missed += info.recursion_misses;
 	}
-	return missed;
+	return loader->kprobes ? missed + kprobe_missed() : missed;
 }
 
 int loader_counters(const struct loader *loader, struct kernel_counters *ret_counters)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernel side's programs and maps: chooses hooks, loads and attaches them, and hands out what the
- * watcher needs. All of it needs the watcher's capabilities.
+ * The kernel side's programs and maps: chooses hooks, loads and attaches them, and hands out what
+ * the watcher needs. All of it needs the watcher's capabilities.
  */
 #ifndef WEFT_ATTACH_LOADER_H
 #define WEFT_ATTACH_LOADER_H
@@ -19,12 +19,14 @@ struct loader;
 /* What became of each hook of a surface. */
 struct surface_state {
 	int chosen; /* index of the hook in use, -1: none */
-	char reasons[SURFACE_HOOKS_MAX][LOADER_REASON_MAX]; /* why not: empty if chosen or not tried */
+	/* why not: empty if chosen or not tried */
+	char reasons[SURFACE_HOOKS_MAX][LOADER_REASON_MAX];
 };
 
 struct loader_options {
 	struct weft_knobs knobs;
-	uint32_t ring_size; /* bytes, a power of two */
+	uint32_t ring_size;		 /* bytes, a power of two */
+	uint32_t hooks_off[SURFACE_MAX]; /* bit n: the surface's hook n is not tried */
 };
 
 struct kernel_counters {
@@ -33,9 +35,9 @@ struct kernel_counters {
 };
 
 /*
- * Chooses hooks and loads them; nothing runs yet. On failure *ret_state tells why for every surface.
- * -ENOENT: the kernel has no BTF; -EPERM: not allowed; -EOPNOTSUPP: a required surface has no hook that
- * works here; -ENOMEM; other errors of bpf(2).
+ * Chooses hooks and loads them; nothing runs yet. On failure *ret_state tells why for every
+ * surface. -ENOENT: the kernel has no BTF; -EPERM: not allowed; -EOPNOTSUPP: a required surface has
+ * no hook that works here; -ENOMEM; other errors of bpf(2).
  */
 int loader_new(const struct loader_options *options, struct surface_state ret_state[SURFACE_MAX],
 	       struct loader **ret_loader);
@@ -53,7 +55,8 @@ int loader_control_fd(const struct loader *loader);
 
 /* Sets, reads and removes an entry of the process table. -errno. */
 int loader_process_set(struct loader *loader, uint32_t pid, struct process_config config);
-int loader_process_get(const struct loader *loader, uint32_t pid, struct process_config *ret_config);
+int loader_process_get(const struct loader *loader, uint32_t pid,
+		       struct process_config *ret_config);
 
 /* Sums the counters over all CPUs. -errno. */
 int loader_counters(const struct loader *loader, struct kernel_counters *ret_counters);

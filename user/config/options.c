@@ -180,7 +180,7 @@ const struct option options[] = {
 	{ .name = "service_name", .type = TYPE_TEXT, .group = GROUP_RESOURCE, FIELD(service_name),
 	  .commands = CONFIG_RUN, .argument = "NAME", .max = 255,
 	  .variables = { "OTEL_SERVICE_NAME" },
-	  .help = "service.name of everything that is traced, instead of each process' own" },
+	  .help = "service.name of processes that do not name themselves in their own environment" },
 	{ .name = "resource_attributes", .type = TYPE_PAIRS, .group = GROUP_RESOURCE,
 	  FIELD(resource),
 	  .commands = CONFIG_RUN, .argument = "LIST", .max = 4096, .items_max = 24,

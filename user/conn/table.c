@@ -14,7 +14,7 @@
 #define SPARE_HEAD    2048
 
 /* Open on one connection. The kernel side follows as many; more are open when records were lost. */
-#define CONNECTION_EXCHANGES_MAX 64
+#define CONNECTION_EXCHANGES_MAX 256
 
 /*
  * Open exchanges are in two lists: by connection (oldest first, `exchange.next`), and by age over all

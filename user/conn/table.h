@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Open exchanges by connection: puts the kernel's records together to requests and responses. Bounded:
- * when there are too many, the oldest is given up and reported as EXCHANGE_LOST.
+ * when there are too many, in all or on one connection, the oldest is given up and reported as
+ * EXCHANGE_LOST.
  */
 #ifndef WEFT_CONN_TABLE_H
 #define WEFT_CONN_TABLE_H

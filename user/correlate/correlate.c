@@ -16,6 +16,8 @@
 
 /* A settled trace is remembered for late spans of its tree for as long after its entry span's end. */
 #define TRACE_LINGER_NS (2 * NS_PER_SEC)
+/* They are many, and looked through for those to forget only this often. */
+#define TRACE_SWEEP_NS	(NS_PER_SEC / 4)
 
 /* The end that came first waits for the other. */
 struct half {
@@ -33,6 +35,7 @@ struct caller {
 	uint8_t trace_id[TRACE_ID_LEN]; /* as the kernel made it */
 	uint8_t span_id[SPAN_ID_LEN];
 	uint32_t open;
+	bool shared; /* several requests at a time named this caller: which one is served cannot be told */
 };
 
 struct correlator {
@@ -41,7 +44,7 @@ struct correlator {
 	struct trace_table traces;
 	struct hashmap halves;	/* exchange_key -> struct half */
 	struct hashmap callers; /* caller_key -> struct caller */
-	uint64_t now_ns;
+	uint64_t next_sweep_ns;
 };
 
 static bool id_is_zero(const uint8_t *id)
@@ -223,7 +226,8 @@ static void server_called(struct correlator *correlator, struct exchange *exchan
 		return;
 	memcpy(caller->trace_id, exchange->trace_id, TRACE_ID_LEN);
 	memcpy(caller->span_id, exchange->span_id, SPAN_ID_LEN);
-	caller->open++;
+	if (caller->open++)
+		caller->shared = true;
 	exchange->has_caller = true;
 	memcpy(exchange->caller_id, context->span_id, SPAN_ID_LEN);
 }
@@ -263,6 +267,26 @@ static void server_started(struct correlator *correlator, struct exchange *excha
 		memcpy(half->server_trace, trace->key, TRACE_ID_LEN);
 }
 
+/* The process passes on the context that it received: the span is one of its own. */
+static void client_pass_on(struct exchange *exchange, const struct caller *caller,
+			   const struct trace_context *context)
+{
+	const uint8_t *trace_id = caller->trace_id;
+	const uint8_t *parent_id = caller->span_id;
+
+	if (caller->shared) {
+		/* what the kernel side knows is better; else the caller's span is an ancestor for sure */
+		if (!id_is_zero(exchange->parent_id))
+			return;
+		trace_id = context->trace_id;
+		parent_id = context->span_id;
+		exchange->trace_flags = context->flags;
+	}
+	memcpy(exchange->trace_id, trace_id, TRACE_ID_LEN);
+	memcpy(exchange->parent_id, parent_id, SPAN_ID_LEN);
+	exchange->evidence = EVIDENCE_HEADER;
+}
+
 /*
  * A client request that carries context already: its span stands for the caller's span of that id. If
  * the process only passes on what it received, the span is one of its own, under the server request.
@@ -278,9 +302,7 @@ static void client_adopt(struct correlator *correlator, struct exchange *exchang
 	memcpy(key.span_id, context->span_id, SPAN_ID_LEN);
 	caller = hashmap_get(&correlator->callers, &key);
 	if (caller) {
-		memcpy(exchange->trace_id, caller->trace_id, TRACE_ID_LEN);
-		memcpy(exchange->parent_id, caller->span_id, SPAN_ID_LEN);
-		exchange->evidence = EVIDENCE_HEADER;
+		client_pass_on(exchange, caller, context);
 		return;
 	}
 	trace = trace_find(&correlator->traces, exchange->trace_id);
@@ -419,22 +441,31 @@ static void trace_give_up(struct correlator *correlator, struct trace *trace)
 	trace_settle(correlator, trace);
 }
 
-void correlator_tick(struct correlator *correlator, uint64_t now_ns)
+/* Forgets traces of which no more spans are to be expected. */
+static void sweep(struct correlator *correlator, uint64_t now_ns)
 {
 	struct trace *trace = correlator->traces.oldest;
 
-	correlator->now_ns = now_ns;
+	if (now_ns < correlator->next_sweep_ns)
+		return;
+	correlator->next_sweep_ns = now_ns + TRACE_SWEEP_NS;
 	while (trace) {
 		struct trace *younger = trace->younger;
 
-		if (trace->start_ns + correlator->options.join_window_ns > now_ns)
-			break;
-		if (trace->waiting)
-			trace_give_up(correlator, trace);
-		if (trace->ended && trace->end_ns + TRACE_LINGER_NS < now_ns)
+		if (!trace->waiting && trace->ended && trace->end_ns + TRACE_LINGER_NS < now_ns)
 			trace_remove(&correlator->traces, trace);
 		trace = younger;
 	}
+}
+
+void correlator_tick(struct correlator *correlator, uint64_t now_ns)
+{
+	struct trace *trace;
+
+	while ((trace = trace_oldest_waiting(&correlator->traces)) &&
+	       trace->start_ns + correlator->options.join_window_ns <= now_ns)
+		trace_give_up(correlator, trace);
+	sweep(correlator, now_ns);
 }
 
 bool correlator_waiting(const struct correlator *correlator)

@@ -83,12 +83,23 @@ struct trace *trace_add(struct trace_table *table, const uint8_t *key)
 	else
 		table->oldest = trace;
 	table->youngest = trace;
+	if (!table->waiting)
+		table->waiting = trace;
 	table->n_waiting++;
 	return trace;
 }
 
+struct trace *trace_oldest_waiting(struct trace_table *table)
+{
+	while (table->waiting && !table->waiting->waiting)
+		table->waiting = table->waiting->younger;
+	return table->waiting;
+}
+
 void trace_remove(struct trace_table *table, struct trace *trace)
 {
+	if (table->waiting == trace)
+		table->waiting = trace->younger;
 	if (trace->older)
 		trace->older->younger = trace->younger;
 	else

@@ -46,6 +46,7 @@ struct trace_table {
 	struct hashmap traces; /* key -> struct trace * */
 	struct trace *oldest;
 	struct trace *youngest;
+	struct trace *waiting; /* no trace that is older than this one waits */
 	struct trace *spare;
 	size_t n_waiting;
 };
@@ -58,6 +59,9 @@ void trace_table_clear(struct trace_table *table);
 
 /* NULL: not there, the id is final as it is. */
 struct trace *trace_find(const struct trace_table *table, const uint8_t *key);
+
+/* The oldest trace that waits, NULL: none does. O(1) on average. */
+struct trace *trace_oldest_waiting(struct trace_table *table);
 
 /* A new trace, waiting. NULL: the table is full, or there is no memory. */
 struct trace *trace_add(struct trace_table *table, const uint8_t *key);

@@ -20,8 +20,9 @@ struct command_line {
 
 /*
  * Splits NUL-separated arguments. `cut`: the data is the beginning of something longer, so a last
- * argument without its NUL is not whole and left out (the first one is always kept). Empty arguments
- * at the end, which processes leave behind that write their title over their arguments, are left out.
+ * argument without its NUL is not whole and left out (the first one is always kept). Empty
+ * arguments at the end, which processes leave behind that write their title over their arguments,
+ * are left out.
  */
 void command_line_split(struct view data, bool cut, struct command_line *ret_command);
 
@@ -39,7 +40,7 @@ enum program_form {
 	PROGRAM_SCRIPT, /* a file, or the first argument that is no option */
 	PROGRAM_MODULE,
 	PROGRAM_JAR,
-	PROGRAM_CODE,	/* the text itself is on the command line */
+	PROGRAM_CODE, /* the text itself is on the command line */
 };
 
 /* An option that says what runs; everything behind its value belongs to the program. */
@@ -51,7 +52,7 @@ struct program_option {
 /* What an interpreter's options look like. */
 struct option_grammar {
 	const struct program_option *programs; /* the last one has no name */
-	const char *short_values;   /* letters whose value is the rest of the argument or the next */
+	const char *short_values; /* letters whose value is the rest of the argument or the next */
 	const char *short_optional; /* letters whose value, if any, is the rest of the argument */
 	const char *const *values;  /* whole options whose value is the next argument; NULL: none */
 	const char *const *words;   /* words ahead of the program ("exec"); NULL: none */

@@ -41,7 +41,8 @@ static bool is_ecs_id(struct view part)
 
 /*
  * "docker-ID.scope", "cri-containerd-ID.scope", "crio-ID.scope", "libpod-ID.scope", "ID", and
- * "SLICE:cri-containerd:ID". The monitors beside a container ("crio-conmon-ID.scope") are not in it.
+ * "SLICE:cri-containerd:ID". The monitors beside a container ("crio-conmon-ID.scope") are not in
+ * it.
  */
 static struct view container_id_of(struct view part)
 {
@@ -106,9 +107,9 @@ static void unit_unescape(struct view name, char *unit)
 		bool escaped = name.len >= 4 && view_starts_with(name, VIEW("\\x")) &&
 			       is_hex(digits, 2) && !view_equal(digits, VIEW("00"));
 
-		unit[used++] = escaped ? (char)(hex_value(digits.data[0]) << 4 |
-						hex_value(digits.data[1]))
-				       : name.data[0];
+		unit[used++] =
+			escaped ? (char)(hex_value(digits.data[0]) << 4 | hex_value(digits.data[1]))
+				: name.data[0];
 		name = view_from(name, escaped ? 4 : 1);
 	}
 	unit[used] = '\0';

@@ -30,7 +30,8 @@ void facts_split_command(struct process_facts *facts)
 	facts->titled = command_line_split_title(&facts->command);
 }
 
-/* /proc shows paths from the reader's root; a process in a chroot sees its own without the prefix. */
+/* /proc shows paths from the reader's root; a process in a chroot sees its own without the prefix.
+ */
 static void read_directory(struct process_facts *facts)
 {
 	_cleanup_free_ char *root = NULL, *directory = NULL;
@@ -86,7 +87,8 @@ int facts_read_program(struct process_facts *facts, const char *proc, pid_t pid)
 	return 0;
 }
 
-/* A service name of its own goes before one among the attributes (specification, "SDK configuration"). */
+/* A service name of its own goes before one among the attributes (specification, "SDK
+ * configuration"). */
 static void read_environment(struct process_facts *facts)
 {
 	struct view variables = facts_environ(facts);

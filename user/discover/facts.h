@@ -31,11 +31,14 @@ struct process_facts {
 	struct attributes environment; /* of OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES */
 };
 
-#define PROCESS_FACTS_INIT { .dir = -1 }
+#define PROCESS_FACTS_INIT                                                                         \
+	{                                                                                          \
+		.dir = -1                                                                          \
+	}
 
 /*
- * Reads all facts of `pid` below `proc` into facts that PROCESS_FACTS_INIT made; what cannot be read
- * stays empty. -ESRCH: no such process. The caller clears the facts in any case.
+ * Reads all facts of `pid` below `proc` into facts that PROCESS_FACTS_INIT made; what cannot be
+ * read stays empty. -ESRCH: no such process. The caller clears the facts in any case.
  */
 int facts_read(struct process_facts *facts, const char *proc, pid_t pid);
 

@@ -34,8 +34,9 @@ static bool is_same_program(struct view name, struct view comm)
 }
 
 /*
- * The first argument is what the program was called by: usually its path. The kernel's name wins over one
- * that does not agree with it, unless that is an interpreter: then the kernel's is the script's. Without arguments there is only the name of some thread: no executable.
+ * The first argument is what the program was called by: usually its path. The kernel's name wins
+ * over one that does not agree with it, unless that is an interpreter: then the kernel's is the
+ * script's. Without arguments there is only the name of some thread: no executable.
  */
 static int take_executable(struct process_facts *facts)
 {

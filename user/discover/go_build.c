@@ -15,11 +15,11 @@
 #define SEGMENT_SCAN_MAX (64 * 1024) /* as far as Go's own reader looks */
 
 /* The header is 32 bytes, aligned to 16: magic, pointer size, flags, two pointers (or padding). */
-#define MAGIC		"\xff Go buildinf:"
-#define MAGIC_LEN	14
-#define HEADER_LEN	32
-#define FLAGS_AT	15
-#define FLAG_INLINE	2 /* the strings follow, each behind its length: Go 1.18 and later */
+#define MAGIC		 "\xff Go buildinf:"
+#define MAGIC_LEN	 14
+#define HEADER_LEN	 32
+#define FLAGS_AT	 15
+#define FLAG_INLINE	 2 /* the strings follow, each behind its length: Go 1.18 and later */
 #define HEADER_ALIGNMENT 16
 
 static int read_at(int fd, void *buffer, size_t len, uint64_t offset)
@@ -98,8 +98,8 @@ static int read_info(int fd, uint64_t offset, uint64_t size, char *version)
 	return 0;
 }
 
-static int read_names(int fd, const Elf64_Ehdr *header, const Elf64_Shdr *sections, char **ret_names,
-		      size_t *ret_len)
+static int read_names(int fd, const Elf64_Ehdr *header, const Elf64_Shdr *sections,
+		      char **ret_names, size_t *ret_len)
 {
 	_cleanup_free_ char *names = NULL;
 	size_t len;

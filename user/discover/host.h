@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The host that processes run on: host.*, os.* (semantic conventions, "Host" and "Operating system").
+ * The host that processes run on: host.*, os.* (semantic conventions, "Host" and "Operating
+ * system").
  */
 #ifndef WEFT_DISCOVER_HOST_H
 #define WEFT_DISCOVER_HOST_H

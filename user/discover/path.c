@@ -7,19 +7,19 @@
 
 /* Longest first where one ends in another. */
 static const struct view extensions[] = {
-	VIEW_INIT(".phar"), VIEW_INIT(".mjs"), VIEW_INIT(".cjs"),  VIEW_INIT(".js"),
-	VIEW_INIT(".mts"),  VIEW_INIT(".cts"), VIEW_INIT(".ts"),   VIEW_INIT(".pyc"),
-	VIEW_INIT(".pyz"),  VIEW_INIT(".py"),  VIEW_INIT(".rb"),   VIEW_INIT(".ru"),
-	VIEW_INIT(".php"),  VIEW_INIT(".pl"),  VIEW_INIT(".psgi"), VIEW_INIT(".jar"),
-	VIEW_INIT(".war"),  VIEW_INIT(".java"), VIEW_INIT(".dll"), VIEW_INIT(".exe"),
+	VIEW_INIT(".phar"),   VIEW_INIT(".mjs"),    VIEW_INIT(".cjs"),	  VIEW_INIT(".js"),
+	VIEW_INIT(".mts"),    VIEW_INIT(".cts"),    VIEW_INIT(".ts"),	  VIEW_INIT(".pyc"),
+	VIEW_INIT(".pyz"),    VIEW_INIT(".py"),	    VIEW_INIT(".rb"),	  VIEW_INIT(".ru"),
+	VIEW_INIT(".php"),    VIEW_INIT(".pl"),	    VIEW_INIT(".psgi"),	  VIEW_INIT(".jar"),
+	VIEW_INIT(".war"),    VIEW_INIT(".java"),   VIEW_INIT(".dll"),	  VIEW_INIT(".exe"),
 	VIEW_INIT(".csproj"), VIEW_INIT(".fsproj"), VIEW_INIT(".vbproj"),
 };
 
 /* Directories that every second program lies in. */
 static const char *const common_directories[] = {
-	"bin",	 "sbin",  "src",  "dist", "build", "lib",   "lib64", "libexec", "out",
-	"public", "script", "scripts", "exe", "usr", "local", "opt",	"srv",	 "home",
-	"root",	 "var",	  "www",  "html", "tmp",   "share", "etc",   "run",	NULL,
+	"bin",	  "sbin",   "src",     "dist", "build", "lib",	 "lib64", "libexec", "out",
+	"public", "script", "scripts", "exe",  "usr",	"local", "opt",	  "srv",     "home",
+	"root",	  "var",    "www",     "html", "tmp",	"share", "etc",	  "run",     NULL,
 };
 
 static void path_pop(struct path *path)

@@ -33,7 +33,8 @@ static inline struct view path_view(const struct path *path)
 struct view path_program(struct view path);
 
 /*
- * The innermost directory of `path` (a directory itself) whose name tells something: "/srv/shop/dist"
+ * The innermost directory of `path` (a directory itself) whose name tells something:
+ * "/srv/shop/dist"
  * -> "shop", "/usr/local/bin" -> empty.
  */
 struct view path_telling_directory(struct view path);

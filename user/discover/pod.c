@@ -20,9 +20,9 @@
 /* Names that deployments usually give to these fields of the downward API. */
 static const char *const name_variables[] = { "POD_NAME", "K8S_POD_NAME", "KUBERNETES_POD_NAME",
 					      "MY_POD_NAME", NULL };
-static const char *const namespace_variables[] = { "POD_NAMESPACE", "K8S_NAMESPACE",
+static const char *const namespace_variables[] = { "POD_NAMESPACE",	"K8S_NAMESPACE",
 						   "K8S_POD_NAMESPACE", "KUBERNETES_NAMESPACE",
-						   "MY_POD_NAMESPACE", NULL };
+						   "MY_POD_NAMESPACE",	NULL };
 
 static bool in_pod(const struct process_facts *facts)
 {

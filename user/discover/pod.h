@@ -12,9 +12,9 @@
 struct view pod_name(const struct process_facts *facts);
 
 /*
- * The workload that a pod's name was made from: Kubernetes adds to a Deployment's name the hash of the
- * pod template and five random characters, to those of a DaemonSet or Job the latter alone, and to a
- * StatefulSet's an ordinal number. ("shop-6d4cf56db6-x2x8z" -> "shop".)
+ * The workload that a pod's name was made from: Kubernetes adds to a Deployment's name the hash of
+ * the pod template and five random characters, to those of a DaemonSet or Job the latter alone, and
+ * to a StatefulSet's an ordinal number. ("shop-6d4cf56db6-x2x8z" -> "shop".)
  */
 struct view pod_workload(struct view name);
 

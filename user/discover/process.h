@@ -34,19 +34,21 @@ enum runtime {
 struct process_info {
 	pid_t pid;
 	pid_t parent_pid;
-	uint64_t start_ticks; /* field 22 of /proc/PID/stat: tells pids apart that were used again */
+	uint64_t start_ticks; /* field 22 of /proc/PID/stat: tells pids apart that were used again
+			       */
 	enum runtime runtime;
 	uint8_t unit_kind;
-	char *executable;	     /* path as the process sees it */
+	char *executable; /* path as the process sees it */
 	char *service_name;
-	const char *service_source;  /* constant: "process context", "OTEL_SERVICE_NAME", "script" ... */
-	char **pairs;		     /* resource attributes: key, value, key, value ... all heap */
-	size_t n_pairs;		     /* pairs, not strings */
+	const char *service_source; /* constant: "process context", "OTEL_SERVICE_NAME", "script"
+				       ... */
+	char **pairs;		    /* resource attributes: key, value, key, value ... all heap */
+	size_t n_pairs;		    /* pairs, not strings */
 };
 
 struct process_options {
-	const char *proc;	/* "/proc", or a test's own tree */
-	bool command_args;	/* process.command_args is wanted */
+	const char *proc;	     /* "/proc", or a test's own tree */
+	bool command_args;	     /* process.command_args is wanted */
 	const char *const *resource; /* attributes from the configuration: key, value ... */
 	size_t n_resource;	     /* strings: two for each pair */
 };
@@ -56,8 +58,8 @@ const char *runtime_name(enum runtime runtime);
 
 /*
  * Reads what there is to know of `pid`. Parts that cannot be read are left out; the service name is
- * always set (at worst "unknown_service:<executable>"). -ESRCH: there is no such process, or it ended
- * meanwhile; -ENOMEM.
+ * always set (at worst "unknown_service:<executable>"). -ESRCH: there is no such process, or it
+ * ended meanwhile; -ENOMEM.
  */
 int process_describe(const struct process_options *options, pid_t pid,
 		     struct process_info *ret_info);

@@ -55,8 +55,8 @@ int procfs_read_stat(int dir, struct procfs_stat *ret_stat);
 
 /*
  * Reads a regular file in the file system that the process sees. `path` and every link on the way
- * are resolved inside the process' root, so a hostile process cannot lead the reader out of it; what
- * is no regular file is refused before it is opened (-EINVAL), devices and FIFOs included.
+ * are resolved inside the process' root, so a hostile process cannot lead the reader out of it;
+ * what is no regular file is refused before it is opened (-EINVAL), devices and FIFOs included.
  */
 int procfs_read_in_root(int dir, const char *path, size_t max, struct procfs_file *ret_file);
 

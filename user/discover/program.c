@@ -11,8 +11,8 @@ static const struct program_rules *const rules[RUNTIME_MAX] = {
 };
 
 /*
- * Titles that servers write over their command line. The name stands behind the last `open` and ends
- * before the first `close`.
+ * Titles that servers write over their command line. The name stands behind the last `open` and
+ * ends before the first `close`.
  */
 static const struct title_row {
 	struct view prefix;
@@ -106,7 +106,8 @@ static bool is_interpreter(const struct process_facts *facts, struct view progra
 	return runtime_of_executable(program) == facts->runtime.runtime;
 }
 
-/* "npm start", "puma: cluster worker": the process calls itself something, which hides what it ran. */
+/* "npm start", "puma: cluster worker": the process calls itself something, which hides what it ran.
+ */
 static bool name_titled(const struct process_facts *facts, struct service_name *name)
 {
 	struct view word = command_line_arg(&facts->command, 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The name of what an interpreter or a virtual machine runs. program.c knows what all have in common;
- * each language whose programs are started in ways of its own has a file (program_python.c ...).
+ * The name of what an interpreter or a virtual machine runs. program.c knows what all have in
+ * common; each language whose programs are started in ways of its own has a file (program_python.c
+ * ...).
  */
 #ifndef WEFT_DISCOVER_PROGRAM_H
 #define WEFT_DISCOVER_PROGRAM_H
@@ -29,7 +30,8 @@ extern const struct program_rules program_python, program_node, program_java, pr
 
 /* What follows is for the files of the languages. */
 
-/* The file's name without its extension, or of its directory when it is called as every other is. */
+/* The file's name without its extension, or of its directory when it is called as every other is.
+ */
 bool program_name_script(const struct process_facts *facts, struct view script,
 			 struct service_name *name);
 
@@ -40,9 +42,9 @@ struct view program_module(struct view application);
 bool program_name_directory(const struct process_facts *facts, struct service_name *name);
 
 /*
- * Names an application by the server program that runs it ("gunicorn shop.wsgi:app", "flask --app shop
- * run"): `launcher` is the server's name, its arguments begin at `from`. False: no such server is
- * known.
+ * Names an application by the server program that runs it ("gunicorn shop.wsgi:app", "flask --app
+ * shop run"): `launcher` is the server's name, its arguments begin at `from`. False: no such server
+ * is known.
  */
 bool program_name_launched(const struct process_facts *facts, struct view launcher, size_t from,
 			   struct service_name *name);

@@ -11,12 +11,27 @@ static const struct program_option java_programs[] = {
 };
 
 static const char *const java_values[] = {
-	"-cp", "-classpath", "--class-path", "-p", "--module-path", "--upgrade-module-path",
-	"--add-modules", "--limit-modules", "--add-opens", "--add-exports", "--add-reads",
-	"--patch-module", "--enable-native-access", "--source", "--describe-module", "-d", NULL,
+	"-cp",
+	"-classpath",
+	"--class-path",
+	"-p",
+	"--module-path",
+	"--upgrade-module-path",
+	"--add-modules",
+	"--limit-modules",
+	"--add-opens",
+	"--add-exports",
+	"--add-reads",
+	"--patch-module",
+	"--enable-native-access",
+	"--source",
+	"--describe-module",
+	"-d",
+	NULL,
 };
 
-/* Arguments in which an application is told its own name, by the agent or the framework that reads it. */
+/* Arguments in which an application is told its own name, by the agent or the framework that reads
+ * it. */
 static const struct view name_arguments[] = {
 	VIEW_INIT("-Dotel.service.name="),
 	VIEW_INIT("-Dspring.application.name="),

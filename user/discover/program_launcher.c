@@ -40,14 +40,40 @@ static const struct launcher {
 	{ .name = "starman", .positional = true },
 };
 
-/* Options of the servers above that have no value; any other one without "=" takes the next argument. */
+/* Options of the servers above that have no value; any other one without "=" takes the next
+ * argument. */
 static const char *const flags[] = {
-	"--reload", "--debug", "--daemon", "-D", "--preload", "--factory", "--check-config",
-	"--print-config", "--spew", "--no-sendfile", "--reuse-port", "--capture-output",
-	"--proxy-protocol", "--enable-stdio-inheritance", "-R", "--initgroups", "--log-syslog",
-	"--access-log", "--no-access-log", "--use-colors", "--no-use-colors", "--proxy-headers",
-	"--no-proxy-headers", "--server-header", "--no-server-header", "--date-header",
-	"--no-date-header", "--no-reload", "--strip-header-spaces", "--no-ws", NULL,
+	"--reload",
+	"--debug",
+	"--daemon",
+	"-D",
+	"--preload",
+	"--factory",
+	"--check-config",
+	"--print-config",
+	"--spew",
+	"--no-sendfile",
+	"--reuse-port",
+	"--capture-output",
+	"--proxy-protocol",
+	"--enable-stdio-inheritance",
+	"-R",
+	"--initgroups",
+	"--log-syslog",
+	"--access-log",
+	"--no-access-log",
+	"--use-colors",
+	"--no-use-colors",
+	"--proxy-headers",
+	"--no-proxy-headers",
+	"--server-header",
+	"--no-server-header",
+	"--date-header",
+	"--no-date-header",
+	"--no-reload",
+	"--strip-header-spaces",
+	"--no-ws",
+	NULL,
 };
 
 static const struct launcher *launcher_find(struct view name)
@@ -155,8 +181,8 @@ static struct view application(const struct process_facts *facts, const struct l
 	return program_module(value);
 }
 
-bool program_name_launched(const struct process_facts *facts, struct view launcher_name, size_t from,
-			   struct service_name *name)
+bool program_name_launched(const struct process_facts *facts, struct view launcher_name,
+			   size_t from, struct service_name *name)
 {
 	const struct launcher *launcher = launcher_find(launcher_name);
 

@@ -11,16 +11,34 @@
 #define LINKS_MAX	   4
 
 static const struct program_option node_programs[] = {
-	{ "-e", PROGRAM_CODE },	 { "--eval", PROGRAM_CODE }, { "-p", PROGRAM_CODE },
+	{ "-e", PROGRAM_CODE },	 { "--eval", PROGRAM_CODE },  { "-p", PROGRAM_CODE },
 	{ "-pe", PROGRAM_CODE }, { "--print", PROGRAM_CODE }, { 0 },
 };
 
 static const char *const node_values[] = {
-	"-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions",
-	"--env-file", "--env-file-if-exists", "--input-type", "--title", "--icu-data-dir",
-	"--openssl-config", "--dns-result-order", "--unhandled-rejections",
-	"--trace-event-categories", "--watch-path", "--diagnostic-dir", "--redirect-warnings",
-	"--report-directory", "--report-dir", "--disable-warning", NULL,
+	"-r",
+	"--require",
+	"--import",
+	"--loader",
+	"--experimental-loader",
+	"-C",
+	"--conditions",
+	"--env-file",
+	"--env-file-if-exists",
+	"--input-type",
+	"--title",
+	"--icu-data-dir",
+	"--openssl-config",
+	"--dns-result-order",
+	"--unhandled-rejections",
+	"--trace-event-categories",
+	"--watch-path",
+	"--diagnostic-dir",
+	"--redirect-warnings",
+	"--report-directory",
+	"--report-dir",
+	"--disable-warning",
+	NULL,
 };
 
 static void free_json(json_t **json)

@@ -48,7 +48,8 @@ static bool name_program(const struct process_facts *facts, const struct program
 	}
 }
 
-/* Worker processes of `multiprocessing` are started with code that names nothing: ask who started it. */
+/* Worker processes of `multiprocessing` are started with code that names nothing: ask who started
+ * it. */
 static bool name_worker(const struct process_facts *facts, struct service_name *name)
 {
 	_cleanup_facts_ struct process_facts parent = PROCESS_FACTS_INIT;

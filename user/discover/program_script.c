@@ -22,9 +22,21 @@ static const struct program_option dotnet_programs[] = {
 static const char *const dotnet_words[] = { "exec", "run", "watch", NULL };
 
 static const char *const dotnet_values[] = {
-	"--runtimeconfig", "--depsfile", "--additionalprobingpath", "--additional-deps",
-	"--fx-version", "--roll-forward", "-c", "--configuration", "-f", "--framework",
-	"--launch-profile", "-r", "--runtime", "--urls", NULL,
+	"--runtimeconfig",
+	"--depsfile",
+	"--additionalprobingpath",
+	"--additional-deps",
+	"--fx-version",
+	"--roll-forward",
+	"-c",
+	"--configuration",
+	"-f",
+	"--framework",
+	"--launch-profile",
+	"-r",
+	"--runtime",
+	"--urls",
+	NULL,
 };
 
 static bool name_dotnet(const struct process_facts *facts, const struct program *program,
@@ -76,7 +88,8 @@ static bool name_php(const struct process_facts *facts, const struct program *pr
 {
 	static const struct view pools = VIEW_INIT("php-fpm");
 
-	/* A pool's processes serve many scripts; a pool with a name of its own was named by its title. */
+	/* A pool's processes serve many scripts; a pool with a name of its own was named by its
+	 * title. */
 	if (view_starts_with(text_basename(view_of(facts->executable)), pools))
 		return service_name_set(name, pools, "executable");
 	return name_file(facts, program, name) || program_name_directory(facts, name);

@@ -60,16 +60,16 @@ static const struct interpreter_row {
 };
 
 /*
- * Libraries that are a runtime, by the start of their file name. libperl is not among them: programs
- * that embed it (nginx, PostgreSQL) are no Perl programs.
+ * Libraries that are a runtime, by the start of their file name. libperl is not among them:
+ * programs that embed it (nginx, PostgreSQL) are no Perl programs.
  */
 static const struct library_row {
 	struct view prefix;
 	enum runtime runtime;
 } libraries[] = {
-	{ VIEW_INIT("libjvm.so"), RUNTIME_JAVA },      { VIEW_INIT("libcoreclr.so"), RUNTIME_DOTNET },
-	{ VIEW_INIT("libnode.so"), RUNTIME_NODE },     { VIEW_INIT("libpython2"), RUNTIME_PYTHON },
-	{ VIEW_INIT("libpython3"), RUNTIME_PYTHON },   { VIEW_INIT("libruby"), RUNTIME_RUBY },
+	{ VIEW_INIT("libjvm.so"), RUNTIME_JAVA },    { VIEW_INIT("libcoreclr.so"), RUNTIME_DOTNET },
+	{ VIEW_INIT("libnode.so"), RUNTIME_NODE },   { VIEW_INIT("libpython2"), RUNTIME_PYTHON },
+	{ VIEW_INIT("libpython3"), RUNTIME_PYTHON }, { VIEW_INIT("libruby"), RUNTIME_RUBY },
 	{ VIEW_INIT("libphp"), RUNTIME_PHP },
 };
 
@@ -97,7 +97,8 @@ static size_t version_length(struct view text)
 {
 	size_t len = 0;
 
-	while (len < text.len && (text.data[len] == '.' || (text.data[len] >= '0' && text.data[len] <= '9')))
+	while (len < text.len &&
+	       (text.data[len] == '.' || (text.data[len] >= '0' && text.data[len] <= '9')))
 		len++;
 	return len;
 }
@@ -272,7 +273,8 @@ static void version_from_node_path(struct view executable, struct runtime_facts 
 {
 	struct view name = text_basename(text_dirname(text_dirname(executable)));
 
-	if (name.len > 1 && name.data[0] == 'v' && version_length(view_from(name, 1)) == name.len - 1)
+	if (name.len > 1 && name.data[0] == 'v' &&
+	    version_length(view_from(name, 1)) == name.len - 1)
 		set_version(facts, view_from(name, 1));
 }
 

@@ -20,8 +20,8 @@ struct runtime_facts {
 };
 
 /*
- * The runtime that an executable of this path is an interpreter or virtual machine of ("python3.11",
- * "node"), RUNTIME_NATIVE for any other.
+ * The runtime that an executable of this path is an interpreter or virtual machine of
+ * ("python3.11", "node"), RUNTIME_NATIVE for any other.
  */
 enum runtime runtime_of_executable(struct view path);
 

@@ -18,7 +18,8 @@ struct service_name {
 	const char *source;		 /* constant */
 };
 
-/* Stores a cleaned copy, cut at SERVICE_NAME_MAX. False, and nothing is stored: nothing was left. */
+/* Stores a cleaned copy, cut at SERVICE_NAME_MAX. False, and nothing is stored: nothing was left.
+ */
 bool service_name_set(struct service_name *name, struct view text, const char *source);
 
 /*

@@ -117,16 +117,14 @@ long text_last_index(struct view text, char c)
 
 bool text_ends_with(struct view text, struct view suffix)
 {
-	return text.len >= suffix.len &&
-	       view_equal(view_from(text, text.len - suffix.len), suffix);
+	return text.len >= suffix.len && view_equal(view_from(text, text.len - suffix.len), suffix);
 }
 
 struct view text_trim(struct view text)
 {
 	while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
 		text = view_from(text, 1);
-	while (text.len > 0 &&
-	       (text.data[text.len - 1] == ' ' || text.data[text.len - 1] == '\t'))
+	while (text.len > 0 && (text.data[text.len - 1] == ' ' || text.data[text.len - 1] == '\t'))
 		text.len--;
 	return text;
 }

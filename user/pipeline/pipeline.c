@@ -478,6 +478,8 @@ static void stop(struct pipeline *pipeline)
 	totals->dropped[DROP_UNREACHABLE] += out->queued;
 	totals->dropped[DROP_UNFINISHED] += totals_open(totals);
 	log_info("stopped: %s", totals_line(totals, line, sizeof(line)));
+	if (totals_losses(totals, line, sizeof(line))[0])
+		log_info("not followed by the kernel side: %s", line);
 	for (size_t i = 0; i < pipeline->n_exporters; i++) {
 		const struct exporter *exporter = pipeline->exporters[i];
 

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/hashmap.h"
+#include "base/utf8.h"
 #include "protocols/protocol.h"
 
 /* A process that is gone is remembered for spans that are still to come, and for `weft ps`. */
@@ -22,6 +23,7 @@ struct process {
 	char *executable;
 	bool told; /* by the watcher; else made up from the command's name */
 	uint64_t gone_ns;
+	uint64_t heard; /* turn in which it was told or seen last */
 	uint64_t server_spans;
 	uint64_t client_spans;
 	uint32_t protocols; /* bit by enum protocol_id */
@@ -30,6 +32,7 @@ struct process {
 struct processes {
 	struct hashmap by_pid; /* uint32_t -> struct process */
 	uint64_t next_sweep_ns;
+	uint64_t turn;
 };
 
 static void process_clear(struct process *process)
@@ -80,13 +83,51 @@ static void sweep(struct processes *processes, bool full)
 	}
 }
 
+/* Every process lives, as far as is known: the one that was not heard of for longest goes. */
+static void evict(struct processes *processes)
+{
+	struct hashmap_cursor cursor = HASHMAP_CURSOR_INIT;
+	struct process *oldest = NULL;
+	uint32_t pid = 0;
+	const void *key;
+	void *value;
+
+	while (hashmap_next(&processes->by_pid, &cursor, &key, &value)) {
+		struct process *process = value;
+
+		if (oldest && oldest->heard <= process->heard)
+			continue;
+		oldest = process;
+		pid = *(const uint32_t *)key;
+	}
+	if (!oldest)
+		return;
+	process_clear(oldest);
+	hashmap_delete(&processes->by_pid, &pid);
+}
+
 static struct process *process_put(struct processes *processes, uint32_t pid)
 {
-	struct process *process;
+	struct process *process = hashmap_get(&processes->by_pid, &pid);
 
+	if (process)
+		return process;
 	sweep(processes, hashmap_full(&processes->by_pid));
-	process = hashmap_put(&processes->by_pid, &pid, NULL);
-	return process;
+	if (hashmap_full(&processes->by_pid))
+		evict(processes);
+	return hashmap_put(&processes->by_pid, &pid, NULL);
+}
+
+/* A copy as valid UTF-8: the watcher passes on what others wrote, and JSON takes nothing else. */
+static char *copy_text(const char *string)
+{
+	struct view text = view_of(string);
+	size_t size = utf8_repair_bound(text);
+	char *copy = malloc(size + 1);
+
+	if (copy)
+		copy[utf8_repair(text, copy, size)] = '\0';
+	return copy;
 }
 
 #define PAIRS_MAX (2 * RESOURCE_ATTRIBUTES_MAX)
@@ -116,11 +157,14 @@ static int process_fill(struct process *process, const struct channel_message *m
 	free(process->service_source);
 	free(process->executable);
 	process->resource = resource;
-	process->runtime = strdup(runtime);
-	process->unit = strdup(unit);
-	process->service_source = strdup(source);
-	process->executable = strdup(executable);
+	process->runtime = copy_text(runtime);
+	process->unit = copy_text(unit);
+	process->service_source = copy_text(source);
+	process->executable = copy_text(executable);
 	process->told = true;
+	/* the number was given to another process */
+	if (process->gone_ns)
+		process->server_spans = process->client_spans = process->protocols = 0;
 	process->gone_ns = 0;
 	return 0;
 }
@@ -136,7 +180,10 @@ int processes_told(struct processes *processes, const struct channel_message *me
 		return 0;
 	}
 	process = process_put(processes, message->header.pid);
-	return process ? process_fill(process, message) : -ENOMEM;
+	if (!process)
+		return -ENOMEM;
+	process->heard = ++processes->turn;
+	return process_fill(process, message);
 }
 
 /* All that is known of a process that the watcher has not described. */
@@ -153,12 +200,11 @@ static int process_guess(struct process *process, const struct exchange *exchang
 
 struct resource *processes_resource(struct processes *processes, const struct exchange *exchange)
 {
-	struct process *process = hashmap_get(&processes->by_pid, &exchange->pid);
+	struct process *process = process_put(processes, exchange->pid);
 
-	if (!process)
-		process = process_put(processes, exchange->pid);
 	if (!process || (!process->resource && process_guess(process, exchange) < 0))
 		return NULL;
+	process->heard = ++processes->turn;
 	if (exchange->role == ROLE_SERVER)
 		process->server_spans++;
 	else

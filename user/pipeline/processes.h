@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The traced processes as the pipeline knows them: what the watcher said of each, and what was seen of
- * it. Bounded; the least recently told goes first.
+ * it. Bounded: when there are too many, those that are gone go, else the one not heard of for longest.
  */
 #ifndef WEFT_PIPELINE_PROCESSES_H
 #define WEFT_PIPELINE_PROCESSES_H

@@ -4,9 +4,14 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <net/if.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,14 +29,17 @@ static int drop_capabilities(void)
 
 int sandbox_drop_privileges(uid_t uid, gid_t gid)
 {
+	int r;
+
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EINVAL)
 			return -errno;
 	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		return -errno;
 	/* uid 0 would keep them, and so may keep-caps bits that somebody set */
-	if (drop_capabilities() < 0)
-		return -EPERM;
+	r = drop_capabilities();
+	if (r < 0)
+		return r;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return -errno;
 	return 0;
@@ -43,10 +51,10 @@ static const char *const allowed_calls[] = {
 	"read", "readv", "pread64", "preadv", "write", "writev", "pwrite64", "close", "close_range",
 	"fstat", "fstat64", "newfstatat", "fstatat64", "stat", "stat64", "lstat", "statx", "lseek",
 	"_llseek", "open", "openat", "access", "faccessat", "faccessat2", "readlink", "readlinkat",
-	"getdents", "getdents64", "getcwd", "fcntl", "fcntl64", "ioctl", "dup", "dup2", "dup3", "pipe",
+	"getdents", "getdents64", "getcwd", "fcntl", "fcntl64", "dup", "dup2", "dup3", "pipe",
 	"pipe2", "fsync", "fdatasync", "flock", "statfs", "fstatfs", "uname",
 	/* sockets: export, the control socket, name resolution */
-	"socket", "socketpair", "connect", "bind", "accept", "accept4", "sendto", "sendmsg", "sendmmsg",
+	"socketpair", "connect", "bind", "accept", "accept4", "sendto", "sendmsg", "sendmmsg",
 	"recvfrom", "recvmsg", "recvmmsg", "shutdown", "getsockopt", "setsockopt", "getsockname",
 	"getpeername",
 	/* waiting */
@@ -62,23 +70,55 @@ static const char *const allowed_calls[] = {
 	/* memory */
 	"brk", "mmap", "mmap2", "munmap", "mremap", "mprotect", "madvise", "membarrier",
 	/* threads and signals of one's own */
-	"clone", "clone3", "set_robust_list", "rseq", "futex", "futex_time64", "futex_waitv",
+	"set_robust_list", "rseq", "futex", "futex_time64", "futex_waitv",
 	"sched_yield", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "sigaltstack",
 	"tgkill", "exit", "exit_group", "prctl", "arch_prctl", "set_tid_address",
 };
 
-/* Allowed above, but for uses that reach beyond the process. */
-static int add_exceptions(scmp_filter_ctx filter)
+/* Namespaces: in a user namespace of its own a process has every capability again. */
+#define CLONE_NEW_ALL                                                                              \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
+	 CLONE_NEWPID | CLONE_NEWNET)
+
+/* Calls that are allowed with some values of one argument only: argument & mask == value. */
+static const struct argument_row {
+	int call;
+	unsigned int argument;
+	scmp_datum_t mask;
+	scmp_datum_t value;
+} allowed_arguments[] = {
+	/* the families that export and name resolution need: no raw and no packet sockets */
+	{ SCMP_SYS(socket), 0, UINT32_MAX, AF_UNIX },
+	{ SCMP_SYS(socket), 0, UINT32_MAX, AF_INET },
+	{ SCMP_SYS(socket), 0, UINT32_MAX, AF_INET6 },
+	{ SCMP_SYS(socket), 0, UINT32_MAX, AF_NETLINK },
+	{ SCMP_SYS(clone), 0, CLONE_NEW_ALL, 0 },
+	/* is it a terminal, how wide; how much is there; an interface's number. No TIOCSTI: typing */
+	{ SCMP_SYS(ioctl), 1, UINT32_MAX, TCGETS },
+	{ SCMP_SYS(ioctl), 1, UINT32_MAX, TIOCGWINSZ },
+	{ SCMP_SYS(ioctl), 1, UINT32_MAX, FIONREAD },
+	{ SCMP_SYS(ioctl), 1, UINT32_MAX, FIONBIO },
+	{ SCMP_SYS(ioctl), 1, UINT32_MAX, SIOCGIFINDEX },
+};
+
+static int allow_arguments(scmp_filter_ctx filter)
 {
-	/* no raw or packet sockets: the families that export and name resolution need, unix, netlink */
-	static const int families[] = { 1 /* AF_UNIX */, 2 /* AF_INET */, 10 /* AF_INET6 */,
-					16 /* AF_NETLINK */ };
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < sizeof(families) / sizeof(families[0]); i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+	for (size_t i = 0; r == 0 && i < sizeof(allowed_arguments) / sizeof(allowed_arguments[0]); i++) {
+		const struct argument_row *row = &allowed_arguments[i];
+		const struct scmp_arg_cmp compare =
+			SCMP_CMP(row->argument, SCMP_CMP_MASKED_EQ, row->mask, row->value);
+
+		r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, row->call, 1, &compare);
+	}
 	return r;
+}
+
+/* Its flags lie in memory, where a filter cannot look: without it, libraries use clone. */
+static int refuse_clone3(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
 int sandbox_filter_calls(void)
@@ -89,12 +129,14 @@ int sandbox_filter_calls(void)
 	for (size_t i = 0; r == 0 && i < sizeof(allowed_calls) / sizeof(allowed_calls[0]); i++) {
 		int nr = seccomp_syscall_resolve_name(allowed_calls[i]);
 
-		if (nr == __NR_SCMP_ERROR || nr == SCMP_SYS(socket))
+		if (nr == __NR_SCMP_ERROR)
 			continue;
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, nr, 0);
 	}
 	if (r == 0)
-		r = add_exceptions(filter);
+		r = allow_arguments(filter);
+	if (r == 0)
+		r = refuse_clone3(filter);
 	if (r == 0)
 		r = seccomp_load(filter);
 	seccomp_release(filter);

@@ -17,7 +17,8 @@ int sandbox_drop_privileges(uid_t uid, gid_t gid);
 /*
  * Lets through the system calls of the pipeline's work: files and sockets that it has, outgoing
  * connections, memory, time, threads of its own (name resolution). Everything else fails with EPERM:
- * execve, ptrace, bpf, mount, module loading, reading other processes' memory and the rest. -errno.
+ * execve, ptrace, bpf, mount, module loading, namespaces, typing into a terminal (TIOCSTI), reading
+ * other processes' memory and the rest. -errno.
  */
 int sandbox_filter_calls(void);
 

@@ -286,8 +286,7 @@ static bool has_control(struct view text)
 
 static int parse_target(const struct request_line *line, struct http_facts *facts)
 {
-	/* a fragment is no part of a target; one that is sent all the same is its client's secret
-	 */
+	/* a fragment is no part of a target; one that is sent is its client's secret */
 	struct view target = cut_at(line->target, '#');
 	struct cursor cursor = cursor_of(target);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stats/totals.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 static const char *const drop_names[DROP_MAX] = {
@@ -68,6 +69,33 @@ const char *totals_line(const struct totals *totals, char *text, size_t size)
 		used += (size_t)snprintf(text + used, size - used, ")");
 	if (totals_open(totals))
 		append(text, size, used, " + open ", totals_open(totals));
+	return text;
+}
+
+const char *totals_losses(const struct totals *totals, char *text, size_t size)
+{
+	static const bool is_loss[STAT_MAX] = {
+#define STAT(constant, name, what) [STAT_##constant] = false,
+#define LOSS(constant, name, what) [STAT_##constant] = true,
+#include "bpf/abi/stats.def"
+#undef STAT
+#undef LOSS
+	};
+	size_t used = 0;
+
+	text[0] = 0;
+	for (size_t i = 0; i < STAT_MAX; i++) {
+		if (!is_loss[i] || !totals->kernel[i])
+			continue;
+		if (used && used < size)
+			used += (size_t)snprintf(text + used, size - used, ", ");
+		if (used < size)
+			used += (size_t)snprintf(text + used, size - used, "%s ", kernel_names[i]);
+		used = append(text, size, used, "", totals->kernel[i]);
+	}
+	if (totals->missed && used < size)
+		append(text, size, used, used ? ", missed_program_runs " : "missed_program_runs ",
+		       totals->missed);
 	return text;
 }
 

@@ -46,6 +46,12 @@ uint64_t totals_open(const struct totals *totals);
  */
 const char *totals_line(const struct totals *totals, char *text, size_t size);
 
+/*
+ * What the kernel side could not follow, as "unframed 2, compat_abi 1"; empty when there is nothing.
+ * Gives `text`.
+ */
+const char *totals_losses(const struct totals *totals, char *text, size_t size);
+
 /* {"captured", "exported", "open", "dropped": {reason: n}, "kernel": {...}, ...}. NULL: no memory. */
 json_t *totals_json(const struct totals *totals);
 

@@ -369,8 +369,9 @@ static int stop(struct watcher *watcher)
 	tell_counters(watcher);
 	channel_message_init(&watcher->message, CHANNEL_STOP, 0);
 	channel_send(watcher->channel, &watcher->message);
-	return sd_event_add_time_relative(watcher->loop, &watcher->stop_timer, CLOCK_MONOTONIC,
-					  STOP_TIME_US, 0, on_stop_late, watcher);
+	/* from now on, not from when the loop last woke: detaching functions takes its time */
+	return sd_event_add_time(watcher->loop, &watcher->stop_timer, CLOCK_MONOTONIC,
+				 clock_monotonic_ns() / 1000 + STOP_TIME_US, 0, on_stop_late, watcher);
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *context)

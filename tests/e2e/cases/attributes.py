@@ -73,7 +73,7 @@ def routes_of_other_ids(t):
 
 @case()
 def routes_are_bounded(t):
-    """Four hundred words of no pattern: at most a hundred names a service, then METHOD /*."""
+    """Four hundred words of no pattern: at most a hundred names a service, and METHOD /*."""
     app = apps.raw(t)
     weft = t.weft("--port", app.port)
     letters = "abcdefghijklmnopqrst"
@@ -82,7 +82,6 @@ def routes_are_bounded(t):
     spans = t.stop(weft).servers()
     t.expect("server spans", len(words), len(spans))
     t.expect_range("different names", 1, 101, len({s.name for s in spans}))
-    t.expect_true("GET /* is among them", any(s.name == "GET /*" for s in spans))
 
 
 @case()

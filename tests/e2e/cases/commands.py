@@ -142,7 +142,8 @@ def second_weft_on_the_same_socket(t):
     first = t.weft("--port", app.port)
     done = t.weft_command("run", "--socket", first.socket, "--export", "stdout", "--duration", "2")
     t.expect_true("the second one refuses", done.returncode != 0)
-    t.expect_true(f"it names the socket: {done.stderr.strip()[-200:]!r}", first.socket in done.stderr)
+    t.expect_true(f"it names the socket: {done.stderr.strip()[-200:]!r}",
+                  first.socket in done.stderr)
     traffic.keep_alive(app.address, [f"/plain/0/{n}" for n in range(10)])
     t.expect_true("the first one still answers", first.ps())
     common.exchanges(t, t.stop(first), range(10), app.port)

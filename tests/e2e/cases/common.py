@@ -54,10 +54,10 @@ def all_equal(t, what, expected, spans, value):
                f"as {span}")
 
 
-def exchanges(t, spans, numbers, port=None, method="GET", status=200, path=None):
+def exchanges(t, spans, numbers, port=None, method="GET", status=200):
     """
     The whole check of plain requests: one server and one client span each, joined, with method,
-    path, status and ports. `path`: function of a number. Returns ({n: server}, {n: client}).
+    status and ports. Returns ({n: server}, {n: client}).
     """
     servers = once(t, spans, numbers, SERVER)
     clients = once(t, spans, numbers, CLIENT)
@@ -68,8 +68,6 @@ def exchanges(t, spans, numbers, port=None, method="GET", status=200, path=None)
               lambda s: s["http.response.status_code"])
     if port is not None:
         all_equal(t, "server.port", port, both, lambda s: s["server.port"])
-    if path is not None:
-        all_equal(t, "path", lambda s: path(s.number), both, lambda s: s.path)
     all_equal(t, "start is not after end", True, both, lambda s: 0 < s.start <= s.end)
     status_rules(t, both)
     return servers, clients

@@ -73,7 +73,8 @@ def close_delimited(t):
     sizes = [0, 1, 5000, 200000]
     for n, size in enumerate(sizes):
         client = Client(app.address)
-        t.expect("size of the body that came", size, len(client.get(f"/until-close/{size}/{n}").body))
+        body = client.get(f"/until-close/{size}/{n}").body
+        t.expect("size of the body that came", size, len(body))
         client.close()
     spans = t.stop(weft)
     common.exchanges(t, spans, range(len(sizes)), app.port)
@@ -242,8 +243,8 @@ def _echo_exactly(listener):
 @case()
 def other_protocols(t):
     """Redis-like and binary traffic makes no span, and its bytes are exact."""
-    port = t.port()
-    weft = t.weft("--port", port)
+    port, http = t.port(), apps.raw(t)
+    weft = t.weft("--port", f"{port},{http.port}")
     listener = socket.create_server(("127.0.0.1", port))
     lines = [b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n", b"+PONG\r\n", bytes(range(256)),
              b"\x00\x00\x00\x10" + os.urandom(16), b"$-1\r\n", b"GET key\r\n", b"QUIT\r\n"]
@@ -259,7 +260,10 @@ def other_protocols(t):
         t.expect("many bytes come back the same", True, client.take(50000) == big[:50000])
         client.close()
         thread.join()
-    t.expect("spans", [], [str(s) for s in t.stop(weft)])
+    traffic.keep_alive(http.address, ["/plain/0/1"])
+    spans = t.stop(weft)
+    t.expect("spans", [], [str(s) for s in spans if s["server.port"] != http.port])
+    common.exchanges(t, spans, [1], http.port)
 
 
 @case(needs=["nginx"])

@@ -199,8 +199,8 @@ def _without(t, what, hide):
     script = (f"{hide} && exec {weft_module.BINARY} run --socket {socket} --duration 2 "
               f"--export file:{t.path(what)}.jsonl")
     with open(log, "wb") as out:
-        done = subprocess.run([*netns.outside(t.runner_pid), "unshare", "--mount", "sh", "-c", script],
-                              stdout=out, stderr=out, timeout=20)
+        words = [*netns.outside(t.runner_pid), "unshare", "--mount", "sh", "-c", script]
+        done = subprocess.run(words, stdout=out, stderr=out, timeout=20)
     with open(log, encoding="utf-8", errors="replace") as handle:
         return done.returncode, handle.read()
 

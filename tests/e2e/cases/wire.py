@@ -230,7 +230,8 @@ def split_request_heads(t):
         client.send(data[n:])
         client.answer()
     spans = t.stop(weft)
-    common.exchanges(t, spans, range(1, length), app.port, path=lambda n: f"/plain/0/{n:04}")
+    common.exchanges(t, spans, range(1, length), app.port)
+    common.all_equal(t, "path", lambda s: f"/plain/0/{s.number:04}", spans, lambda s: s.path)
     t.note(f"{length - 1} cuts")
 
 

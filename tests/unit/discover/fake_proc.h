@@ -36,8 +36,8 @@ __attribute__((unused)) static void fake_init(struct fake *fake)
 	assert_non_null(mkdtemp(fake->dir));
 }
 
-__attribute__((unused)) static int fake_remove(const char *path, const struct stat *status, int kind,
-					       struct FTW *walk)
+__attribute__((unused)) static int fake_remove(const char *path, const struct stat *status,
+					       int kind, struct FTW *walk)
 {
 	(void)status;
 	(void)kind;

@@ -3,8 +3,8 @@
 
 #include "fake_proc.h"
 
-#define ID  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define UID "6a1b2c3d-0001-4002-8003-abcdef012345"
+#define ID	 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define UID	 "6a1b2c3d-0001-4002-8003-abcdef012345"
 #define UID_UNIT "6a1b2c3d_0001_4002_8003_abcdef012345"
 
 static const struct row {
@@ -29,13 +29,16 @@ static const struct row {
 	{ "0::/ecs/0123456789abcdef0123456789abcdef/0123456789abcdef0123456789abcdef-1234567\n",
 	  "0123456789abcdef0123456789abcdef-1234567", "", "" },
 	{ "0::/kubepods/pod6a1b2c3d-not-a-uid\n", "", "", "" },
-	{ "0::/docker/0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef\n", "", "", "" },
+	{ "0::/docker/0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef\n", "", "",
+	  "" },
 	{ "0::/system.slice/nginx.service\n", "", "", "nginx" },
 	{ "0::/system.slice/system-shop.slice/shop@eu-1.service\n", "", "", "shop" },
 	{ "0::/system.slice/shop.service/workers/1\n", "", "", "shop" },
 	{ "0::/system.slice/my\\x2dshop.service\n", "", "", "my-shop" },
-	{ "0::/user.slice/user-1000.slice/user@1000.service/app.slice/shop.service\n", "", "", "shop" },
-	{ "0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-x-12.scope\n", "", "", "" },
+	{ "0::/user.slice/user-1000.slice/user@1000.service/app.slice/shop.service\n", "", "",
+	  "shop" },
+	{ "0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-x-12.scope\n", "", "",
+	  "" },
 	{ "0::/user.slice/user-1000.slice/user@1000.service/init.scope\n", "", "", "" },
 	{ "0::/user.slice/user-1000.slice/session-3.scope\n", "", "", "" },
 	{ "0::/user.slice/user-1000.slice/user@1000.service\n", "", "", "" },

@@ -39,8 +39,8 @@ static void test_attributes(void **state)
 static void test_bad(void **state)
 {
 	static const struct view bad[] = {
-		VIEW_INIT("a=1,b"),	VIEW_INIT("a=1,=2"),   VIEW_INIT("a=1,b=%2"),
-		VIEW_INIT("a=1,b=%zz"), VIEW_INIT("a=1,b=%ff"), VIEW_INIT("a=1,b=%00"),
+		VIEW_INIT("a=1,b"),	 VIEW_INIT("a=1,=2"),	 VIEW_INIT("a=1,b=%2"),
+		VIEW_INIT("a=1,b=%zz"),	 VIEW_INIT("a=1,b=%ff"), VIEW_INIT("a=1,b=%00"),
 		VIEW_INIT("a=1,b=\xff"),
 	};
 

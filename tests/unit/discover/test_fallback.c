@@ -5,8 +5,9 @@
 
 static struct process_info describe(const char *comm, const char *args, size_t len)
 {
-	struct process_event event = { .type = PROCESS_EXEC, .pid = 42, .parent_pid = 7,
-				       .args_len = (uint32_t)len };
+	struct process_event event = {
+		.type = PROCESS_EXEC, .pid = 42, .parent_pid = 7, .args_len = (uint32_t)len
+	};
 	struct process_options options = { .proc = "/proc" };
 	struct process_info info = { 0 };
 

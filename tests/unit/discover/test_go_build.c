@@ -20,9 +20,14 @@ struct image {
 static void image_init(struct image *image, bool sections)
 {
 	static const char names[] = "\0.text\0.go.buildinfo\0.shstrtab";
-	Elf64_Ehdr header = { .e_ident = ELFMAG, .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 1,
-			      .e_phoff = sizeof(Elf64_Ehdr), .e_shentsize = sizeof(Elf64_Shdr) };
-	Elf64_Phdr segment = { .p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_offset = INFO_AT - 64,
+	Elf64_Ehdr header = { .e_ident = ELFMAG,
+			      .e_phentsize = sizeof(Elf64_Phdr),
+			      .e_phnum = 1,
+			      .e_phoff = sizeof(Elf64_Ehdr),
+			      .e_shentsize = sizeof(Elf64_Shdr) };
+	Elf64_Phdr segment = { .p_type = PT_LOAD,
+			       .p_flags = PF_R | PF_W,
+			       .p_offset = INFO_AT - 64,
 			       .p_filesz = 0x200 };
 	Elf64_Shdr info = { .sh_name = 7, .sh_offset = INFO_AT, .sh_size = 0x80 };
 	Elf64_Shdr strings = { .sh_name = 21, .sh_offset = NAMES_AT, .sh_size = sizeof(names) };

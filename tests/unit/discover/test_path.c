@@ -22,9 +22,8 @@ static void test_resolve(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(path_resolve(view_of(rows[i].directory), view_of(rows[i].path),
-					      &path),
-				 0);
+		assert_int_equal(
+			path_resolve(view_of(rows[i].directory), view_of(rows[i].path), &path), 0);
 		assert_string_equal(path.text, rows[i].wanted);
 	}
 	assert_int_equal(path_resolve(VIEW(""), VIEW("x"), &path), -EINVAL);

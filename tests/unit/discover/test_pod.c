@@ -4,7 +4,7 @@
 #include "fake_proc.h"
 
 #define KUBERNETES "KUBERNETES_SERVICE_HOST=10.96.0.1\0"
-#define CGROUP "0::/kubepods/pod6a1b2c3d-0001-4002-8003-abcdef012345/x\n"
+#define CGROUP	   "0::/kubepods/pod6a1b2c3d-0001-4002-8003-abcdef012345/x\n"
 
 static void test_workload(void **state)
 {
@@ -15,8 +15,8 @@ static void test_workload(void **state)
 		{ "store-0", "store" },
 		{ "store-12", "store" },
 		{ "shop", "shop" },
-		{ "web-proxy", "web-proxy" },		      /* letters that no generated name has */
-		{ "shop-20240131", "shop-20240131" },	      /* a date, no ordinal */
+		{ "web-proxy", "web-proxy" },	      /* letters that no generated name has */
+		{ "shop-20240131", "shop-20240131" }, /* a date, no ordinal */
 		{ "shop-6d4cf56db6xxx-x2x8z", "shop-6d4cf56db6xxx" },
 		{ "-0", "-0" },
 		{ "shop-", "shop-" },

@@ -39,8 +39,7 @@ static void test_order(void **state)
 	assert_name(&info, "variable", "OTEL_SERVICE_NAME");
 	assert_string_equal(info_attribute(&info, "team"), "own");
 	process_info_clear(&info);
-	fake_write(&fake, "42/environ",
-		   TEXT("OTEL_RESOURCE_ATTRIBUTES=service.name=attribute\0"));
+	fake_write(&fake, "42/environ", TEXT("OTEL_RESOURCE_ATTRIBUTES=service.name=attribute\0"));
 	assert_int_equal(process_describe(&options, 42, &info), 0);
 	assert_name(&info, "attribute", "OTEL_RESOURCE_ATTRIBUTES");
 	assert_string_equal(info_attribute(&info, "team"), "pay");
@@ -221,8 +220,9 @@ static void test_real_environment(void **state)
 		describe_child(ARGUMENTS(sleep_name, seconds), ARGUMENTS(variable));
 
 	(void)state;
-	assert_name(&info, "gr\xc3\xbc\xc3\x9f"
-			   "e\xef\xbf\xbd",
+	assert_name(&info,
+		    "gr\xc3\xbc\xc3\x9f"
+		    "e\xef\xbf\xbd",
 		    "OTEL_SERVICE_NAME");
 	assert_int_equal(info.runtime, RUNTIME_NATIVE);
 	assert_true(info.start_ticks > 0);
@@ -267,14 +267,10 @@ static void test_identify(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_attributes),
-		cmocka_unit_test(test_room),
-		cmocka_unit_test(test_event_loop),
-		cmocka_unit_test(test_gone),
-		cmocka_unit_test(test_real_environment),
-		cmocka_unit_test(test_real_python),
-		cmocka_unit_test(test_identify),
+		cmocka_unit_test(test_order),	    cmocka_unit_test(test_attributes),
+		cmocka_unit_test(test_room),	    cmocka_unit_test(test_event_loop),
+		cmocka_unit_test(test_gone),	    cmocka_unit_test(test_real_environment),
+		cmocka_unit_test(test_real_python), cmocka_unit_test(test_identify),
 	};
 
 	return cmocka_run_group_tests_name("discover/process", tests, NULL, NULL);

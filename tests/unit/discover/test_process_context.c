@@ -15,15 +15,28 @@
 #define PR_SET_VMA_ANON_NAME 0
 #endif
 
-/* ProcessContext { resource { attributes { key: "service.name" value { string: "shop" } } ... } } */
-#define NAME	"\x0a\x16\x0a\x0cservice.name\x12\x06\x0a\x04shop"
-#define BOOL	"\x0a\x07\x0a\x01" "b" "\x12\x02\x10\x01"
-#define INT	"\x0a\x07\x0a\x01" "i" "\x12\x02\x18\x2a"
-#define DOUBLE	"\x0a\x0e\x0a\x01" "d" "\x12\x09\x21\0\0\0\0\0\0\xf8\x3f"
-#define LIST	"\x0a\x07\x0a\x01" "l" "\x12\x02\x2a\x00"
+/* ProcessContext { resource { attributes { key: "service.name" value { string: "shop" } } ... } }
+ */
+#define NAME "\x0a\x16\x0a\x0cservice.name\x12\x06\x0a\x04shop"
+#define BOOL                                                                                       \
+	"\x0a\x07\x0a\x01"                                                                         \
+	"b"                                                                                        \
+	"\x12\x02\x10\x01"
+#define INT                                                                                        \
+	"\x0a\x07\x0a\x01"                                                                         \
+	"i"                                                                                        \
+	"\x12\x02\x18\x2a"
+#define DOUBLE                                                                                     \
+	"\x0a\x0e\x0a\x01"                                                                         \
+	"d"                                                                                        \
+	"\x12\x09\x21\0\0\0\0\0\0\xf8\x3f"
+#define LIST                                                                                       \
+	"\x0a\x07\x0a\x01"                                                                         \
+	"l"                                                                                        \
+	"\x12\x02\x2a\x00"
 #define RESOURCE NAME BOOL INT DOUBLE LIST
 /* attributes of the context itself, which are none of the resource */
-#define MORE	"\x12\x07\x0a\x01x\x12\x02\x10\x01"
+#define MORE "\x12\x07\x0a\x01x\x12\x02\x10\x01"
 
 static const char payload[] = "\x0a\x43" RESOURCE MORE;
 #define PAYLOAD_LEN (sizeof(payload) - 1)
@@ -59,8 +72,8 @@ static void test_parse(void **state)
 	struct attributes attributes = { 0 };
 
 	(void)state;
-	assert_int_equal(process_context_parse(
-				 (struct view){ .data = payload, .len = PAYLOAD_LEN }, &attributes),
+	assert_int_equal(process_context_parse((struct view){ .data = payload, .len = PAYLOAD_LEN },
+					       &attributes),
 			 0);
 	assert_payload(&attributes);
 	attributes_clear(&attributes);
@@ -136,7 +149,8 @@ static void test_header(void **state)
 	fake_clear(&fake);
 }
 
-/* The child's part: publishes as the OTEP says, then tells so and waits. False: not possible here. */
+/* The child's part: publishes as the OTEP says, then tells so and waits. False: not possible here.
+ */
 static bool publish(bool with_memfd)
 {
 	int memfd = with_memfd ? memfd_create("OTEL_CTX", MFD_CLOEXEC) : -1;
@@ -149,8 +163,7 @@ static bool publish(bool with_memfd)
 	if (header == MAP_FAILED)
 		return false;
 	/* Names for memory need CONFIG_ANON_VMA_NAME. */
-	if (!with_memfd &&
-	    prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, header, 4096, "OTEL_CTX") < 0)
+	if (!with_memfd && prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, header, 4096, "OTEL_CTX") < 0)
 		return false;
 	*header = whole;
 	return true;

@@ -3,7 +3,8 @@
 
 #include "fake_proc.h"
 
-/* A process that runs `executable`, in /srv/shop, was started with these arguments and environment. */
+/* A process that runs `executable`, in /srv/shop, was started with these arguments and environment.
+ */
 struct row {
 	const char *executable;
 	const char *command;
@@ -41,8 +42,9 @@ static void run_row(const struct row *row)
 	    (found && strcmp(name.source, row->source) != 0))
 		fail_msg("%s %.*s: '%s' from %s, wanted '%s' from %s", row->command,
 			 (int)facts.command.args[facts.command.n - 1].len,
-			 facts.command.args[facts.command.n - 1].data, name.text, name.source ? name.source : "-",
-			 row->name ? row->name : "-", row->source ? row->source : "-");
+			 facts.command.args[facts.command.n - 1].data, name.text,
+			 name.source ? name.source : "-", row->name ? row->name : "-",
+			 row->source ? row->source : "-");
 	facts_clear(&facts);
 }
 
@@ -55,15 +57,18 @@ static void run_row(const struct row *row)
 static const struct row python_rows[] = {
 	{ PYTHON("python\0-m\0app.main"), NULL, "app.main", "module" },
 	{ PYTHON("python\0-m\0shop.__main__"), NULL, "shop", "module" },
-	{ PYTHON("python3\0/opt/x/server.py\0--port\0""80"), NULL, "server", "script" },
+	{ PYTHON("python3\0/opt/x/server.py\0--port\0"
+		 "80"),
+	  NULL, "server", "script" },
 	{ PYTHON("python3\0-X\0dev\0-W\0ignore\0-u\0server.py"), NULL, "server", "script" },
 	{ PYTHON("python3\0/opt/pay/manage.py\0runserver"), NULL, "pay", "directory" },
 	{ PYTHON("python3\0__main__.py"), NULL, "shop", "directory" },
 	{ PYTHON("python3\0-c\0import x"), NULL, NULL, NULL },
 	{ PYTHON("python3"), NULL, NULL, NULL },
 	{ PYTHON("python3\0/usr/bin/gunicorn\0app:app"), NULL, "app", "application" },
-	{ PYTHON("python3\0/usr/bin/gunicorn\0-w\0""4\0-b\0localhost:80\0pay.wsgi:application"), NULL,
-	  "pay", "application" },
+	{ PYTHON("python3\0/usr/bin/gunicorn\0-w\0"
+		 "4\0-b\0localhost:80\0pay.wsgi:application"),
+	  NULL, "pay", "application" },
 	{ PYTHON("python3\0/usr/bin/gunicorn\0--reload\0-b=:80\0pay.api:create()"), NULL, "pay.api",
 	  "application" },
 	{ PYTHON("python3\0/usr/bin/gunicorn\0--new-flag\0pay:app\0--bind\0localhost:80"), NULL,
@@ -72,12 +77,14 @@ static const struct row python_rows[] = {
 	{ PYTHON("python3\0-m\0gunicorn.app.wsgiapp\0pay:app"), NULL, "pay", "application" },
 	{ PYTHON("gunicorn: worker [pay.wsgi:app]\0\0\0"), NULL, "pay", "process title" },
 	{ PYTHON("gunicorn: master [gunicorn]"), NULL, "gunicorn", "process title" },
-	{ PYTHON("python3\0/usr/local/bin/uvicorn\0--port\0""80\0main:app"), NULL, "main",
-	  "application" },
+	{ PYTHON("python3\0/usr/local/bin/uvicorn\0--port\0"
+		 "80\0main:app"),
+	  NULL, "main", "application" },
 	{ PYTHON("python3\0-m\0uvicorn\0pay.asgi:app"), NULL, "pay", "application" },
 	{ PYTHON("python3\0/usr/bin/flask\0--app\0pay.py\0run"), NULL, "pay", "application" },
-	{ PYTHON("python3\0/usr/bin/flask\0run\0-p\0""80"), "FLASK_APP=pay:create()", "pay",
-	  "application" },
+	{ PYTHON("python3\0/usr/bin/flask\0run\0-p\0"
+		 "80"),
+	  "FLASK_APP=pay:create()", "pay", "application" },
 	{ PYTHON("python3\0/usr/bin/flask\0run"), NULL, "shop", "directory" },
 	{ PYTHON("python3\0/usr/bin/celery\0-A\0proj\0worker"), NULL, "proj", "application" },
 	{ PYTHON("[celeryd: celery@h:MainProcess] -active- (-A proj worker)"), NULL, "proj",
@@ -98,7 +105,9 @@ static const struct row node_rows[] = {
 	{ NODE("node\0--inspect=9229\0dist/index.js"), NULL, "shop", "directory" },
 	{ NODE("node\0/app/main.js"), "npm_package_name=@acme/pay", "@acme/pay",
 	  "npm_package_name" },
-	{ NODE("node\0-e\0""1"), NULL, NULL, NULL },
+	{ NODE("node\0-e\0"
+	       "1"),
+	  NULL, NULL, NULL },
 	{ NODE("node /opt/pay/server.js"), NULL, "server", "script" },
 	{ NODE("npm start"), NULL, "npm", "process title" },
 };
@@ -136,7 +145,9 @@ static void test_java(void **state)
 static const struct row other_rows[] = {
 	{ RUBY("ruby\0-I\0lib\0-rjson\0pay.rb"), NULL, "pay", "script" },
 	{ RUBY("ruby\0bin/rails\0server"), NULL, "shop", "directory" },
-	{ RUBY("/usr/bin/ruby\0/usr/local/bin/puma\0-p\0""80"), NULL, "shop", "directory" },
+	{ RUBY("/usr/bin/ruby\0/usr/local/bin/puma\0-p\0"
+	       "80"),
+	  NULL, "shop", "directory" },
 	{ RUBY("puma 6.4.0 (tcp://0.0.0.0:3000) [pay]"), NULL, "pay", "process title" },
 	{ RUBY("puma: cluster worker 0: 12 [pay]"), NULL, "pay", "process title" },
 	{ RUBY("ruby\0-e\0puts"), NULL, NULL, NULL },
@@ -146,8 +157,8 @@ static const struct row other_rows[] = {
 	{ PHP("php\0-f\0pay.php"), NULL, "pay", "script" },
 	{ "/usr/sbin/php-fpm8.2", TEXT("php-fpm: pool pay"), NULL, "pay", "process title" },
 	{ "/usr/sbin/php-fpm8.2", TEXT("php-fpm: pool www"), NULL, "php-fpm", "process title" },
-	{ "/usr/sbin/php-fpm8.2", TEXT("php-fpm: master process (/etc/php/fpm.conf)"), NULL, "php-fpm",
-	  "process title" },
+	{ "/usr/sbin/php-fpm8.2", TEXT("php-fpm: master process (/etc/php/fpm.conf)"), NULL,
+	  "php-fpm", "process title" },
 	{ "/usr/sbin/php-fpm8.2", TEXT("/usr/sbin/php-fpm8.2\0-F"), NULL, "php-fpm", "executable" },
 	{ PERL("perl\0-T\0-I\0lib\0-MFoo::Bar\0-w\0/usr/bin/pay.pl"), NULL, "pay", "script" },
 	{ PERL("perl\0-ne\0print"), NULL, NULL, NULL },
@@ -218,7 +229,9 @@ static void test_worker(void **state)
 	fake_write(&fake, "7/stat",
 		   TEXT("7 (python3) S 1 7 7 0 -1 0 1 2 3 4 5 6 7 8 20 0 1 0 99 1 1\n"));
 	fake_link(&fake, "7/exe", "/usr/bin/python3.11");
-	fake_write(&fake, "7/cmdline", TEXT("python3\0-m\0uvicorn\0pay:app\0--workers\0""2\0"));
+	fake_write(&fake, "7/cmdline",
+		   TEXT("python3\0-m\0uvicorn\0pay:app\0--workers\0"
+			"2\0"));
 	assert_described(&fake, TEXT(command), "pay", "application");
 	fake_clear(&fake);
 }

@@ -7,10 +7,10 @@
 
 static void test_fields(void **state)
 {
-	struct view message = VIEW("\x08\x96\x01"			  /* 1: varint 150 */
-				   "\x12\x02hi"				  /* 2: bytes */
-				   "\x1d\x01\0\0\0"			  /* 3: fixed32 1 */
-				   "\x21\x02\0\0\0\0\0\0\0"		  /* 4: fixed64 2 */
+	struct view message = VIEW("\x08\x96\x01"	    /* 1: varint 150 */
+				   "\x12\x02hi"		    /* 2: bytes */
+				   "\x1d\x01\0\0\0"	    /* 3: fixed32 1 */
+				   "\x21\x02\0\0\0\0\0\0\0" /* 4: fixed64 2 */
 				   "\x80\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"); /* 16: -1 */
 	struct protobuf_field field;
 
@@ -36,13 +36,13 @@ static void test_fields(void **state)
 static void test_bad(void **state)
 {
 	static const struct view bad[] = {
-		VIEW_INIT("\x08"),		       /* no value */
-		VIEW_INIT("\x08\x96"),		       /* varint without an end */
-		VIEW_INIT("\x12\x03hi"),	       /* longer than the message */
+		VIEW_INIT("\x08"),	 /* no value */
+		VIEW_INIT("\x08\x96"),	 /* varint without an end */
+		VIEW_INIT("\x12\x03hi"), /* longer than the message */
 		VIEW_INIT("\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), /* longer than memory */
-		VIEW_INIT("\x1d\x01\0\0"),	       /* cut fixed32 */
-		VIEW_INIT("\x0b"),		       /* group */
-		VIEW_INIT("\x00\x01"),		       /* field 0 */
+		VIEW_INIT("\x1d\x01\0\0"),				   /* cut fixed32 */
+		VIEW_INIT("\x0b"),					   /* group */
+		VIEW_INIT("\x00\x01"),					   /* field 0 */
 		VIEW_INIT("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), /* endless tag */
 	};
 	struct protobuf_field field;

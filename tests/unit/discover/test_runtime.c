@@ -5,7 +5,8 @@
 #include "discover/procfs.h"
 #include "fake_proc.h"
 
-#define MAP(path) "7f0000000000-7f0000001000 r-xp 00000000 fe:01 1234                       " path "\n"
+#define MAP(path)                                                                                  \
+	"7f0000000000-7f0000001000 r-xp 00000000 fe:01 1234                       " path "\n"
 
 static const struct row {
 	const char *executable, *maps;
@@ -27,8 +28,8 @@ static const struct row {
 	{ "/usr/bin/ruby3.1", "", RUNTIME_RUBY, "3.1" },
 	{ "/usr/bin/ruby", MAP("/usr/lib/libruby-3.1.so.3.1.2"), RUNTIME_RUBY, "3.1" },
 	{ "/usr/sbin/php-fpm8.2", "", RUNTIME_PHP, "8.2" },
-	{ "/usr/sbin/apache2", MAP("/usr/lib/apache2/modules/libphp8.2.so") MAP("/usr/lib/libc.so.6"),
-	  RUNTIME_PHP, "" },
+	{ "/usr/sbin/apache2",
+	  MAP("/usr/lib/apache2/modules/libphp8.2.so") MAP("/usr/lib/libc.so.6"), RUNTIME_PHP, "" },
 	{ "/usr/bin/perl", "", RUNTIME_PERL, "" },
 	{ "/usr/sbin/nginx", MAP("/usr/lib/libperl.so.5.36"), RUNTIME_NATIVE, "" },
 	{ "/usr/bin/python3", MAP("/usr/lib/libruby.so.3.1"), RUNTIME_PYTHON, "" },

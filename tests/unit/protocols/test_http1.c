@@ -403,6 +403,9 @@ static void test_not_a_request(void **state)
 		VIEW_INIT("GET a HTTP/1.1\r\n\r\n"),
 		VIEW_INIT("GET http:/a HTTP/1.1\r\n\r\n"),
 		VIEW_INIT("GET *a HTTP/1.1\r\n\r\n"),
+		VIEW_INIT("GET /a\0b HTTP/1.1\r\n\r\n"),
+		VIEW_INIT("GET /a\rb HTTP/1.1\r\n\r\n"),
+		VIEW_INIT("GET /a\x7f HTTP/1.1\r\n\r\n"),
 		VIEW_INIT("CONNECT a/b HTTP/1.1\r\n\r\n"),
 		VIEW_INIT(" GET / HTTP/1.1\r\n\r\n"),
 		VIEW_INIT("GE(T / HTTP/1.1\r\n\r\n"),
@@ -501,7 +504,7 @@ static struct view long_head(char *head, size_t size, char filler)
 /* Values beyond a span's room are cut, stay valid and are marked. */
 static void test_values_without_room_are_cut(void **state)
 {
-	static const char fillers[] = { 'x', '\xff', '\0' };
+	static const char fillers[] = { 'x', '\xff', '\xc3' };
 	static char head[20000];
 
 	(void)state;

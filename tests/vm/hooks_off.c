@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Linked into a daemon for tests with -Wl,--wrap=loader_new: turns hooks off, so that the later
+ * ones of a surface are tested on kernels where the first would do. HOOKS_OFF=0:1,0:2 is surface 0,
+ * hooks 1, 2.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attach/loader.h"
+
+int __real_loader_new(const struct loader_options *options, struct surface_state *ret_state,
+		      struct loader **ret_loader);
+int __wrap_loader_new(const struct loader_options *options, struct surface_state *ret_state,
+		      struct loader **ret_loader);
+
+int __wrap_loader_new(const struct loader_options *options, struct surface_state *ret_state,
+		      struct loader **ret_loader)
+{
+	struct loader_options fewer = *options;
+	const char *text = getenv("HOOKS_OFF");
+	unsigned int surface, hook;
+
+	while (text && sscanf(text, "%u:%u", &surface, &hook) == 2) {
+		if (surface < SURFACE_MAX && hook < SURFACE_HOOKS_MAX)
+			fewer.hooks_off[surface] |= 1u << hook;
+		text = strchr(text, ',');
+		text = text ? text + 1 : NULL;
+	}
+	return __real_loader_new(&fewer, ret_state, ret_loader);
+}
