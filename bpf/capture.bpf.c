@@ -66,7 +66,7 @@ SUBPROGRAM int capture_fill(struct walk *walk, __u32 skip, __u32 want)
 	return result == FILL_FAILED ? -14 : (int)walk->got;
 }
 
-/* Wake the reader when it sleeps, or when a quarter of the ring waits for it; else it comes by itself. */
+/* Wake the reader when it sleeps; else it comes by itself, every 20 ms. */
 static __always_inline __u64 wake_flags(void)
 {
 	__u32 key = 0;

@@ -653,8 +653,11 @@ SUBPROGRAM int conn_walk(struct conn *conn, struct walk *walk)
 			break;
 	}
 	if (walk->at < walk->len && conn->verdict == VERDICT_TRACED &&
-	    walk_flow(conn, walk)->phase != FLOW_START)
+	    walk_flow(conn, walk)->phase != FLOW_START) {
+		/* the rest of the call is given up, and with it the message that it belongs to */
 		stat_add(STAT_TOO_MANY);
+		message_end(conn, walk);
+	}
 	if (walk->dir == DIR_IN)
 		context_resume(conn);
 	return 0;

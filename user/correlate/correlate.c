@@ -19,6 +19,9 @@
 /* They are many, and looked through for those to forget only this often. */
 #define TRACE_SWEEP_NS	(NS_PER_SEC / 4)
 
+/* A thread may be kept from running for so long between a system call's work and its end. */
+#define PREEMPTION_NS (50 * NS_PER_MS)
+
 /* The end that came first waits for the other. */
 struct half {
 	struct exchange *client; /* open, or NULL */
@@ -190,10 +193,18 @@ static void trace_join(struct correlator *correlator, struct trace *trace, struc
 	trace_settle(correlator, trace);
 }
 
-/* A waiting server request whose answer was over before the client began is another exchange's. */
+/*
+ * Is the waiting server request the client's? On TCP the key says so. Unix sockets count exchanges, and
+ * two ends that were first seen at different moments count differently: an answer that was over well
+ * before the client began is another exchange's. Well before, for the client's first byte is noted when
+ * its call returns, and it may have been preempted there.
+ */
 static bool halves_fit(const struct trace *trace, const struct exchange *client)
 {
-	return trace && trace->waiting && !(trace->ended && trace->end_ns < client->request.start_ns);
+	if (!trace || !trace->waiting)
+		return false;
+	return client->family != AF_UNIX || !trace->ended ||
+	       trace->end_ns + PREEMPTION_NS >= client->request.start_ns;
 }
 
 /* Makes room by giving up what is oldest. */

@@ -51,7 +51,7 @@ static int prepare_file(const char *target)
 {
 	/* O_NONBLOCK: a FIFO without a reader says ENXIO instead of waiting for one. */
 	int fd = open(target + strlen(FILE_SCHEME),
-		      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+		      O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
 
 	return fd < 0 ? -errno : fd;
 }

@@ -12,6 +12,9 @@
 
 #include "span/span.h"
 
+/* How weft names itself to backends (User-Agent), up to its version. */
+#define EXPORT_USER_AGENT "weft/"
+
 /* Spans are never lost silently: accepted = exported + dropped_* + queued, at any time. */
 struct export_counters {
 	uint64_t accepted;

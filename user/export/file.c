@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -164,6 +165,20 @@ static void file_close(struct exporter *exporter)
 	free(file);
 }
 
+/* A weft that was killed may have left half a line: what follows it must not be torn with it. */
+static int end_torn_line(int fd)
+{
+	struct stat status;
+	char last = '\n';
+
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	if (S_ISREG(status.st_mode) && status.st_size > 0 &&
+	    pread(fd, &last, 1, status.st_size - 1) == 1 && last != '\n' && write(fd, "\n", 1) != 1)
+		return -errno;
+	return 0;
+}
+
 static int file_open(const char *target, int fd, const struct export_options *options,
 		     sd_event *loop, struct exporter **ret_exporter)
 {
@@ -184,7 +199,9 @@ static int file_open(const char *target, int fd, const struct export_options *op
 		.owner = file,
 	};
 	file->path = strdup(target + strlen(FILE_SCHEME));
-	r = file->path ? batch_queue_init(&file->queue, options, loop) : -ENOMEM;
+	r = file->path ? end_torn_line(fd) : -ENOMEM;
+	if (r >= 0)
+		r = batch_queue_init(&file->queue, options, loop);
 	if (r >= 0)
 		r = sd_event_add_time_relative(loop, &file->retry, CLOCK_MONOTONIC, 0, 0,
 					       file_retry, file);

@@ -23,32 +23,17 @@ static void cleanup_curl_free(char **text)
 
 #define _cleanup_curl_ _cleanup_(cleanup_curl_free)
 
-static bool ends_with(const char *text, size_t len, const char *end)
-{
-	size_t end_len = strlen(end);
-
-	return len >= end_len && memcmp(text + len - end_len, end, end_len) == 0;
-}
-
 static CURLUcode append_path(CURLU *url)
 {
 	_cleanup_curl_ char *path = NULL;
-	_cleanup_free_ char *full = NULL;
 	CURLUcode code = curl_url_get(url, CURLUPART_PATH, &path, 0);
-	size_t len;
 
 	if (code != CURLUE_OK)
 		return code;
-	len = strlen(path);
-	if (ends_with(path, len, TRACES_PATH))
+	/* a path that somebody gave is what he means */
+	if (strcmp(path, "") != 0 && strcmp(path, "/") != 0)
 		return CURLUE_OK;
-	while (len > 0 && path[len - 1] == '/')
-		len--;
-	if (asprintf(&full, "%.*s%s", (int)len, path, TRACES_PATH) < 0) {
-		full = NULL;
-		return CURLUE_OUT_OF_MEMORY;
-	}
-	return curl_url_set(url, CURLUPART_PATH, full, 0);
+	return curl_url_set(url, CURLUPART_PATH, TRACES_PATH, 0);
 }
 
 /* "localhost" and below stay on the host: RFC 6761 section 6.3. */

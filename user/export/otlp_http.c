@@ -130,7 +130,7 @@ static int request_init(struct otlp_http *http, struct request *request,
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, http->headers);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "weft/" WEFT_VERSION);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, EXPORT_USER_AGENT WEFT_VERSION);
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
 			 (long)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS));

@@ -61,6 +61,7 @@ struct pipeline {
 	uint64_t settled;      /* spans that correlate has handed on */
 	uint64_t not_protocol; /* exchanges without a span, by reason */
 	uint64_t half_heads;
+	uint64_t own_exports;
 	uint64_t no_memory;
 	uint64_t record_ns; /* time of the last record */
 	json_t *hooks;
@@ -90,6 +91,23 @@ static void exchange_started(void *context, struct exchange *exchange)
 	correlator_started(pipeline->correlator, exchange);
 }
 
+/* A collector on this host that is traced would be sent a span for each time that it is sent spans. */
+static bool is_own_export(const struct protocol *protocol, const struct exchange *exchange)
+{
+	struct view agent;
+	unsigned int count;
+
+	return protocol->request_field(exchange, VIEW("user-agent"), &agent, &count) == 0 &&
+	       view_starts_with(agent, VIEW(EXPORT_USER_AGENT));
+}
+
+static void exchange_drop(struct pipeline *pipeline, const struct exchange *exchange,
+			  uint64_t *counter)
+{
+	(*counter)++;
+	correlator_dropped(pipeline->correlator, exchange);
+}
+
 static void exchange_finished(void *context, struct exchange *exchange)
 {
 	struct pipeline *pipeline = context;
@@ -97,20 +115,21 @@ static void exchange_finished(void *context, struct exchange *exchange)
 	struct span_builder *builder = &pipeline->builder;
 
 	if (!exchange->request.head_complete && !exchange->request.truncated) {
-		pipeline->half_heads++;
-		correlator_dropped(pipeline->correlator, exchange);
+		exchange_drop(pipeline, exchange, &pipeline->half_heads);
 		return;
 	}
 	span_builder_init(builder);
 	if (!protocol || protocol->describe(exchange, builder) < 0) {
-		pipeline->not_protocol++;
-		correlator_dropped(pipeline->correlator, exchange);
+		exchange_drop(pipeline, exchange, &pipeline->not_protocol);
+		return;
+	}
+	if (is_own_export(protocol, exchange)) {
+		exchange_drop(pipeline, exchange, &pipeline->own_exports);
 		return;
 	}
 	builder->span.resource = processes_resource(pipeline->processes, exchange);
 	if (!builder->span.resource) {
-		pipeline->no_memory++;
-		correlator_dropped(pipeline->correlator, exchange);
+		exchange_drop(pipeline, exchange, &pipeline->no_memory);
 		return;
 	}
 	process_chain_run(pipeline->chain, builder);
@@ -148,6 +167,7 @@ static void totals_update(struct pipeline *pipeline)
 			   conn->no_memory + lost;
 	dropped[DROP_NOT_PROTOCOL] = base->dropped[DROP_NOT_PROTOCOL] + pipeline->not_protocol;
 	dropped[DROP_HALF_HEAD] = base->dropped[DROP_HALF_HEAD] + pipeline->half_heads;
+	dropped[DROP_OWN_EXPORT] = base->dropped[DROP_OWN_EXPORT] + pipeline->own_exports;
 	dropped[DROP_NOT_SAMPLED] = base->dropped[DROP_NOT_SAMPLED] + correlate->not_sampled;
 	dropped[DROP_NO_MEMORY] = base->dropped[DROP_NO_MEMORY] + pipeline->no_memory +
 				  conn->no_memory + correlate->no_memory;
@@ -332,7 +352,7 @@ static int start_exporters(struct pipeline *pipeline)
 	const struct config *config = pipeline->setup->config;
 	const struct export_options options = {
 		.headers = (const char *const *)config->otlp_headers.items,
-		.n_headers = config->otlp_headers.n,
+		.n_headers = config->otlp_headers.n / 2,
 		.timeout_ns = config->otlp_timeout_ns,
 		.gzip = config->otlp_compression == CONFIG_COMPRESSION_GZIP,
 		.certificate = config->otlp_certificate,
@@ -429,7 +449,7 @@ static int start_loop(struct pipeline *pipeline)
 /* Signals are for the watcher, which then says CHANNEL_STOP; a terminal sends them to both. */
 static void ignore_signals(void)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ };
 	sigset_t none;
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
