@@ -28,7 +28,8 @@ enum fill {
 	FILL_FAILED,
 };
 
-/* Copies from the current segment, or goes to the next one. A subprogram, so that its loop is cheap. */
+/* Copies from the current segment, or goes to the next one. A subprogram, so that its loop is
+ * cheap. */
 SUBPROGRAM int fill_segment(struct walk *walk, __u32 skip, __u32 want)
 {
 	__u64 offset, size;

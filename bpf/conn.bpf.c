@@ -95,7 +95,8 @@ static __always_inline int flow_is_request(const struct conn *conn, const struct
 	return walk->dir == (conn->role == ROLE_CLIENT ? DIR_OUT : DIR_IN);
 }
 
-/* Exchanges from the oldest unanswered one on get no answer, or one that was not understood (BLIND). */
+/* Exchanges from the oldest unanswered one on get no answer, or one that was not understood
+ * (BLIND). */
 SUBPROGRAM int report_close(struct conn *conn, struct walk *walk, int error, __u32 flags)
 {
 	struct event_close *event;
@@ -144,8 +145,8 @@ static __always_inline void other_direction(struct conn *conn, struct walk *walk
 static __always_inline __u32 walk_seq(const struct walk *walk)
 {
 	struct tcp_sock *tp = (struct tcp_sock *)walk->sk;
-	__u32 end = walk->dir == DIR_OUT ? BPF_CORE_READ(tp, write_seq) :
-					   BPF_CORE_READ(tp, copied_seq);
+	__u32 end = walk->dir == DIR_OUT ? BPF_CORE_READ(tp, write_seq)
+					 : BPF_CORE_READ(tp, copied_seq);
 
 	return end - walk->len + walk->at;
 }
@@ -239,8 +240,8 @@ static __always_inline void to_head_set(struct conn *conn, __u32 exchange, int i
 }
 
 /*
- * A head has been recognised at the piece's first byte: gives the message its role, number and flags.
- * Non-zero: it cannot be a message of this connection.
+ * A head has been recognised at the piece's first byte: gives the message its role, number and
+ * flags. Non-zero: it cannot be a message of this connection.
  */
 SUBPROGRAM int message_begin(struct conn *conn, struct walk *walk, __u32 start)
 {
@@ -287,8 +288,7 @@ static __always_inline int body_begin(struct conn *conn, struct walk *walk, stru
 		body = http1_request_body(&flow->head);
 	else
 		body = http1_response_body(&flow->head, flow->status,
-					   to_head_get(conn, flow->exchange),
-					   conn->to_connect);
+					   to_head_get(conn, flow->exchange), conn->to_connect);
 	switch (body) {
 	case HTTP1_BODY_NONE:
 		return 1;
@@ -331,8 +331,7 @@ static __always_inline __u32 head_room(struct flow *flow, __u32 len, __u8 *flags
 }
 
 /* Writes the record for `len` bytes of a head. */
-SUBPROGRAM int head_emit(struct conn *conn, struct walk *walk, __u32 len,
-					       __u32 flags)
+SUBPROGRAM int head_emit(struct conn *conn, struct walk *walk, __u32 len, __u32 flags)
 {
 	struct flow *flow;
 	__u8 more = flags;
@@ -437,8 +436,7 @@ static __always_inline void flow_first_byte(struct conn *conn, struct walk *walk
  * One step in a head: `len` bytes stand in the piece, the first `kept` of them from earlier calls.
  * Whole lines leave; the start of a line that has not ended is kept, unless it is long.
  */
-SUBPROGRAM int step_head(struct conn *conn, struct walk *walk, __u32 kept,
-					       __u32 len)
+SUBPROGRAM int step_head(struct conn *conn, struct walk *walk, __u32 kept, __u32 len)
 {
 	struct flow *flow;
 	__u32 used, out;
@@ -501,8 +499,9 @@ SUBPROGRAM int step_message(struct conn *conn, struct walk *walk)
 	kept = flow_kept(flow, walk);
 	if (!kept && flow->phase == FLOW_START)
 		flow_first_byte(conn, walk, flow);
-	got = capture_fill(walk, kept, walk_room(walk, flow_is_request(conn, walk) ? FILL_REQUEST :
-										    FILL_RESPONSE));
+	got = capture_fill(walk, kept,
+			   walk_room(walk,
+				     flow_is_request(conn, walk) ? FILL_REQUEST : FILL_RESPONSE));
 	if (got <= 0) {
 		stat_add(walk->no_buffer ? STAT_NO_BUFFER : STAT_UNREADABLE);
 		return flow_miss(conn, flow);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
  * State of one connection in the kernel, and of one call on it. A probe fills a struct walk and
- * hands it with the connection's struct conn to conn_walk(), which takes the call's bytes apart into
- * messages and writes records.
+ * hands it with the connection's struct conn to conn_walk(), which takes the call's bytes apart
+ * into messages and writes records.
  */
 #ifndef WEFT_CONN_BPF_H
 #define WEFT_CONN_BPF_H
@@ -44,10 +44,10 @@ struct flow {
 	__u16 status;
 	__u8 phase;
 	__u8 is_request;
-	__u8 mute;  /* the message is walked and not reported */
+	__u8 mute;   /* the message is walked and not reported */
 	__u8 misses; /* calls in a row that did not start a message, saturating */
 	__u8 carry_len;
-	__u8 interim; /* the current response is a 1xx */
+	__u8 interim;  /* the current response is a 1xx */
 	__u8 unframed; /* bytes have passed that were no message */
 	/* bytes of a line that has not ended, kept to be read together with what follows */
 	__u8 carry[FLOW_CARRY_MAX];
@@ -60,8 +60,9 @@ enum conn_verdict {
 };
 
 #define CONN_EXCHANGES_MAX 256 /* unanswered requests on one connection: a power of two */
-#define CONN_MISSES_MAX	   4  /* calls that may be no message before an undecided connection is opaque */
-#define CONN_RESYNC_MAX	   64 /* the same on a connection that has carried messages */
+#define CONN_MISSES_MAX                                                                            \
+	4 /* calls that may be no message before an undecided connection is opaque */
+#define CONN_RESYNC_MAX 64 /* the same on a connection that has carried messages */
 
 /* A server request in progress, as spans will name it. Ids are words here: cheaper to copy. */
 struct request_ref {
@@ -70,25 +71,26 @@ struct request_ref {
 	__u64 span_id;
 };
 
-/* Key: socket (socket storage), or its address where storage cannot be had. Deleted with the socket. */
+/* Key: socket (socket storage), or its address where storage cannot be had. Deleted with the
+ * socket. */
 struct conn {
 	struct flow flow[2]; /* by enum direction */
 	__u64 cookie;
-	__u64 self;   /* unix sockets: what names this end and the other one at both of them */
+	__u64 self; /* unix sockets: what names this end and the other one at both of them */
 	__u64 peer;
 	/* bit (exchange % CONN_EXCHANGES_MAX): the request's method was HEAD */
 	__u64 to_head[CONN_EXCHANGES_MAX / 64];
-	__u32 requests;	   /* exchanges begun: serial number of the last one */
-	__u32 answered;	   /* exchanges whose final response has ended */
-	__u32 seq_base;	   /* first sequence number of the server's direction */
-	__u32 reader_tid;  /* thread that read the current request (servers) */
-	__u32 seen_seq;	   /* copied_seq as of the last receive: tells what splice took unseen */
+	__u32 requests;	  /* exchanges begun: serial number of the last one */
+	__u32 answered;	  /* exchanges whose final response has ended */
+	__u32 seq_base;	  /* first sequence number of the server's direction */
+	__u32 reader_tid; /* thread that read the current request (servers) */
+	__u32 seen_seq;	  /* copied_seq as of the last receive: tells what splice took unseen */
 	__u16 family;
 	__u16 pad2;
 	__u8 verdict;
 	__u8 role;
-	__u8 unit;	  /* enum unit_kind of the process, as of the last request */
-	__u8 to_connect;  /* the last request's method was CONNECT */
+	__u8 unit;	 /* enum unit_kind of the process, as of the last request */
+	__u8 to_connect; /* the last request's method was CONNECT */
 	__u8 closed;
 	__u8 fd_checked;
 	__u8 opened_for; /* `parent` was noted when the connection was opened, and not used yet */
@@ -98,12 +100,13 @@ struct conn {
 	struct request_ref parent; /* clients: the server request that it was made for */
 };
 
-#define HEAD_ROOM 256 /* of walk.room: the largest record without its head */
+#define HEAD_ROOM	  256 /* of walk.room: the largest record without its head */
 #define WALK_SEGMENTS_MAX 64
 
-/* One call on a connection: where its bytes are in the program's memory, and how far they were read. */
+/* One call on a connection: where its bytes are in the program's memory, and how far they were
+ * read. */
 struct walk {
-	__u64 sk;	/* address of the struct sock */
+	__u64 sk; /* address of the struct sock */
 	__u64 now_ns;
 	__u64 iov;	/* address of the next struct iovec, 0: no list */
 	__u64 seg_base; /* current segment */
@@ -137,8 +140,8 @@ int conn_walk(struct conn *conn, struct walk *walk);
 int conn_finish(struct conn *conn, struct walk *walk, int error);
 
 /*
- * Puts up to `want` bytes from walk->at on into the piece, behind `skip` bytes that stand there. Gives
- * the bytes read, or -EFAULT.
+ * Puts up to `want` bytes from walk->at on into the piece, behind `skip` bytes that stand there.
+ * Gives the bytes read, or -EFAULT.
  */
 int capture_fill(struct walk *walk, __u32 skip, __u32 want);
 
@@ -155,7 +158,8 @@ int context_end_server(struct conn *conn, struct walk *walk);
 /* The calling thread has read from the connection: an event loop now works for its request. */
 int context_resume(struct conn *conn);
 
-/* The calling thread, an event loop, opens the connection: notes the request that it does so for. */
+/* The calling thread, an event loop, opens the connection: notes the request that it does so for.
+ */
 int context_open(struct conn *conn);
 
 #endif

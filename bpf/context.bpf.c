@@ -27,8 +27,8 @@ static __always_inline int request_is_open(const struct request_ref *request)
 }
 
 /*
- * What is known of the process. A process that the watcher has not heard of is told to it, once, with
- * its command line: it may be gone before anybody reads /proc.
+ * What is known of the process. A process that the watcher has not heard of is told to it, once,
+ * with its command line: it may be gone before anybody reads /proc.
  */
 static __always_inline enum unit_kind process_unit(__u32 pid)
 {
@@ -50,7 +50,8 @@ static __always_inline struct unit *current_unit(__u64 flags)
 	return bpf_task_storage_get(&units, bpf_get_current_task_btf(), 0, flags);
 }
 
-static __always_inline void set_trace(struct event_request *event, const struct request_ref *request)
+static __always_inline void set_trace(struct event_request *event,
+				      const struct request_ref *request)
 {
 	((__u64 *)event->trace_id)[0] = request->trace_id[0];
 	((__u64 *)event->trace_id)[1] = request->trace_id[1];
@@ -67,7 +68,7 @@ static __always_inline struct unit *serving_unit(enum unit_kind kind)
 }
 
 SUBPROGRAM int context_begin_client(struct conn *conn, struct walk *walk,
-						   struct event_request *event)
+				    struct event_request *event)
 {
 	enum unit_kind kind;
 	struct unit *unit;
@@ -97,7 +98,7 @@ SUBPROGRAM int context_begin_client(struct conn *conn, struct walk *walk,
 }
 
 SUBPROGRAM int context_begin_server(struct conn *conn, struct walk *walk,
-						   struct event_request *event)
+				    struct event_request *event)
 {
 	struct unit *unit;
 

@@ -24,8 +24,8 @@ struct process_events_map {
 extern struct process_events_map process_events SEC(".maps");
 
 /*
- * State of a connection, kept with its socket: freed with it, cannot leak. Made by the socket probes
- * on a socket's first bytes.
+ * State of a connection, kept with its socket: freed with it, cannot leak. Made by the socket
+ * probes on a socket's first bytes.
  */
 struct conns_map {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -37,7 +37,8 @@ extern struct conns_map conns SEC(".maps");
 
 /*
  * The same by the socket's address, for probes that may not use socket storage (kprobes, io_uring).
- * Made on a socket's first bytes, deleted when it closes; the size bounds what is followed at a time.
+ * Made on a socket's first bytes, deleted when it closes; the size bounds what is followed at a
+ * time.
  */
 struct conns_by_sk_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -47,7 +48,8 @@ struct conns_by_sk_map {
 };
 extern struct conns_by_sk_map conns_by_sk SEC(".maps");
 
-/* A state of zeroes, for new entries of `conns_by_sk`: too large for a program's stack. Never written. */
+/* A state of zeroes, for new entries of `conns_by_sk`: too large for a program's stack. Never
+ * written. */
 struct conn_template_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -61,7 +63,8 @@ struct unit {
 	struct request_ref current;
 	__u64 mmsg;	   /* sendmmsg, recvmmsg: the vector of the call that is under way */
 	__u32 mmsg_next;   /* and the index of its next message */
-	__u32 multiplexes; /* another request came before one was answered: the thread cannot tell */
+	__u32 multiplexes; /* another request came before one was answered: the thread cannot tell
+			    */
 	__u64 call_sk;	   /* kprobes: address of the socket that a call has begun on, 0: none */
 	__u32 call_dir;	   /* its enum direction */
 	__u32 pad;
@@ -130,8 +133,8 @@ extern struct control_map control SEC(".maps");
 extern const volatile struct weft_knobs knobs;
 
 enum scratch_slot {
-	SCRATCH_DATA,	/* socket calls */
-	SCRATCH_STATE,	/* state changes: also in softirq */
+	SCRATCH_DATA,  /* socket calls */
+	SCRATCH_STATE, /* state changes: also in softirq */
 	SCRATCH_URING,
 };
 

@@ -23,7 +23,8 @@ struct weft_knobs {
 	__u8 select_all;	 /* processes without an entry in `processes` are traced */
 	__u8 n_ports;		 /* > 0: only connections with one of these ports at either end */
 	__u16 ports[CONFIG_PORTS_MAX];
-	__u8 by_address; /* state of connections is kept in `conns_by_sk`: the socket hook is kprobes */
+	__u8 by_address;     /* state of connections is kept in `conns_by_sk`: the socket hook is
+				kprobes */
 	__u8 recv_arguments; /* of the kernel's tcp_recvmsg: 4 to 6 */
 	__u8 pad[2];
 	__u64 secret; /* random: sockets are named by a mix of it and their address */

@@ -106,7 +106,7 @@ struct event_request {
 	__u32 head_len; /* bytes of head[] */
 	__u32 pad;
 	__u64 body_bytes; /* seen so far, without framing */
-	__u64 end_ns;	 /* last byte seen so far */
+	__u64 end_ns;	  /* last byte seen so far */
 	char comm[WEFT_COMM_LEN];
 	__u8 head[];
 };
@@ -136,8 +136,8 @@ struct event_end {
 };
 
 /*
- * The connection ended while exchange `exchange` (the oldest one without a whole answer) and younger
- * ones were open. With EVENT_F_BLIND it goes on, but their answers were not understood.
+ * The connection ended while exchange `exchange` (the oldest one without a whole answer) and
+ * younger ones were open. With EVENT_F_BLIND it goes on, but their answers were not understood.
  */
 struct event_close {
 	struct event_header header;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * HTTP/1 as far as the kernel side needs it: does a message start here, where does its head end, and
- * how is its body framed (RFC 9112). Pure functions of bytes: no maps, no helpers; the same text is
- * built for BPF and for the host's unit tests.
+ * HTTP/1 as far as the kernel side needs it: does a message start here, where does its head end,
+ * and how is its body framed (RFC 9112). Pure functions of bytes: no maps, no helpers; the same
+ * text is built for BPF and for the host's unit tests.
  *
  * Bytes are looked at in a struct piece: up to PIECE_MAX bytes, aligned, followed by zeroes or
  * leftovers that may be read but never count.
@@ -13,8 +13,8 @@
 #include "lib/piece.h"
 
 enum http1_start {
-	HTTP1_NO,	/* no HTTP/1 message starts here */
-	HTTP1_MORE,	/* too few bytes to tell */
+	HTTP1_NO,   /* no HTTP/1 message starts here */
+	HTTP1_MORE, /* too few bytes to tell */
 	HTTP1_REQUEST,
 	HTTP1_RESPONSE,
 };
@@ -22,19 +22,19 @@ enum http1_start {
 #define HTTP1_METHOD_MAX 24
 /* Lines in one piece: all that there can be, for an empty one ends the head. */
 #define HTTP1_LINES_MAX	 (PIECE_MAX / 2)
-#define HTTP1_STATUS_LEN 12  /* "HTTP/1.1 200" */
+#define HTTP1_STATUS_LEN 12 /* "HTTP/1.1 200" */
 
 /* Framing facts of one head, gathered line by line. All zero at its start. */
 struct http1_head {
 	__u64 content_length;
 	__u8 has_length;
-	__u8 chunked;  /* the last transfer coding is chunked */
-	__u8 encoded;  /* there is a Transfer-Encoding */
-	__u8 midline;  /* the next piece starts inside a line */
-	__u8 lines;    /* a line was seen: the start line, if there is one, is over */
-	__u8 done;     /* the empty line was seen */
-	__u8 bad;      /* the start line is not of HTTP/1 */
-	__u8 begun;    /* the caller has taken note of the message */
+	__u8 chunked; /* the last transfer coding is chunked */
+	__u8 encoded; /* there is a Transfer-Encoding */
+	__u8 midline; /* the next piece starts inside a line */
+	__u8 lines;   /* a line was seen: the start line, if there is one, is over */
+	__u8 done;    /* the empty line was seen */
+	__u8 bad;     /* the start line is not of HTTP/1 */
+	__u8 begun;   /* the caller has taken note of the message */
 };
 
 /* tchar of RFC 9110 section 5.6.2 as two bit sets, characters 0-63 and 64-127. */
@@ -85,8 +85,8 @@ static __always_inline enum http1_start http1_classify_response(const __u8 *p, _
 }
 
 /*
- * A method token, one space and the first character of a request target: RFC 9112 section 3. Looks at
- * the `n` first bytes of the piece.
+ * A method token, one space and the first character of a request target: RFC 9112 section 3. Looks
+ * at the `n` first bytes of the piece.
  */
 PIECE_FUNCTION int http1_classify_request(const struct piece *piece, __u32 n)
 {
@@ -132,8 +132,8 @@ static __always_inline __u16 http1_status(const struct piece *piece)
 #define HTTP1_DIGITS_MAX 18
 
 /*
- * Digits after optional white space; a number with more of them than fit is none. The value grows in
- * `head`, not in a variable: what the verifier does not know it need not tell apart.
+ * Digits after optional white space; a number with more of them than fit is none. The value grows
+ * in `head`, not in a variable: what the verifier does not know it need not tell apart.
  */
 static __always_inline void http1_parse_length(struct http1_head *head, const struct piece *piece,
 					       __u32 at)
@@ -173,7 +173,8 @@ static __always_inline void http1_parse_coding(struct http1_head *head, const st
 		head->chunked = 1;
 }
 
-/* Notes what a field line of 16 bytes or more says about framing: names compared a word at a time. */
+/* Notes what a field line of 16 bytes or more says about framing: names compared a word at a time.
+ */
 PIECE_FUNCTION int http1_field(struct http1_head *head, const struct piece *piece, __u32 start,
 			       __u32 end)
 {
@@ -184,7 +185,7 @@ PIECE_FUNCTION int http1_field(struct http1_head *head, const struct piece *piec
 		return 0;
 	first = piece_word(piece, start) | lower;
 	second = piece_word(piece, start + 8) | lower;
-	if (first == 0x2d746e65746e6f63ULL) { /* "content-" */
+	if (first == 0x2d746e65746e6f63ULL) {				       /* "content-" */
 		if ((second & 0x00ffffffffffffffULL) == 0x003a6874676e656cULL) /* "length:" */
 			http1_parse_length(head, piece, start + 15);
 	} else if (first == 0x726566736e617274ULL && second == 0x6e69646f636e652dULL) {
@@ -206,7 +207,8 @@ static __always_inline void http1_start_line(struct http1_head *head, const stru
 		head->bad = 1;
 }
 
-/* One whole line, from `start` to its line feed at `end`. Non-zero: it is empty, the head is over. */
+/* One whole line, from `start` to its line feed at `end`. Non-zero: it is empty, the head is over.
+ */
 PIECE_FUNCTION int http1_line(struct http1_head *head, const struct piece *piece, __u32 start,
 			      __u32 end, __u32 is_request)
 {
@@ -273,8 +275,8 @@ static __always_inline enum http1_body http1_request_body(const struct http1_hea
 }
 
 /* RFC 9112 section 6.3. `to_head` and `to_connect`: the method of the request that is answered. */
-static __always_inline enum http1_body http1_response_body(const struct http1_head *head,
-							   __u16 status, int to_head, int to_connect)
+static __always_inline enum http1_body
+http1_response_body(const struct http1_head *head, __u16 status, int to_head, int to_connect)
 {
 	if (status == 101 || (to_connect && status >= 200 && status < 300))
 		return HTTP1_BODY_TUNNEL;
@@ -318,10 +320,11 @@ static __always_inline void http1_chunk_char(struct http1_chunk *chunk, __u8 c)
 }
 
 /*
- * Takes up to HTTP1_CHUNK_LINE_MAX of the piece's bytes; gives how many it took. Reading goes on in the
- * next piece until chunk->done or chunk->bad.
+ * Takes up to HTTP1_CHUNK_LINE_MAX of the piece's bytes; gives how many it took. Reading goes on in
+ * the next piece until chunk->done or chunk->bad.
  */
-PIECE_FUNCTION __u32 http1_chunk_line(struct http1_chunk *chunk, const struct piece *piece, __u32 len)
+PIECE_FUNCTION __u32 http1_chunk_line(struct http1_chunk *chunk, const struct piece *piece,
+				      __u32 len)
 {
 	__u32 i;
 

@@ -11,7 +11,8 @@
 #define PIECE_MAX  2048 /* bytes that may count */
 #define PIECE_MASK (2 * PIECE_MAX - 1)
 
-/* Room for as many bytes again, and a word: what is read by index is masked, and never out of bounds. */
+/* Room for as many bytes again, and a word: what is read by index is masked, and never out of
+ * bounds. */
 struct piece {
 	__u8 data[2 * PIECE_MAX + 8];
 } __attribute__((aligned(8)));

@@ -11,12 +11,12 @@
 
 #include "lib/user_buffer.bpf.h"
 
-#define AF_UNIX	    1
-#define AF_INET	    2
-#define AF_INET6    10
-#define SOCK_STREAM 1
-#define IPPROTO_TCP 6
-#define MSG_PEEK    2
+#define AF_UNIX	      1
+#define AF_INET	      2
+#define AF_INET6      10
+#define SOCK_STREAM   1
+#define IPPROTO_TCP   6
+#define MSG_PEEK      2
 #define RCV_SHUTDOWN  1
 #define SHUTDOWN_MASK 3
 
@@ -83,16 +83,17 @@ static __always_inline int process_selected(__u32 pid)
 /* Is a socket that was not seen before to be traced, for what it is and for who uses it? */
 static __always_inline int socket_selected(struct sock *sk)
 {
-	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	__u16 local, remote;
+	__u16 family, local, remote;
 
+	/* first, for it settles most calls of a host where few processes are chosen */
+	if (!process_selected(bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
 		return 0;
 	if (BPF_CORE_READ(sk, sk_type) != SOCK_STREAM)
 		return 0;
 	if (family != AF_UNIX && BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
-		return 0;
-	if (!process_selected(bpf_get_current_pid_tgid() >> 32))
 		return 0;
 	if (!knobs.n_ports)
 		return 1;
@@ -126,8 +127,8 @@ static __always_inline void tuple_init(struct conn_tuple *tuple, struct sock *sk
 }
 
 /*
- * A name for a socket that both ends of a unix connection can give, whatever probe sees them: made from
- * its address, and mixed with a secret so that no kernel address leaves the kernel.
+ * A name for a socket that both ends of a unix connection can give, whatever probe sees them: made
+ * from its address, and mixed with a secret so that no kernel address leaves the kernel.
  */
 static __always_inline void socket_name(volatile __u64 *ret_name, const struct sock *sk)
 {
@@ -151,7 +152,8 @@ static __always_inline void conn_init(struct conn *conn, struct sock *sk, __u64 
 	tuple_init(&conn->tuple, sk, conn->family);
 }
 
-/* Is the file behind the call's first argument this socket? If not, its buffer is not the call's. */
+/* Is the file behind the call's first argument this socket? If not, its buffer is not the call's.
+ */
 static __always_inline int call_is_on(struct task_struct *task, const struct call *call,
 				      struct sock *sk)
 {
@@ -169,8 +171,8 @@ static __always_inline int call_is_on(struct task_struct *task, const struct cal
 }
 
 /*
- * Finds the bytes of the call that moved walk->len bytes. Non-zero: this call is none of the program's
- * own system calls on this socket (io_uring, a kernel thread), or cannot be read.
+ * Finds the bytes of the call that moved walk->len bytes. Non-zero: this call is none of the
+ * program's own system calls on this socket (io_uring, a kernel thread), or cannot be read.
  */
 static __always_inline int walk_call(struct walk *walk, struct conn *conn, struct sock *sk)
 {
@@ -247,8 +249,8 @@ static __always_inline void call_ended(struct sock *sk, struct conn *conn, __u8 
 }
 
 /*
- * End of file on a unix socket: the other end, `conn`, is closed, and no tracepoint has told of it. What
- * was open there ends now.
+ * End of file on a unix socket: the other end, `conn`, is closed, and no tracepoint has told of it.
+ * What was open there ends now.
  */
 static __always_inline void unix_ended(struct sock *peer, struct conn *conn, const struct conn *own)
 {

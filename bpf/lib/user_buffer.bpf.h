@@ -43,7 +43,9 @@ static __always_inline struct call current_call(struct task_struct *task)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
-	return (struct call){ .nr = regs->orig_ax, .fd = regs->di, .second = regs->si, .third = regs->dx };
+	return (struct call){
+		.nr = regs->orig_ax, .fd = regs->di, .second = regs->si, .third = regs->dx
+	};
 }
 
 static __always_inline int task_is_compat(struct task_struct *task)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /*
- * Socket reads and writes by io_uring: no system call's registers hold the buffer, but the request does
- * when it completes. A request is no typed pointer here, so state is kept by the socket's address.
+ * Socket reads and writes by io_uring: no system call's registers hold the buffer, but the request
+ * does when it completes. A request is no typed pointer here, so state is kept by the socket's
+ * address.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -78,8 +79,7 @@ static __always_inline void uring_buffer(struct walk *walk, struct io_kiocb *req
 	}
 }
 
-static __always_inline void uring_bytes(struct io_kiocb *req, struct sock *sk, __u8 op,
-					int result)
+static __always_inline void uring_bytes(struct io_kiocb *req, struct sock *sk, __u8 op, int result)
 {
 	struct conn *conn = conn_by_sk(sk);
 	struct walk *walk;
@@ -121,7 +121,8 @@ static __always_inline int uring_completed(struct io_kiocb *req, int result)
 	return 0;
 }
 
-/* Newer kernels hand over the completion entry. On older ones this is no pointer, and is refused. */
+/* Newer kernels hand over the completion entry. On older ones this is no pointer, and is refused.
+ */
 SEC("tp_btf/io_uring_complete")
 int BPF_PROG(uring_complete, void *ring, void *req, struct io_uring_cqe *cqe)
 {

@@ -6,7 +6,8 @@
 
 #include "lib/process_event.bpf.h"
 
-/* A new program image: what was known of the process no longer holds, but for its selection by pid. */
+/* A new program image: what was known of the process no longer holds, but for its selection by pid.
+ */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /*
- * Socket data, first choice: the tracepoints that fire after every socket call (Linux >= 6.3). State
- * is in socket storage.
+ * Socket data, first choice: the tracepoints that fire after every socket call (Linux >= 6.3).
+ * State is in socket storage.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

@@ -12,14 +12,15 @@
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(tcp_spliced, struct sock *sk)
 {
-	struct conn *conn = knobs.by_address ? conn_known_by_sk(sk)
-					     : bpf_sk_storage_get(&conns, sk, 0, 0);
+	struct conn *conn;
 	struct walk *walk;
 	__u32 len;
 
-	if (!conn || conn->verdict != VERDICT_TRACED)
-		return 0;
+	/* every read comes by here */
 	if (current_call(bpf_get_current_task_btf()).nr != CALL_SPLICE)
+		return 0;
+	conn = knobs.by_address ? conn_known_by_sk(sk) : bpf_sk_storage_get(&conns, sk, 0, 0);
+	if (!conn || conn->verdict != VERDICT_TRACED)
 		return 0;
 	len = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq) - conn->seen_seq;
 	if ((int)len <= 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What watcher and pipeline tell each other: typed messages over a SOCK_SEQPACKET pair, one message a
- * packet. A message is a fixed header and a text of strings, each ended by a NUL. The pipeline is not
- * trusted by the watcher: it may only send messages without consequences for others.
+ * What watcher and pipeline tell each other: typed messages over a SOCK_SEQPACKET pair, one message
+ * a packet. A message is a fixed header and a text of strings, each ended by a NUL. The pipeline is
+ * not trusted by the watcher: it may only send messages without consequences for others.
  */
 #ifndef WEFT_BASE_CHANNEL_H
 #define WEFT_BASE_CHANNEL_H
@@ -12,11 +12,13 @@
 
 enum channel_type {
 	/* watcher -> pipeline */
-	CHANNEL_PROCESS = 1, /* pid; text: runtime, unit, service source, executable, then key, value ... */
-	CHANNEL_PROCESS_GONE, /* pid */
-	CHANNEL_KERNEL_COUNTERS, /* payload: uint64_t[STAT_MAX], then uint64_t missed program runs */
-	CHANNEL_HOOKS,	       /* text: surface, hook, surface, hook ... */
-	CHANNEL_STOP,	       /* probes are off: drain, then exit */
+	CHANNEL_PROCESS = 1,	 /* pid; text: runtime, unit, service source, executable, then key,
+				    value ... */
+	CHANNEL_PROCESS_GONE,	 /* pid */
+	CHANNEL_KERNEL_COUNTERS, /* payload: uint64_t[STAT_MAX], then uint64_t missed program runs
+				  */
+	CHANNEL_HOOKS,		 /* text: surface, hook, surface, hook ... */
+	CHANNEL_STOP,		 /* probes are off: drain, then exit */
 	/* pipeline -> watcher */
 	CHANNEL_READY,
 	CHANNEL_TYPE_MAX,
@@ -47,8 +49,8 @@ int channel_message_add(struct channel_message *message, const char *string);
 int channel_message_add_bytes(struct channel_message *message, const void *bytes, size_t size);
 
 /*
- * The next string of the text: *cursor starts at 0. NULL at the end, and for a text whose last string
- * has no NUL.
+ * The next string of the text: *cursor starts at 0. NULL at the end, and for a text whose last
+ * string has no NUL.
  */
 const char *channel_message_next(const struct channel_message *message, size_t *cursor);
 

@@ -16,8 +16,11 @@ struct view {
 };
 
 /* A view of a string literal. */
-#define VIEW(literal)	   ((struct view){ .data = (literal), .len = sizeof(literal) - 1 })
-#define VIEW_INIT(literal) { .data = (literal), .len = sizeof(literal) - 1 }
+#define VIEW(literal) ((struct view){ .data = (literal), .len = sizeof(literal) - 1 })
+#define VIEW_INIT(literal)                                                                         \
+	{                                                                                          \
+		.data = (literal), .len = sizeof(literal) - 1                                      \
+	}
 
 static inline struct view view_of(const char *string)
 {

@@ -58,7 +58,8 @@ static void look_at_kernel(struct finding *finding)
 	finding->name = "kernel";
 	finding->good = uname(&name) == 0;
 	if (finding->good)
-		snprintf(finding->text, sizeof(finding->text), "%.100s %.60s", name.release, name.machine);
+		snprintf(finding->text, sizeof(finding->text), "%.100s %.60s", name.release,
+			 name.machine);
 }
 
 static void look_at_btf(struct finding *finding)
@@ -66,8 +67,8 @@ static void look_at_btf(struct finding *finding)
 	finding->name = "BTF";
 	finding->good = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
 	snprintf(finding->text, sizeof(finding->text), "%s",
-		 finding->good ? "/sys/kernel/btf/vmlinux" :
-				 "missing: weft needs a kernel built with CONFIG_DEBUG_INFO_BTF");
+		 finding->good ? "/sys/kernel/btf/vmlinux"
+			       : "missing: weft needs a kernel built with CONFIG_DEBUG_INFO_BTF");
 }
 
 /* "none [integrity] confidentiality": the one in brackets is in force. */
@@ -79,7 +80,8 @@ static void look_at_lockdown(struct finding *finding)
 	finding->name = "lockdown";
 	finding->good = true;
 	if (!read_line("/sys/kernel/security/lockdown", line, sizeof(line))) {
-		snprintf(finding->text, sizeof(finding->text), "not known (securityfs is not mounted)");
+		snprintf(finding->text, sizeof(finding->text),
+			 "not known (securityfs is not mounted)");
 		return;
 	}
 	start = strchr(line, '[');
@@ -102,7 +104,8 @@ static void look_at_capabilities(struct finding *finding)
 	if (finding->good)
 		snprintf(finding->text, sizeof(finding->text), "all that are needed");
 	else
-		snprintf(finding->text, sizeof(finding->text), "missing: %s (run as root)", missing);
+		snprintf(finding->text, sizeof(finding->text), "missing: %s (run as root)",
+			 missing);
 }
 
 /* The mount point of the first file system of a type. */
@@ -139,8 +142,9 @@ static void look_at_jit(struct finding *finding)
 	finding->good = !read_line("/proc/sys/net/core/bpf_jit_enable", value, sizeof(value)) ||
 			strcmp(value, "0") != 0;
 	snprintf(finding->text, sizeof(finding->text), "%s",
-		 finding->good ? "on" : "off: tracing costs several times more "
-					"(sysctl net.core.bpf_jit_enable=1)");
+		 finding->good ? "on"
+			       : "off: tracing costs several times more "
+				 "(sysctl net.core.bpf_jit_enable=1)");
 }
 
 static void look_at_hooks(struct report *report)
@@ -196,7 +200,8 @@ static void print_surface(const struct report *report, size_t index)
 		printf("  %-17s OFF: %s\n", surface->name, surface->without);
 	for (size_t i = 0; i < surface_hooks(surface); i++)
 		if (state->reasons[i][0])
-			printf("  %-17s   not %s: %s\n", "", surface->hooks[i].name, state->reasons[i]);
+			printf("  %-17s   not %s: %s\n", "", surface->hooks[i].name,
+			       state->reasons[i]);
 	if (!surface_is_on(report, index) && !state->reasons[0][0])
 		printf("  %-17s   %s\n", "", surface_reason(report, index));
 }
@@ -214,8 +219,8 @@ static void print_text(const struct report *report)
 	printf("hooks, each loaded and attached on trial\n");
 	for (size_t i = 0; i < SURFACE_MAX; i++)
 		print_surface(report, i);
-	printf("%s\n", can_trace(report) ? "weft can trace this host" :
-					   "weft can NOT trace this host");
+	printf("%s\n",
+	       can_trace(report) ? "weft can trace this host" : "weft can NOT trace this host");
 }
 
 static json_t *surface_json(const struct report *report, size_t index)
@@ -242,12 +247,12 @@ static int print_json(const struct report *report)
 
 	for (size_t i = 0; i < FINDING_MAX; i++)
 		json_object_set_new(machine, report->findings[i].name,
-				    json_pack("{s:b, s:s}", "good", report->findings[i].good, "text",
-					      report->findings[i].text));
+				    json_pack("{s:b, s:s}", "good", report->findings[i].good,
+					      "text", report->findings[i].text));
 	for (size_t i = 0; i < SURFACE_MAX; i++)
 		json_array_append_new(hooks, surface_json(report, i));
-	root = json_pack("{s:b, s:o, s:o}", "can_trace", can_trace(report), "machine", machine, "hooks",
-			 hooks);
+	root = json_pack("{s:b, s:o, s:o}", "can_trace", can_trace(report), "machine", machine,
+			 "hooks", hooks);
 	r = root ? json_dumpf(root, stdout, JSON_INDENT(2)) : -1;
 	printf("\n");
 	json_decref(root);

@@ -23,10 +23,10 @@ enum exchange_end {
 
 /* One side's message: its head as captured and what was counted of the rest. */
 struct message {
-	uint64_t start_ns; /* first byte; 0: nothing of it was seen */
-	uint64_t end_ns;   /* last byte seen */
+	uint64_t start_ns;   /* first byte; 0: nothing of it was seen */
+	uint64_t end_ns;     /* last byte seen */
 	uint64_t body_bytes; /* without transfer coding's own bytes */
-	uint8_t *head;	   /* heap, owned */
+	uint8_t *head;	     /* heap, owned */
 	uint32_t head_len;
 	uint32_t head_cap;
 	bool head_complete;
@@ -60,8 +60,8 @@ struct exchange {
 	uint8_t parent_id[WEFT_SPAN_ID_LEN];
 	char comm[WEFT_COMM_LEN + 1];
 	/* correlate's own */
-	uint8_t trace_flags; /* W3C trace-flags */
-	bool has_caller;     /* caller_id is set */
+	uint8_t trace_flags;		     /* W3C trace-flags */
+	bool has_caller;		     /* caller_id is set */
 	uint8_t caller_id[WEFT_SPAN_ID_LEN]; /* the span that the request's context names */
 	uint64_t closed_ns; /* when the connection ended before the response did, else 0 */
 	struct message request;

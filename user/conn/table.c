@@ -9,16 +9,16 @@
 #include "base/hashmap.h"
 
 /* Exchanges that are not in use are kept, with their head buffers, for the next ones. */
-#define SPARE_MAX     256
+#define SPARE_MAX 256
 /* A spare head buffer beyond this is given back. */
-#define SPARE_HEAD    2048
+#define SPARE_HEAD 2048
 
 /* Open on one connection. The kernel side follows as many; more are open when records were lost. */
 #define CONNECTION_EXCHANGES_MAX 256
 
 /*
- * Open exchanges are in two lists: by connection (oldest first, `exchange.next`), and by age over all
- * connections, so that the oldest can be found when there is no room.
+ * Open exchanges are in two lists: by connection (oldest first, `exchange.next`), and by age over
+ * all connections, so that the oldest can be found when there is no room.
  */
 struct entry {
 	struct exchange exchange; /* first: an exchange is its entry */
@@ -283,7 +283,8 @@ static void request_event(struct conn_table *table, const struct event_request *
 	age_append(table, entry);
 	table->counters.open++;
 	table->counters.exchanges++;
-	message_append(&exchange->request, event->head, event->head_len, table->limits.request_head);
+	message_append(&exchange->request, event->head, event->head_len,
+		       table->limits.request_head);
 	message_update(&exchange->request, &event->header, event->body_bytes, event->end_ns);
 	if (event->header.flags & (EVENT_F_HEAD_END | EVENT_F_TRUNCATED))
 		exchange_start(table, exchange);
@@ -296,12 +297,13 @@ static void response_event(struct conn_table *table, struct exchange *exchange,
 		return;
 	exchange_start(table, exchange);
 	exchange->status = event->status;
-	message_append(&exchange->response, event->head, event->head_len, table->limits.response_head);
+	message_append(&exchange->response, event->head, event->head_len,
+		       table->limits.response_head);
 	message_update(&exchange->response, &event->header, event->body_bytes, event->end_ns);
 	if (event->header.flags & EVENT_F_END)
 		exchange_finish(table, exchange,
-				event->header.flags & EVENT_F_UPGRADE ? EXCHANGE_UPGRADED :
-									EXCHANGE_COMPLETE);
+				event->header.flags & EVENT_F_UPGRADE ? EXCHANGE_UPGRADED
+								      : EXCHANGE_COMPLETE);
 }
 
 static void more_event(struct conn_table *table, struct exchange *exchange,
@@ -322,8 +324,8 @@ static void more_event(struct conn_table *table, struct exchange *exchange,
 		exchange_start(table, exchange);
 	if (!request && event->header.flags & EVENT_F_END)
 		exchange_finish(table, exchange,
-				event->header.flags & EVENT_F_UPGRADE ? EXCHANGE_UPGRADED :
-									EXCHANGE_COMPLETE);
+				event->header.flags & EVENT_F_UPGRADE ? EXCHANGE_UPGRADED
+								      : EXCHANGE_COMPLETE);
 }
 
 static void end_event(struct conn_table *table, struct exchange *exchange,
@@ -341,15 +343,15 @@ static void end_event(struct conn_table *table, struct exchange *exchange,
 }
 
 /*
- * The connection is gone: so are all exchanges that wait on it. Older ones than the record names had
- * their answer; its end was lost.
+ * The connection is gone: so are all exchanges that wait on it. Older ones than the record names
+ * had their answer; its end was lost.
  */
 static void close_event(struct conn_table *table, const struct event_close *event)
 {
-	enum exchange_end end = event->header.flags & EVENT_F_BLIND ? EXCHANGE_LOST :
-				event->error == 0		    ? EXCHANGE_CLOSED :
-				event->error == ETIMEDOUT	    ? EXCHANGE_TIMEOUT :
-								      EXCHANGE_RESET;
+	enum exchange_end end = event->header.flags & EVENT_F_BLIND ? EXCHANGE_LOST
+				: event->error == 0		    ? EXCHANGE_CLOSED
+				: event->error == ETIMEDOUT	    ? EXCHANGE_TIMEOUT
+								    : EXCHANGE_RESET;
 	struct exchange *exchange = connection_first(table, event->header.conn);
 
 	if (!exchange)

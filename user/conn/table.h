@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Open exchanges by connection: puts the kernel's records together to requests and responses. Bounded:
- * when there are too many, in all or on one connection, the oldest is given up and reported as
- * EXCHANGE_LOST.
+ * Open exchanges by connection: puts the kernel's records together to requests and responses.
+ * Bounded: when there are too many, in all or on one connection, the oldest is given up and
+ * reported as EXCHANGE_LOST.
  */
 #ifndef WEFT_CONN_TABLE_H
 #define WEFT_CONN_TABLE_H
@@ -22,8 +22,8 @@ struct conn_callbacks {
 };
 
 struct conn_limits {
-	size_t exchanges;	/* open at a time */
-	uint32_t request_head;	/* bytes kept of a head */
+	size_t exchanges;      /* open at a time */
+	uint32_t request_head; /* bytes kept of a head */
 	uint32_t response_head;
 };
 

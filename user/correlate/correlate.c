@@ -14,10 +14,11 @@
 #include "protocols/protocol.h"
 #include "span/semconv.h"
 
-/* A settled trace is remembered for late spans of its tree for as long after its entry span's end. */
+/* A settled trace is remembered for late spans of its tree for as long after its entry span's end.
+ */
 #define TRACE_LINGER_NS (2 * NS_PER_SEC)
 /* They are many, and looked through for those to forget only this often. */
-#define TRACE_SWEEP_NS	(NS_PER_SEC / 4)
+#define TRACE_SWEEP_NS (NS_PER_SEC / 4)
 
 /* A thread may be kept from running for so long between a system call's work and its end. */
 #define PREEMPTION_NS (50 * NS_PER_MS)
@@ -38,7 +39,8 @@ struct caller {
 	uint8_t trace_id[TRACE_ID_LEN]; /* as the kernel made it */
 	uint8_t span_id[SPAN_ID_LEN];
 	uint32_t open;
-	bool shared; /* several requests at a time named this caller: which one is served cannot be told */
+	bool shared; /* several requests at a time named this caller: which one is served cannot be
+			told */
 };
 
 struct correlator {
@@ -65,7 +67,8 @@ static struct exchange_key key_of(const struct exchange *exchange)
 	};
 }
 
-/* Loopback, private and link-local ranges: a container's or another process' end may be on this host. */
+/* Loopback, private and link-local ranges: a container's or another process' end may be on this
+ * host. */
 static bool address_may_be_local(const struct conn_address *address)
 {
 	static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
@@ -86,7 +89,8 @@ static bool peer_may_be_local(const struct exchange *exchange)
 	       memcmp(exchange->local.ip, exchange->remote.ip, sizeof(exchange->local.ip)) == 0;
 }
 
-/* The valid traceparent of the exchange's request. One that is doubled or malformed counts as none. */
+/* The valid traceparent of the exchange's request. One that is doubled or malformed counts as none.
+ */
 static bool request_context(struct correlator *correlator, const struct exchange *exchange,
 			    struct trace_context *ret_context)
 {
@@ -194,10 +198,10 @@ static void trace_join(struct correlator *correlator, struct trace *trace, struc
 }
 
 /*
- * Is the waiting server request the client's? On TCP the key says so. Unix sockets count exchanges, and
- * two ends that were first seen at different moments count differently: an answer that was over well
- * before the client began is another exchange's. Well before, for the client's first byte is noted when
- * its call returns, and it may have been preempted there.
+ * Is the waiting server request the client's? On TCP the key says so. Unix sockets count exchanges,
+ * and two ends that were first seen at different moments count differently: an answer that was over
+ * well before the client began is another exchange's. Well before, for the client's first byte is
+ * noted when its call returns, and it may have been preempted there.
  */
 static bool halves_fit(const struct trace *trace, const struct exchange *client)
 {
@@ -286,7 +290,8 @@ static void client_pass_on(struct exchange *exchange, const struct caller *calle
 	const uint8_t *parent_id = caller->span_id;
 
 	if (caller->shared) {
-		/* what the kernel side knows is better; else the caller's span is an ancestor for sure */
+		/* what the kernel side knows is better; else the caller's span is an ancestor for
+		 * sure */
 		if (!id_is_zero(exchange->parent_id))
 			return;
 		trace_id = context->trace_id;
@@ -299,8 +304,9 @@ static void client_pass_on(struct exchange *exchange, const struct caller *calle
 }
 
 /*
- * A client request that carries context already: its span stands for the caller's span of that id. If
- * the process only passes on what it received, the span is one of its own, under the server request.
+ * A client request that carries context already: its span stands for the caller's span of that id.
+ * If the process only passes on what it received, the span is one of its own, under the server
+ * request.
  */
 static void client_adopt(struct correlator *correlator, struct exchange *exchange,
 			 const struct trace_context *context)
@@ -377,8 +383,8 @@ static void exchange_forget(struct correlator *correlator, const struct exchange
 	trace = trace_find(&correlator->traces, exchange->trace_id);
 	if (trace) {
 		trace->ended = true;
-		trace->end_ns = exchange->response.end_ns ? exchange->response.end_ns :
-							    exchange->request.end_ns;
+		trace->end_ns = exchange->response.end_ns ? exchange->response.end_ns
+							  : exchange->request.end_ns;
 	}
 	if (exchange->has_caller) {
 		struct caller_key caller_key = { .pid = exchange->pid };

@@ -26,13 +26,13 @@ struct correlate_options {
 };
 
 struct correlate_counters {
-	uint64_t joined;	/* server requests whose other end was found */
-	uint64_t unjoined;	/* server requests that waited for it in vain */
-	uint64_t held;		/* spans that wait now */
-	uint64_t early;		/* traces settled before their window had passed: too many waited */
+	uint64_t joined;   /* server requests whose other end was found */
+	uint64_t unjoined; /* server requests that waited for it in vain */
+	uint64_t held;	   /* spans that wait now */
+	uint64_t early;	   /* traces settled before their window had passed: too many waited */
 	uint64_t invalid_context; /* fields that carry context and are malformed or doubled */
-	uint64_t not_sampled;	/* spans dropped: the caller's context says so */
-	uint64_t no_memory;	/* spans dropped */
+	uint64_t not_sampled;	  /* spans dropped: the caller's context says so */
+	uint64_t no_memory;	  /* spans dropped */
 };
 
 /* -ENOMEM, -EINVAL. */
@@ -42,8 +42,8 @@ int correlator_new(const struct correlate_options *options, struct correlator **
 void correlator_started(struct correlator *correlator, struct exchange *exchange);
 
 /*
- * The exchange has ended and `builder` describes it: sets ids, flags and the evidence of its parent,
- * then freezes the span and hands it on at once or when its trace has settled.
+ * The exchange has ended and `builder` describes it: sets ids, flags and the evidence of its
+ * parent, then freezes the span and hands it on at once or when its trace has settled.
  */
 void correlator_finished(struct correlator *correlator, struct exchange *exchange,
 			 struct span_builder *builder);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Traces whose kernel-made id is not, or may not be, the final one: one for each server request. A
- * trace points to the trace that it continues, if that is known and itself not final; so they form a
- * forest, and the answer is at the root.
+ * trace points to the trace that it continues, if that is known and itself not final; so they form
+ * a forest, and the answer is at the root.
  */
 #ifndef WEFT_CORRELATE_TRACE_H
 #define WEFT_CORRELATE_TRACE_H
@@ -29,13 +29,15 @@ struct trace {
 	uint8_t key[TRACE_ID_LEN];  /* as the kernel made it */
 	uint8_t entry[SPAN_ID_LEN]; /* the server span that the trace was made for */
 	struct trace_place place;   /* of the entry span: what holds if nothing better is learnt */
-	struct trace *continues;    /* the entry span's trace is that one's; NULL: place.trace_id is final */
+	struct trace *continues;    /* the entry span's trace is that one's; NULL: place.trace_id is
+				       final */
 	struct exchange_key awaits; /* while waiting: the exchange whose other end is awaited */
 	bool waiting;		    /* the place is not final yet */
 	bool ended;		    /* the entry span's exchange is over */
 	uint64_t start_ns;
 	uint64_t end_ns;
-	struct span *held; /* spans that wait, in the order in which they ended, at the tree's root */
+	struct span *held; /* spans that wait, in the order in which they ended, at the tree's root
+			    */
 	struct span **held_tail;
 	struct trace *older; /* all traces, by age */
 	struct trace *younger;

@@ -15,10 +15,10 @@ struct trace_context {
 };
 
 /*
- * Parses the value of a traceparent field, without surrounding white space (W3C Trace Context Level 2,
- * section 3.2). Version 00 must have exactly its 55 characters; of a later version the first 55 count
- * and a '-' must follow if there are more. -EINVAL: malformed, version ff, or an id of all zeroes: then
- * the context is to be ignored as a whole.
+ * Parses the value of a traceparent field, without surrounding white space (W3C Trace Context Level
+ * 2, section 3.2). Version 00 must have exactly its 55 characters; of a later version the first 55
+ * count and a '-' must follow if there are more. -EINVAL: malformed, version ff, or an id of all
+ * zeroes: then the context is to be ignored as a whole.
  */
 int trace_context_parse(struct view value, struct trace_context *ret_context);
 

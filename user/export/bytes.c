@@ -32,19 +32,6 @@ uint8_t *bytes_reserve(struct bytes *bytes, size_t more)
 	return bytes->data + bytes->len;
 }
 
-void bytes_append(struct bytes *bytes, const void *data, size_t len)
-{
-	uint8_t *room;
-
-	if (len == 0)
-		return;
-	room = bytes_reserve(bytes, len);
-	if (!room)
-		return;
-	memcpy(room, data, len);
-	bytes->len += len;
-}
-
 void bytes_free(struct bytes *bytes)
 {
 	free(bytes->data);

@@ -26,7 +26,20 @@ struct bytes {
  */
 uint8_t *bytes_reserve(struct bytes *bytes, size_t more);
 
-void bytes_append(struct bytes *bytes, const void *data, size_t len);
+/* Inline, for a span is put together from many small pieces. */
+static inline void bytes_append(struct bytes *bytes, const void *data, size_t len)
+{
+	uint8_t *room;
+
+	if (len == 0)
+		return;
+	room = !bytes->failed && len <= bytes->cap - bytes->len ? bytes->data + bytes->len
+								: bytes_reserve(bytes, len);
+	if (!room)
+		return;
+	memcpy(room, data, len);
+	bytes->len += len;
+}
 
 static inline void bytes_append_view(struct bytes *bytes, struct view view)
 {

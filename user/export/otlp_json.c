@@ -34,6 +34,34 @@ __attribute__((format(printf, 2, 3))) static void append_format(struct bytes *ou
 		bytes_append(out, text, (size_t)n);
 }
 
+static void append_escaped(struct bytes *out, uint8_t c)
+{
+	char escaped[6] = { '\\', 'u', '0', '0', hex_digits[c >> 4], hex_digits[c & 15] };
+
+	if (c >= 0x20)
+		escaped[1] = (char)c;
+	bytes_append(out, escaped, c >= 0x20 ? 2 : sizeof(escaped));
+}
+
+/* Decimal digits; several times as quick as printf, which took a fifth of a span's time. */
+static void append_unsigned(struct bytes *out, uint64_t number)
+{
+	char text[20];
+	size_t at = sizeof(text);
+
+	do
+		text[--at] = (char)('0' + number % 10);
+	while (number /= 10);
+	bytes_append(out, text + at, sizeof(text) - at);
+}
+
+static void append_integer(struct bytes *out, int64_t number)
+{
+	if (number < 0)
+		append_literal(out, "-");
+	append_unsigned(out, number < 0 ? -(uint64_t)number : (uint64_t)number);
+}
+
 /* RFC 8259 section 7: what must be escaped and nothing else. */
 static void append_string(struct bytes *out, struct view text)
 {
@@ -42,18 +70,12 @@ static void append_string(struct bytes *out, struct view text)
 	append_literal(out, "\"");
 	for (size_t i = 0; i < text.len; i++) {
 		uint8_t c = (uint8_t)text.data[i];
-		char escaped[6] = { '\\', 'u', '0', '0', hex_digits[c >> 4], hex_digits[c & 15] };
 
 		if (c >= 0x20 && c != '"' && c != '\\')
 			continue;
 		bytes_append(out, text.data + start, i - start);
+		append_escaped(out, c);
 		start = i + 1;
-		if (c >= 0x20) {
-			escaped[1] = (char)c;
-			bytes_append(out, escaped, 2);
-		} else {
-			bytes_append(out, escaped, sizeof(escaped));
-		}
 	}
 	bytes_append(out, text.data ? text.data + start : NULL, text.len - start);
 	append_literal(out, "\"");
@@ -91,7 +113,9 @@ static void append_value(struct bytes *out, const struct attribute *attribute)
 		append_string(out, attribute->string);
 		break;
 	case ATTRIBUTE_INT:
-		append_format(out, "{\"intValue\":\"%" PRId64 "\"", attribute->integer);
+		append_literal(out, "{\"intValue\":\"");
+		append_integer(out, attribute->integer);
+		append_literal(out, "\"");
 		break;
 	case ATTRIBUTE_DOUBLE:
 		append_literal(out, "{\"doubleValue\":");
@@ -142,7 +166,8 @@ static void append_ids(struct bytes *out, const struct span *span)
 		append_literal(out, ",\"traceState\":");
 		append_string(out, span->trace_state);
 	}
-	append_format(out, ",\"flags\":%" PRIu32, span->flags);
+	append_literal(out, ",\"flags\":");
+	append_unsigned(out, span->flags);
 }
 
 static void append_status(struct bytes *out, const struct span *span)
@@ -164,8 +189,11 @@ static void json_span(const struct span *span, struct bytes *out)
 	append_literal(out, ",\"name\":");
 	append_string(out, span->name);
 	append_format(out, ",\"kind\":%d", (int)span->kind);
-	append_format(out, ",\"startTimeUnixNano\":\"%" PRIu64 "\"", span->start_ns);
-	append_format(out, ",\"endTimeUnixNano\":\"%" PRIu64 "\",", span->end_ns);
+	append_literal(out, ",\"startTimeUnixNano\":\"");
+	append_unsigned(out, span->start_ns);
+	append_literal(out, "\",\"endTimeUnixNano\":\"");
+	append_unsigned(out, span->end_ns);
+	append_literal(out, "\",");
 	append_attributes(out, span->attributes, span->n_attributes);
 	if (span->dropped_attributes > 0)
 		append_format(out, ",\"droppedAttributesCount\":%u", span->dropped_attributes);

@@ -8,8 +8,10 @@ static const struct {
 	size_t fixed;
 	size_t head_len_offset; /* 0: no head */
 } layouts[EVENT_TYPE_MAX] = {
-	[EVENT_REQUEST] = { sizeof(struct event_request), offsetof(struct event_request, head_len) },
-	[EVENT_RESPONSE] = { sizeof(struct event_response), offsetof(struct event_response, head_len) },
+	[EVENT_REQUEST] = { sizeof(struct event_request),
+			    offsetof(struct event_request, head_len) },
+	[EVENT_RESPONSE] = { sizeof(struct event_response),
+			     offsetof(struct event_response, head_len) },
 	[EVENT_HEAD_MORE] = { sizeof(struct event_head_more),
 			      offsetof(struct event_head_more, head_len) },
 	[EVENT_END] = { sizeof(struct event_end), 0 },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Records of the kernel side, checked before anybody reads them: type, sizes, and enumerations within
- * their ranges. Nothing else is interpreted here.
+ * Records of the kernel side, checked before anybody reads them: type, sizes, and enumerations
+ * within their ranges. Nothing else is interpreted here.
  */
 #ifndef WEFT_INGEST_DECODE_H
 #define WEFT_INGEST_DECODE_H
@@ -11,7 +11,8 @@
 
 #include "bpf/abi/event.h"
 
-/* One record; `header` is the start of whichever member `type` names. Points into the ring buffer. */
+/* One record; `header` is the start of whichever member `type` names. Points into the ring buffer.
+ */
 union event {
 	const struct event_header *header;
 	const struct event_request *request;
@@ -22,8 +23,8 @@ union event {
 };
 
 /*
- * Checks `size` bytes at `data` (8-byte aligned). 0: all fixed fields may be read, and head_len bytes of
- * head[]. -EBADMSG: not a record of this version.
+ * Checks `size` bytes at `data` (8-byte aligned). 0: all fixed fields may be read, and head_len
+ * bytes of head[]. -EBADMSG: not a record of this version.
  */
 int event_decode(const void *data, size_t size, union event *ret_event);
 

@@ -27,13 +27,14 @@
 #include "protocols/protocol.h"
 #include "span/semconv.h"
 
-/* The ring is looked at this often while records come: a wake-up for each would cost more than they. */
+/* The ring is looked at this often while records come: a wake-up for each would cost more than
+ * they. */
 #define POLL_INTERVAL_US 20000
 #define POLL_ACCURACY_US 2000
 /* How long a server request waits for the record of its other end (correlate.h). */
-#define JOIN_WINDOW_NS	 (500 * NS_PER_MS)
+#define JOIN_WINDOW_NS (500 * NS_PER_MS)
 /* After the probes are off, exporters get this long to send what they hold. */
-#define DRAIN_TIME_US	 700000
+#define DRAIN_TIME_US 700000
 /* Bounds of what is kept, whatever peers send. */
 #define OPEN_EXCHANGES_MAX 16384
 #define TRACES_MAX	   65536
@@ -91,7 +92,8 @@ static void exchange_started(void *context, struct exchange *exchange)
 	correlator_started(pipeline->correlator, exchange);
 }
 
-/* A collector on this host that is traced would be sent a span for each time that it is sent spans. */
+/* A collector on this host that is traced would be sent a span for each time that it is sent spans.
+ */
 static bool is_own_export(const struct protocol *protocol, const struct exchange *exchange)
 {
 	struct view agent;
@@ -178,7 +180,8 @@ static void totals_update(struct pipeline *pipeline)
 		totals->exported = base->exported + out->exported;
 		dropped[DROP_QUEUE_FULL] = base->dropped[DROP_QUEUE_FULL] + out->dropped_queue_full;
 		dropped[DROP_REJECTED] = base->dropped[DROP_REJECTED] + out->dropped_rejected;
-		dropped[DROP_UNREACHABLE] = base->dropped[DROP_UNREACHABLE] + out->dropped_unreachable;
+		dropped[DROP_UNREACHABLE] =
+			base->dropped[DROP_UNREACHABLE] + out->dropped_unreachable;
 		dropped[DROP_NO_MEMORY] += out->dropped_no_memory;
 	}
 }
@@ -271,8 +274,8 @@ static int drain(struct pipeline *pipeline)
 	correlator_drain(pipeline->correlator);
 	for (size_t i = 0; i < pipeline->n_exporters; i++)
 		pipeline->exporters[i]->ops->flush(pipeline->exporters[i]);
-	return sd_event_add_time_relative(pipeline->loop, &pipeline->drain_timer, CLOCK_MONOTONIC, 0,
-					  POLL_ACCURACY_US, on_drain, pipeline);
+	return sd_event_add_time_relative(pipeline->loop, &pipeline->drain_timer, CLOCK_MONOTONIC,
+					  0, POLL_ACCURACY_US, on_drain, pipeline);
 }
 
 /* --- the watcher's messages --- */
@@ -368,8 +371,8 @@ static int start_exporters(struct pipeline *pipeline)
 		const char *target = config->targets.items[i];
 		const struct exporter_ops *ops = exporter_find(target, error, sizeof(error));
 		int r = ops ? ops->open(target, pipeline->setup->target_fds[i], &options,
-					pipeline->loop, &pipeline->exporters[i]) :
-			      -EINVAL;
+					pipeline->loop, &pipeline->exporters[i])
+			    : -EINVAL;
 
 		if (r < 0)
 			return log_error_r(r, "cannot export to %s: %s", target, strerror(-r));
@@ -435,8 +438,9 @@ static int start_loop(struct pipeline *pipeline)
 				ring_buffer__epoll_fd(pipeline->ring), EPOLLIN, on_ring, pipeline);
 
 	if (r >= 0)
-		r = sd_event_add_time_relative(pipeline->loop, &pipeline->poll_timer, CLOCK_MONOTONIC,
-					       POLL_INTERVAL_US, POLL_ACCURACY_US, on_poll, pipeline);
+		r = sd_event_add_time_relative(pipeline->loop, &pipeline->poll_timer,
+					       CLOCK_MONOTONIC, POLL_INTERVAL_US, POLL_ACCURACY_US,
+					       on_poll, pipeline);
 	if (r >= 0)
 		r = sd_event_add_io(pipeline->loop, NULL, pipeline->setup->channel_fd, EPOLLIN,
 				    on_channel, pipeline);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The process without capabilities: it owns the ring buffer and every byte from the wire, builds spans
- * and exports them. It is forked by the watcher, again when it crashes.
+ * The process without capabilities: it owns the ring buffer and every byte from the wire, builds
+ * spans and exports them. It is forked by the watcher, again when it crashes.
  */
 #ifndef WEFT_PIPELINE_PIPELINE_H
 #define WEFT_PIPELINE_PIPELINE_H
@@ -14,13 +14,13 @@
 /* What the watcher hands over; descriptors are inherited and become the pipeline's. */
 struct pipeline_setup {
 	const struct config *config;
-	int events_fd;	/* map: ring buffer */
-	int control_fd; /* map: struct weft_control */
-	int channel_fd; /* to the watcher */
-	int socket_fd;	/* listening control socket */
+	int events_fd;			      /* map: ring buffer */
+	int control_fd;			      /* map: struct weft_control */
+	int channel_fd;			      /* to the watcher */
+	int socket_fd;			      /* listening control socket */
 	int target_fds[PIPELINE_TARGETS_MAX]; /* by index in config->targets; -1: opens none */
-	struct totals *totals;	/* shared memory that outlives this process */
-	uint64_t started_ns;	/* CLOCK_MONOTONIC, when weft started */
+	struct totals *totals;		      /* shared memory that outlives this process */
+	uint64_t started_ns;		      /* CLOCK_MONOTONIC, when weft started */
 };
 
 /* Runs until the watcher says stop, or is gone. Gives the exit status. */

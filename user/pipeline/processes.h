@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The traced processes as the pipeline knows them: what the watcher said of each, and what was seen of
- * it. Bounded: when there are too many, those that are gone go, else the one not heard of for longest.
+ * The traced processes as the pipeline knows them: what the watcher said of each, and what was seen
+ * of it. Bounded: when there are too many, those that are gone go, else the one not heard of for
+ * longest.
  */
 #ifndef WEFT_PIPELINE_PROCESSES_H
 #define WEFT_PIPELINE_PROCESSES_H
@@ -21,8 +22,9 @@ int processes_new(size_t max, struct processes **ret_processes);
 int processes_told(struct processes *processes, const struct channel_message *message);
 
 /*
- * The resource for a span of the exchange, and notes the exchange. A process that the watcher has not
- * spoken of yet gets one from its command's name. NULL: no memory. The caller gets no reference.
+ * The resource for a span of the exchange, and notes the exchange. A process that the watcher has
+ * not spoken of yet gets one from its command's name. NULL: no memory. The caller gets no
+ * reference.
  */
 struct resource *processes_resource(struct processes *processes, const struct exchange *exchange);
 

@@ -9,16 +9,16 @@
 #include <sys/types.h>
 
 /*
- * Becomes uid and gid with no other groups, no capabilities in any set, no_new_privs, and not dumpable.
- * Needs CAP_SETUID, CAP_SETGID and CAP_SETPCAP. -errno: nothing may go on.
+ * Becomes uid and gid with no other groups, no capabilities in any set, no_new_privs, and not
+ * dumpable. Needs CAP_SETUID, CAP_SETGID and CAP_SETPCAP. -errno: nothing may go on.
  */
 int sandbox_drop_privileges(uid_t uid, gid_t gid);
 
 /*
  * Lets through the system calls of the pipeline's work: files and sockets that it has, outgoing
- * connections, memory, time, threads of its own (name resolution). Everything else fails with EPERM:
- * execve, ptrace, bpf, mount, module loading, namespaces, typing into a terminal (TIOCSTI), reading
- * other processes' memory and the rest. -errno.
+ * connections, memory, time, threads of its own (name resolution). Everything else fails with
+ * EPERM: execve, ptrace, bpf, mount, module loading, namespaces, typing into a terminal (TIOCSTI),
+ * reading other processes' memory and the rest. -errno.
  */
 int sandbox_filter_calls(void);
 

@@ -17,14 +17,15 @@ struct resource {
 	uint32_t pid;
 	struct view service_name; /* also among the attributes */
 	uint16_t n_attributes;
-	struct attribute attributes[RESOURCE_ATTRIBUTES_MAX]; /* keys and strings are the resource's */
+	struct attribute attributes[RESOURCE_ATTRIBUTES_MAX]; /* keys and strings are the resource's
+							       */
 };
 
 /*
- * A resource with one reference from `n` pairs of strings: pairs[2 * i] is the key, pairs[2 * i + 1]
- * the value. All are copied, as valid UTF-8. "process.pid" and "process.parent_pid" become integers.
- * Of pairs with the same key the last one counts; an empty key is no attribute. Pairs beyond
- * RESOURCE_ATTRIBUTES_MAX are left out, but never "service.name". -ENOMEM.
+ * A resource with one reference from `n` pairs of strings: pairs[2 * i] is the key, pairs[2 * i +
+ * 1] the value. All are copied, as valid UTF-8. "process.pid" and "process.parent_pid" become
+ * integers. Of pairs with the same key the last one counts; an empty key is no attribute. Pairs
+ * beyond RESOURCE_ATTRIBUTES_MAX are left out, but never "service.name". -ENOMEM.
  */
 int resource_new(uint32_t pid, const char *const *pairs, size_t n, struct resource **ret_resource);
 

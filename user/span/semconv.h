@@ -42,8 +42,8 @@
 #define ATTR_WEFT_END		  "weft.end" /* "unknown": records of the end were lost */
 
 /* Resource */
-#define ATTR_SERVICE_NAME "service.name"
-#define ATTR_PROCESS_PID  "process.pid"
+#define ATTR_SERVICE_NAME	"service.name"
+#define ATTR_PROCESS_PID	"process.pid"
 #define ATTR_PROCESS_PARENT_PID "process.parent_pid"
 
 #endif

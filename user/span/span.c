@@ -16,6 +16,7 @@ void span_builder_init(struct span_builder *builder)
 	builder->span.kind = SPAN_KIND_INTERNAL;
 	builder->span.attributes = builder->attributes;
 	builder->text_used = 0;
+	builder->keys = 0;
 }
 
 struct view span_text(struct span_builder *builder, struct view value)
@@ -37,14 +38,30 @@ static struct attribute *attribute_find(const struct span *span, const char *key
 	return NULL;
 }
 
+/*
+ * One of 64 bits for a key. A key whose bit was never set is not in the list, and need not be
+ * looked for: comparing each with all before it took a tenth of the pipeline's time.
+ */
+static uint64_t key_bit(const char *key)
+{
+	size_t len = strlen(key);
+
+	return len ? 1ULL << ((len * 5 + (unsigned char)key[len - 1] +
+			       (unsigned char)key[len / 2] * 3u) &
+			      63)
+		   : 1;
+}
+
 /* The place for the key's value: where it is already, or a new one. NULL: the list is full. */
 static struct attribute *attribute_place(struct span_builder *builder, const char *key)
 {
 	struct span *span = &builder->span;
-	struct attribute *attribute = attribute_find(span, key);
+	uint64_t bit = key_bit(key);
+	struct attribute *attribute = builder->keys & bit ? attribute_find(span, key) : NULL;
 
 	if (attribute)
 		return attribute;
+	builder->keys |= bit;
 	if (span->n_attributes >= SPAN_ATTRIBUTES_MAX) {
 		if (span->dropped_attributes < UINT16_MAX)
 			span->dropped_attributes++;

@@ -60,7 +60,7 @@ struct attribute {
 #define SPAN_ATTRIBUTES_MAX 40
 #define SPAN_TEXT_MAX	    12288
 /* A longer string value is cut here, at a character boundary. */
-#define SPAN_VALUE_MAX	    8192
+#define SPAN_VALUE_MAX 8192
 
 struct resource;
 
@@ -71,7 +71,8 @@ struct span {
 	uint32_t flags;			/* SPAN_FLAG_* */
 	enum span_kind kind;
 	enum span_status status;
-	uint64_t start_ns; /* CLOCK_MONOTONIC until the pipeline hands it to export: then Unix time */
+	uint64_t start_ns; /* CLOCK_MONOTONIC until the pipeline hands it to export: then Unix time
+			    */
 	uint64_t end_ns;
 	struct view name;
 	struct view status_message;
@@ -80,13 +81,14 @@ struct span {
 	uint16_t n_attributes;
 	uint16_t dropped_attributes;
 	struct attribute *attributes;
-	uint32_t size; /* of the frozen span's allocation, set by span_new() */
+	uint32_t size;	   /* of the frozen span's allocation, set by span_new() */
 	struct span *next; /* for whoever holds the span in a list */
 };
 
 struct span_builder {
 	struct span span;
 	struct attribute attributes[SPAN_ATTRIBUTES_MAX];
+	uint64_t keys; /* span.c: which keys may be in the list */
 	size_t text_used;
 	char text[SPAN_TEXT_MAX];
 };

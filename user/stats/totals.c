@@ -111,8 +111,8 @@ static json_t *counts_json(const char *const *names, const uint64_t *values, siz
 json_t *totals_json(const struct totals *totals)
 {
 	return json_pack("{s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I}", "captured",
-			 (json_int_t)totals->captured, "exported", (json_int_t)totals->exported, "open",
-			 (json_int_t)totals_open(totals), "dropped",
+			 (json_int_t)totals->captured, "exported", (json_int_t)totals->exported,
+			 "open", (json_int_t)totals_open(totals), "dropped",
 			 counts_json(drop_names, totals->dropped, DROP_MAX), "kernel",
 			 counts_json(kernel_names, totals->kernel, STAT_MAX), "missed_program_runs",
 			 (json_int_t)totals->missed, "pipeline_restarts",

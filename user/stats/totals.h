@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What became of every exchange: captured = exported + dropped by reason + still open. The counters
- * lie in memory that watcher and pipeline share, so they outlive a pipeline that crashes; what it had
- * open then is counted as lost with it.
+ * lie in memory that watcher and pipeline share, so they outlive a pipeline that crashes; what it
+ * had open then is counted as lost with it.
  */
 #ifndef WEFT_STATS_TOTALS_H
 #define WEFT_STATS_TOTALS_H
@@ -21,8 +21,9 @@ enum drop_reason {
 };
 
 struct totals {
-	uint64_t captured;	   /* requests that the kernel side saw begin, including those lost on the way */
-	uint64_t exported;	   /* spans that reached their target, or the first of several */
+	uint64_t captured; /* requests that the kernel side saw begin, including those lost on the
+			      way */
+	uint64_t exported; /* spans that reached their target, or the first of several */
 	uint64_t dropped[DROP_MAX];
 	uint64_t kernel[STAT_MAX]; /* as last read */
 	uint64_t missed;	   /* runs of programs that the kernel left out */
@@ -47,12 +48,13 @@ uint64_t totals_open(const struct totals *totals);
 const char *totals_line(const struct totals *totals, char *text, size_t size);
 
 /*
- * What the kernel side could not follow, as "unframed 2, compat_abi 1"; empty when there is nothing.
- * Gives `text`.
+ * What the kernel side could not follow, as "unframed 2, compat_abi 1"; empty when there is
+ * nothing. Gives `text`.
  */
 const char *totals_losses(const struct totals *totals, char *text, size_t size);
 
-/* {"captured", "exported", "open", "dropped": {reason: n}, "kernel": {...}, ...}. NULL: no memory. */
+/* {"captured", "exported", "open", "dropped": {reason: n}, "kernel": {...}, ...}. NULL: no memory.
+ */
 json_t *totals_json(const struct totals *totals);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which processes are traced, and how their threads relate to requests: the kernel's process table. */
+/* Which processes are traced, and how their threads relate to requests: the kernel's process table.
+ */
 #ifndef WEFT_WATCHER_SELECTION_H
 #define WEFT_WATCHER_SELECTION_H
 
@@ -14,14 +15,14 @@
 bool selection_is_all(const struct config *config);
 
 /*
- * Is the process, with this executable, one of the chosen? A glob without a slash is matched against
- * the executable's name, one with a slash against its path.
+ * Is the process, with this executable, one of the chosen? A glob without a slash is matched
+ * against the executable's name, one with a slash against its path.
  */
 bool selection_matches(const struct config *config, pid_t pid, const char *executable);
 
 /*
- * Puts a process into the kernel's table, as far as the table must know of it: chosen ones, and event
- * loops. `noted` says that it need not be announced any more. -errno.
+ * Puts a process into the kernel's table, as far as the table must know of it: chosen ones, and
+ * event loops. `noted` says that it need not be announced any more. -errno.
  */
 int selection_apply(const struct config *config, struct loader *loader,
 		    const struct process_info *info, bool noted);

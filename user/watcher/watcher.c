@@ -29,10 +29,10 @@
 
 #define COUNTERS_INTERVAL_US 1000000
 /* The pipeline's own time to drain, and some for a machine that is busy. */
-#define STOP_TIME_US	     900000
+#define STOP_TIME_US 900000
 /* A pipeline that crashes is started again, unless it does so all the time. */
-#define RESTARTS_MAX	     5
-#define RESTARTS_WINDOW_NS   (60 * NS_PER_SEC)
+#define RESTARTS_MAX	   5
+#define RESTARTS_WINDOW_NS (60 * NS_PER_SEC)
 
 struct watcher {
 	const struct config *config;
@@ -125,8 +125,8 @@ static void process_seen(struct watcher *watcher, const struct process_event *ev
 }
 
 /*
- * A new program: looked at before its first request if its threads must not be taken for units, or if
- * it may be one of those to trace. All else waits until the program is seen to speak a protocol.
+ * A new program: looked at before its first request if its threads must not be taken for units, or
+ * if it may be one of those to trace. All else waits until the program is seen to speak a protocol.
  */
 static void process_started(struct watcher *watcher, const struct process_event *event)
 {
@@ -228,13 +228,15 @@ static int on_pipeline_end(sd_event_source *source, const siginfo_t *info, void 
 	describe_end(info, end, sizeof(end));
 	count_crash(watcher);
 	if (watcher->restarts > RESTARTS_MAX) {
-		log_error("the pipeline failed %d times within a minute (%s): giving up", RESTARTS_MAX + 1,
-			  end);
+		log_error("the pipeline failed %d times within a minute (%s): giving up",
+			  RESTARTS_MAX + 1, end);
 		watcher_end(watcher, 1);
 		return 0;
 	}
-	log_warning("the pipeline failed (%s) and is started again; spans that it held are counted as "
-		    "pipeline_crash", end);
+	log_warning(
+		"the pipeline failed (%s) and is started again; spans that it held are counted as "
+		"pipeline_crash",
+		end);
 	if (pipeline_start(watcher) < 0)
 		watcher_end(watcher, 1);
 	return 0;
@@ -246,7 +248,8 @@ static void become_pipeline(struct watcher *watcher, int channel)
 	pid_t parent = getppid();
 	int status;
 
-	/* should the watcher be killed, the channel's end is noticed; this is for a stuck pipeline */
+	/* should the watcher be killed, the channel's end is noticed; this is for a stuck pipeline
+	 */
 	if (privileges_raise() < 0)
 		_exit(1);
 	prctl(PR_SET_NAME, "weft-pipeline");
@@ -283,8 +286,8 @@ static int pipeline_start(struct watcher *watcher)
 	r = sd_event_add_child(watcher->loop, &watcher->child_source, watcher->pipeline, WEXITED,
 			       on_pipeline_end, watcher);
 	if (r >= 0)
-		r = sd_event_add_io(watcher->loop, &watcher->channel_source, watcher->channel, EPOLLIN,
-				    on_channel, watcher);
+		r = sd_event_add_io(watcher->loop, &watcher->channel_source, watcher->channel,
+				    EPOLLIN, on_channel, watcher);
 	return r;
 }
 
@@ -317,7 +320,8 @@ static int pipeline_ready(struct watcher *watcher)
 		log_info("ready after %llu ms: tracing %s; 'weft ps' lists what it sees",
 			 (unsigned long long)((clock_monotonic_ns() - watcher->setup.started_ns) /
 					      NS_PER_MS),
-			 selection_is_all(watcher->config) ? "every process" : "the chosen processes");
+			 selection_is_all(watcher->config) ? "every process"
+							   : "the chosen processes");
 		sd_notify(0, "READY=1");
 	} else {
 		scan_processes(watcher->describe.proc, on_known, watcher);
@@ -371,7 +375,8 @@ static int stop(struct watcher *watcher)
 	channel_send(watcher->channel, &watcher->message);
 	/* from now on, not from when the loop last woke: detaching functions takes its time */
 	return sd_event_add_time(watcher->loop, &watcher->stop_timer, CLOCK_MONOTONIC,
-				 clock_monotonic_ns() / 1000 + STOP_TIME_US, 0, on_stop_late, watcher);
+				 clock_monotonic_ns() / 1000 + STOP_TIME_US, 0, on_stop_late,
+				 watcher);
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
@@ -418,14 +423,17 @@ static int load_kernel_side(struct watcher *watcher)
 		options.knobs.ports[i] = (uint16_t)config->ports.items[i];
 	r = loader_new(&options, watcher->surfaces, &watcher->loader);
 	if (r == -ENOENT)
-		return log_error_r(r, "this kernel has no type information (BTF): /sys/kernel/btf/vmlinux "
-				      "is missing; weft needs a kernel built with CONFIG_DEBUG_INFO_BTF");
+		return log_error_r(
+			r, "this kernel has no type information (BTF): /sys/kernel/btf/vmlinux "
+			   "is missing; weft needs a kernel built with CONFIG_DEBUG_INFO_BTF");
 	if (r == -EPERM)
-		return log_error_r(r, "the kernel does not let weft load BPF programs; 'weft doctor' says "
-				      "more");
+		return log_error_r(
+			r, "the kernel does not let weft load BPF programs; 'weft doctor' says "
+			   "more");
 	if (r < 0)
-		return log_error_r(r, "cannot load the BPF programs: %s; 'weft doctor' says which and why",
-				   strerror(-r));
+		return log_error_r(
+			r, "cannot load the BPF programs: %s; 'weft doctor' says which and why",
+			strerror(-r));
 	return 0;
 }
 
@@ -445,7 +453,8 @@ static int open_targets(struct watcher *watcher)
 			return log_error_r(-EINVAL, "%s", error);
 		r = exporter_prepare(targets->items[i], &watcher->setup.target_fds[i]);
 		if (r < 0)
-			return log_error_r(r, "cannot open %s: %s", targets->items[i], strerror(-r));
+			return log_error_r(r, "cannot open %s: %s", targets->items[i],
+					   strerror(-r));
 	}
 	return 0;
 }
@@ -456,10 +465,14 @@ static int open_socket(struct watcher *watcher)
 	int r = control_listen(path, &watcher->setup.socket_fd);
 
 	if (r == -EADDRINUSE)
-		return log_error_r(r, "weft is running already (it answers at %s); stop it, or give this one "
-				      "another --socket", path);
+		return log_error_r(
+			r,
+			"weft is running already (it answers at %s); stop it, or give this one "
+			"another --socket",
+			path);
 	if (r < 0)
-		return log_error_r(r, "cannot listen on the control socket %s: %s", path, strerror(-r));
+		return log_error_r(r, "cannot listen on the control socket %s: %s", path,
+				   strerror(-r));
 	return 0;
 }
 
@@ -489,11 +502,12 @@ static int start_loop(struct watcher *watcher)
 	if (r >= 0)
 		r = sd_event_add_signal(watcher->loop, NULL, SIGTERM, on_signal, watcher);
 	if (r >= 0)
-		r = sd_event_add_io(watcher->loop, NULL, ring_buffer__epoll_fd(watcher->process_ring),
-				    EPOLLIN, on_process_ring, watcher);
+		r = sd_event_add_io(watcher->loop, NULL,
+				    ring_buffer__epoll_fd(watcher->process_ring), EPOLLIN,
+				    on_process_ring, watcher);
 	if (r >= 0)
-		r = sd_event_add_time_relative(watcher->loop, NULL, CLOCK_MONOTONIC, COUNTERS_INTERVAL_US,
-					       0, on_counters, watcher);
+		r = sd_event_add_time_relative(watcher->loop, NULL, CLOCK_MONOTONIC,
+					       COUNTERS_INTERVAL_US, 0, on_counters, watcher);
 	if (r >= 0 && watcher->config->duration_ns)
 		r = sd_event_add_time_relative(watcher->loop, NULL, CLOCK_MONOTONIC,
 					       watcher->config->duration_ns / NS_PER_US, 1000,
@@ -529,8 +543,10 @@ static int check_privileges(void)
 
 	if (privileges_check(missing, sizeof(missing)) == 0)
 		return 0;
-	return log_error_r(-EPERM, "missing capabilities: %s; run weft as root (sudo weft run) or give it "
-				   "these", missing);
+	return log_error_r(-EPERM,
+			   "missing capabilities: %s; run weft as root (sudo weft run) or give it "
+			   "these",
+			   missing);
 }
 
 static void watcher_clear(struct watcher *watcher)
