@@ -20,9 +20,6 @@
 /* They are many, and looked through for those to forget only this often. */
 #define TRACE_SWEEP_NS (NS_PER_SEC / 4)
 
-/* A thread may be kept from running for so long between a system call's work and its end. */
-#define PREEMPTION_NS (50 * NS_PER_MS)
-
 /* The end that came first waits for the other. */
 struct half {
 	struct exchange *client; /* open, or NULL */
@@ -203,12 +200,13 @@ static void trace_join(struct correlator *correlator, struct trace *trace, struc
  * well before the client began is another exchange's. Well before, for the client's first byte is
  * noted when its call returns, and it may have been preempted there.
  */
-static bool halves_fit(const struct trace *trace, const struct exchange *client)
+static bool halves_fit(const struct correlator *correlator, const struct trace *trace,
+		       const struct exchange *client)
 {
 	if (!trace || !trace->waiting)
 		return false;
 	return client->family != AF_UNIX || !trace->ended ||
-	       trace->end_ns + PREEMPTION_NS >= client->request.start_ns;
+	       trace->end_ns + correlator->options.preemption_ns >= client->request.start_ns;
 }
 
 /* Makes room by giving up what is oldest. */
@@ -349,7 +347,7 @@ static void client_started(struct correlator *correlator, struct exchange *excha
 	if (!created && !half->client) {
 		struct trace *trace = trace_find(&correlator->traces, half->server_trace);
 
-		if (halves_fit(trace, exchange)) {
+		if (halves_fit(correlator, trace, exchange)) {
 			hashmap_delete(&correlator->halves, &key);
 			trace_join(correlator, trace, exchange);
 			return;

@@ -18,6 +18,8 @@ struct correlator;
 
 struct correlate_options {
 	uint64_t join_window_ns; /* how long a server request waits for the other end's record */
+	uint64_t preemption_ns;	 /* how long a thread may be kept between a call's work and its end
+				  */
 	size_t traces;		 /* traces that are remembered at a time */
 	size_t held_spans;	 /* spans that may wait at a time */
 	/* Called with each span, once, when its ids are final; the span is the callee's. */

@@ -33,6 +33,9 @@
 #define POLL_ACCURACY_US 2000
 /* How long a server request waits for the record of its other end (correlate.h). */
 #define JOIN_WINDOW_NS (500 * NS_PER_MS)
+/* On a busy machine a sender may get to its call's end this long after the receiver has answered.
+ */
+#define PREEMPTION_NS (50 * NS_PER_MS)
 /* After the probes are off, exporters get this long to send what they hold. */
 #define DRAIN_TIME_US 700000
 /* Bounds of what is kept, whatever peers send. */
@@ -390,6 +393,7 @@ static int start_rooms(struct pipeline *pipeline)
 	};
 	const struct correlate_options correlate_options = {
 		.join_window_ns = JOIN_WINDOW_NS,
+		.preemption_ns = PREEMPTION_NS,
 		.traces = TRACES_MAX,
 		.held_spans = HELD_SPANS_MAX,
 		.settled = span_out,
