@@ -5,14 +5,11 @@
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 #include "maps.bpf.h"
 
-#define AF_UNIX	 1
-#define AF_INET	 2
-#define AF_INET6 10
+#define AF_UNIX 1
 
 #define WALK_STEPS_MAX 512
 #define FILL_REQUEST   (PIECE_MAX - FLOW_CARRY_MAX)

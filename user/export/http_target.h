@@ -12,10 +12,11 @@ struct http_target {
 };
 
 /*
- * Reads `http://host[:port][/path]` or https. Without a path it is "/v1/traces"; a path that is given
- * stands (OpenTelemetry protocol exporter, "Endpoint URLs for OTLP/HTTP"; the base endpoint of the
- * environment is completed by config). Without a port it is the scheme's, 80 or 443. -EINVAL: not such a URL; *ret_reason is libcurl's constant text.
- * -ENOMEM: *ret_reason is set, too.
+ * Reads `http://host[:port][/path]` or https. Without a path it is "/v1/traces"; a path that is
+ * given stands (OpenTelemetry protocol exporter, "Endpoint URLs for OTLP/HTTP"; the base endpoint
+ * of the environment is completed by config). Without a port it is the scheme's, 80 or 443.
+ * -EINVAL: not such a URL; *ret_reason is libcurl's constant text. -ENOMEM: *ret_reason is set,
+ * too.
  */
 int http_target_parse(const char *text, struct http_target *ret_target, const char **ret_reason);
 

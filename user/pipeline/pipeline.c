@@ -70,6 +70,7 @@ struct pipeline {
 	uint64_t record_ns; /* time of the last record */
 	json_t *hooks;
 	bool draining;
+	unsigned int drain_turns; /* looks at whether the exporters are done */
 	struct span_builder builder;
 };
 
@@ -256,10 +257,9 @@ static bool exporters_idle(const struct pipeline *pipeline)
 static int on_drain(sd_event_source *source, uint64_t usec, void *context)
 {
 	struct pipeline *pipeline = context;
-	static unsigned int turns;
 
 	(void)usec;
-	if (exporters_idle(pipeline) || ++turns > DRAIN_TIME_US / POLL_INTERVAL_US)
+	if (exporters_idle(pipeline) || ++pipeline->drain_turns > DRAIN_TIME_US / POLL_INTERVAL_US)
 		return sd_event_exit(pipeline->loop, 0);
 	sd_event_source_set_time_relative(source, POLL_INTERVAL_US);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

@@ -245,16 +245,12 @@ static int on_pipeline_end(sd_event_source *source, const siginfo_t *info, void 
 /* The child: keeps what it was handed, and becomes the pipeline. */
 static void become_pipeline(struct watcher *watcher, int channel)
 {
-	pid_t parent = getppid();
 	int status;
 
-	/* should the watcher be killed, the channel's end is noticed; this is for a stuck pipeline
-	 */
 	if (privileges_raise() < 0)
 		_exit(1);
 	prctl(PR_SET_NAME, "weft-pipeline");
 	close(watcher->channel);
-	(void)parent;
 	watcher->setup.channel_fd = channel;
 	status = pipeline_run(&watcher->setup);
 	fflush(NULL);
