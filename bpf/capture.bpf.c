@@ -34,6 +34,7 @@ SUBPROGRAM int fill_segment(struct walk *walk, __u32 skip, __u32 want)
 {
 	__u64 offset, size;
 	__u32 got, to;
+	long failed;
 
 	if (!walk || walk->got >= want)
 		return FILL_DONE;
@@ -46,7 +47,13 @@ SUBPROGRAM int fill_segment(struct walk *walk, __u32 skip, __u32 want)
 		size = want - got;
 	size &= FILL_MASK;
 	to = (skip + got) & FILL_MASK;
-	if (bpf_probe_read_user(walk->piece.data + to, size, (void *)(walk->seg_base + offset)))
+	if (walk->in_kernel)
+		failed = bpf_probe_read_kernel(walk->piece.data + to, size,
+					       (void *)(walk->seg_base + offset));
+	else
+		failed = bpf_probe_read_user(walk->piece.data + to, size,
+					     (void *)(walk->seg_base + offset));
+	if (failed)
 		return FILL_FAILED;
 	walk->got += size;
 	return FILL_GO_ON;
@@ -87,7 +94,8 @@ SUBPROGRAM int capture_emit(struct walk *walk, __u32 fixed, __u32 len)
 	__u32 size = fixed + len;
 
 	verify_here(size);
-	if (!walk || start > HEAD_ROOM - sizeof(*header) || size > HEAD_ROOM + PIECE_MAX)
+	if (!walk || walk->silent || start > HEAD_ROOM - sizeof(*header) ||
+	    size > HEAD_ROOM + PIECE_MAX)
 		return 0;
 	header = (struct event_header *)(walk->room + start);
 	header->size = size;

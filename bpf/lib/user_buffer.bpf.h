@@ -6,7 +6,7 @@
 #ifndef WEFT_LIB_USER_BUFFER_BPF_H
 #define WEFT_LIB_USER_BUFFER_BPF_H
 
-#include "maps.bpf.h"
+#include "lib/unit.bpf.h"
 
 #define TS_COMPAT    0x0002	/* x86 thread_info.status: a call of the 32-bit ABI */
 #define TIF_32BIT    22		/* arm64 thread_info.flags: the same */
@@ -92,8 +92,7 @@ static __always_inline int task_is_compat(struct task_struct *task)
 /* The message of a sendmmsg or recvmmsg that is under way: they are dealt with in order. */
 static __always_inline __u64 mmsg_current(const struct call *call)
 {
-	struct unit *unit = bpf_task_storage_get(&units, bpf_get_current_task_btf(), 0,
-						 BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct unit *unit = unit_make(bpf_get_current_pid_tgid());
 	__u32 index = 0;
 
 	if (!unit)
