@@ -127,19 +127,25 @@ struct conn {
 #define HEAD_ROOM	  256 /* of walk.room: the largest record without its head */
 #define WALK_SEGMENTS_MAX 64
 
+/* A run of a call's bytes in the program's memory, and where the next one is described. */
+struct segment {
+	__u64 base;
+	__u64 len;
+	__u64 start; /* its offset in the call */
+	__u64 iov;   /* address of the next struct iovec */
+	__u64 n_iov; /* segments behind this one */
+};
+
 /* One call on a connection: where its bytes are in the program's memory, and how far they were
  * read. */
 struct walk {
 	__u64 sk; /* address of the struct sock */
 	__u64 now_ns;
-	__u64 iov;	/* address of the next struct iovec, 0: no list */
-	__u64 seg_base; /* current segment */
-	__u64 seg_len;
-	__u64 seg_start; /* its offset in the call */
-	__u32 n_iov;	 /* segments behind the current one */
-	__u32 len;	 /* bytes that the call moved */
-	__u32 at;	 /* bytes dealt with */
-	__u32 got;	 /* bytes that capture_fill() has put into the piece */
+	struct segment seg;   /* holds the byte `at`, or lies before it */
+	struct segment ahead; /* read by capture_fill(): may lie behind what is dealt with next */
+	__u32 len;	      /* bytes that the call moved */
+	__u32 at;	      /* bytes dealt with */
+	__u32 got;	      /* bytes that capture_fill() has put into the piece */
 	__u32 pid;
 	__u32 tid;
 	__u8 dir;

@@ -106,9 +106,9 @@ static __always_inline __u64 mmsg_current(const struct call *call)
 
 static __always_inline void walk_iov(struct walk *walk, __u64 iov, __u64 count)
 {
-	walk->iov = iov;
-	walk->n_iov = count < WALK_SEGMENTS_MAX ? count : WALK_SEGMENTS_MAX;
-	walk->seg_len = 0;
+	walk->seg.iov = iov;
+	walk->seg.n_iov = count < WALK_SEGMENTS_MAX ? count : WALK_SEGMENTS_MAX;
+	walk->seg.len = 0;
 }
 
 static __always_inline void walk_message(struct walk *walk, __u64 address)
@@ -125,17 +125,17 @@ static __always_inline void walk_message(struct walk *walk, __u64 address)
 /* Points the walk at the call's bytes; sets no_buffer when they are not in the program's memory. */
 static __always_inline void walk_buffer(struct walk *walk, const struct call *call)
 {
-	walk->seg_start = 0;
-	walk->seg_len = 0;
-	walk->n_iov = 0;
+	walk->seg.start = 0;
+	walk->seg.len = 0;
+	walk->seg.n_iov = 0;
 	walk->no_buffer = 0;
 	switch (call->nr) {
 	case CALL_READ:
 	case CALL_WRITE:
 	case CALL_SENDTO:
 	case CALL_RECVFROM:
-		walk->seg_base = call->second;
-		walk->seg_len = walk->len;
+		walk->seg.base = call->second;
+		walk->seg.len = walk->len;
 		break;
 	case CALL_READV:
 	case CALL_WRITEV:

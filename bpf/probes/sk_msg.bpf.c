@@ -130,10 +130,10 @@ static __always_inline int walk_message_out(struct walk *walk, struct sk_msg_md 
 		return -1;
 	walk->len = look;
 	walk->at = 0;
-	walk->seg_base = (__u64)(long)msg->data;
-	walk->seg_start = 0;
-	walk->seg_len = look;
-	walk->n_iov = 0;
+	walk->seg.base = (__u64)(long)msg->data;
+	walk->seg.start = 0;
+	walk->seg.len = look;
+	walk->seg.n_iov = 0;
 	walk->no_buffer = 0;
 	walk->in_kernel = 1;
 	return 0;
