@@ -262,17 +262,6 @@ size_t redact_url(struct view url, const struct redact_keys *kept, char *out, si
 	return writer.used;
 }
 
-static struct attribute *find_string(struct span *span, const char *key)
-{
-	for (uint16_t i = 0; i < span->n_attributes; i++) {
-		struct attribute *attribute = &span->attributes[i];
-
-		if (attribute->type == ATTRIBUTE_STRING && strcmp(attribute->key, key) == 0)
-			return attribute;
-	}
-	return NULL;
-}
-
 /* Where the value lies in the builder's own text, to be written; NULL: not there. */
 static char *own_text(struct span_builder *builder, struct view value)
 {
@@ -291,29 +280,29 @@ typedef size_t (*redact_fn)(struct view text, const struct redact_keys *kept, ch
  * room, and the secret is gone from memory as well.
  */
 static void redact_attribute(struct redact_processor *redact, struct span_builder *builder,
-			     const char *key, redact_fn rewrite)
+			     enum attribute_key key, redact_fn rewrite)
 {
-	struct attribute *attribute = find_string(&builder->span, key);
+	struct attribute *attribute = span_builder_attribute(builder, key);
 	size_t room = sizeof(builder->text) - builder->text_used;
 	size_t limit = room > TEXT_RESERVE ? room - TEXT_RESERVE : 0;
 	struct view text = { .data = redact->buffer };
 	char *old;
 	bool cut;
 
-	if (!attribute)
+	if (!attribute || attribute->type != ATTRIBUTE_STRING)
 		return;
-	if (limit < attribute->string.len)
-		limit = attribute->string.len;
+	if (limit < attribute->len)
+		limit = attribute->len;
 	if (limit > sizeof(redact->buffer))
 		limit = sizeof(redact->buffer);
 
-	text.len = rewrite(attribute->string, &redact->kept, redact->buffer, limit, &cut);
-	old = own_text(builder, attribute->string);
+	text.len = rewrite(attribute_text(attribute), &redact->kept, redact->buffer, limit, &cut);
+	old = own_text(builder, attribute_text(attribute));
 	if (old)
-		memset(old, 0, attribute->string.len);
-	if (old && text.len <= attribute->string.len) {
+		memset(old, 0, attribute->len);
+	if (old && text.len <= attribute->len) {
 		memcpy(old, text.data, text.len);
-		attribute->string.len = text.len;
+		attribute->len = (uint32_t)text.len;
 	} else {
 		span_set_string(builder, key, text);
 	}

@@ -56,7 +56,7 @@ static void describe_peer(const struct exchange *exchange, struct span_builder *
 	struct view peer = endpoint_text(&exchange->remote, buffer);
 
 	if (exchange->family == AF_UNIX) {
-		span_set_string(builder, ATTR_NETWORK_TRANSPORT, VIEW("unix"));
+		span_set_constant(builder, ATTR_NETWORK_TRANSPORT, VIEW("unix"));
 		return;
 	}
 	if (peer.len == 0)
@@ -96,9 +96,9 @@ void endpoint_describe_end(const struct exchange *exchange, struct span_builder 
 				    : NULL;
 
 	if (exchange->end == EXCHANGE_LOST)
-		span_set_string(builder, ATTR_WEFT_END, VIEW("unknown"));
+		span_set_constant(builder, ATTR_WEFT_END, VIEW("unknown"));
 	if (!error)
 		return;
 	builder->span.status = SPAN_STATUS_ERROR;
-	span_set_string(builder, ATTR_ERROR_TYPE, view_of(error));
+	span_set_constant(builder, ATTR_ERROR_TYPE, view_of(error));
 }
