@@ -422,7 +422,7 @@ void correlator_finished(struct correlator *correlator, struct exchange *exchang
 	if (exchange->role == ROLE_SERVER && !evidence)
 		evidence = "";
 	if (evidence)
-		span_set_constant(builder, ATTR_WEFT_PARENT_EVIDENCE, view_of(evidence));
+		span_set_text(builder, ATTR_WEFT_PARENT_EVIDENCE, view_of(evidence));
 	span = span_new(builder);
 	if (!span) {
 		correlator->counters.no_memory++;

@@ -36,13 +36,11 @@ static void exchange_started(void *context, struct exchange *exchange)
 
 /* A collector on this host that is traced would be sent a span for each time that it is sent spans.
  */
-static bool is_own_export(const struct protocol *protocol, const struct exchange *exchange)
+static bool is_own_export(struct span_builder *builder)
 {
-	struct view agent;
-	unsigned int count;
+	const struct attribute *agent = span_builder_attribute(builder, ATTR_USER_AGENT_ORIGINAL);
 
-	return protocol->request_field(exchange, VIEW("user-agent"), &agent, &count) == 0 &&
-	       view_starts_with(agent, VIEW(EXPORT_USER_AGENT));
+	return agent && view_starts_with(attribute_text(agent), VIEW(EXPORT_USER_AGENT));
 }
 
 static void exchange_drop(struct flow *flow, const struct exchange *exchange, uint64_t *counter)
@@ -66,7 +64,7 @@ static void exchange_finished(void *context, struct exchange *exchange)
 		exchange_drop(flow, exchange, &flow->counters.not_protocol);
 		return;
 	}
-	if (is_own_export(protocol, exchange)) {
+	if (is_own_export(builder)) {
 		exchange_drop(flow, exchange, &flow->counters.own_exports);
 		return;
 	}

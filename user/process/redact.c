@@ -60,13 +60,35 @@ static struct view view_to(struct view view, size_t to)
 	return (struct view){ .data = view.data, .len = to < view.len ? to : view.len };
 }
 
-/* Where one of `stops` stands first, else the length. */
-static size_t find_any(struct view text, const char *stops)
+static size_t find(struct view text, char stop)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if (text.data[i] != '\0' && strchr(stops, text.data[i]))
-			return i;
-	return text.len;
+	const char *found = text.len > 0 ? memchr(text.data, stop, text.len) : NULL;
+
+	return found ? (size_t)(found - text.data) : text.len;
+}
+
+/* The characters that end the parts of a URL. */
+enum url_stop {
+	STOP_COLON = 1 << 0,
+	STOP_SLASH = 1 << 1,
+	STOP_QUERY = 1 << 2,
+	STOP_FRAGMENT = 1 << 3,
+};
+
+/* Where one of `stops` stands first, else the length. */
+static size_t find_any(struct view text, unsigned int stops)
+{
+	static const uint8_t stop_of[256] = {
+		[':'] = STOP_COLON,
+		['/'] = STOP_SLASH,
+		['?'] = STOP_QUERY,
+		['#'] = STOP_FRAGMENT,
+	};
+	size_t i = 0;
+
+	while (i < text.len && !(stop_of[(unsigned char)text.data[i]] & stops))
+		i++;
+	return i;
 }
 
 static bool is_credential(struct view name)
@@ -157,7 +179,7 @@ static bool only_equals_signs(struct view text)
 /* A piece between two '&'. A tail of '=' alone is base64's padding as likely as an empty value. */
 static void put_piece(struct writer *writer, struct view piece, const struct redact_keys *kept)
 {
-	struct view name = view_to(piece, find_any(piece, "="));
+	struct view name = view_to(piece, find(piece, '='));
 	struct view value = view_from(piece, name.len + 1);
 
 	if (is_kept(kept, name)) {
@@ -181,7 +203,7 @@ static void put_query(struct writer *writer, struct view query, const struct red
 		struct view piece = view_from(query, start);
 		size_t mark = writer->used;
 
-		piece = view_to(piece, find_any(piece, "&"));
+		piece = view_to(piece, find(piece, '&'));
 		if (start > 0)
 			put(writer, VIEW("&"));
 		put_piece(writer, piece, kept);
@@ -196,7 +218,7 @@ static void put_query(struct writer *writer, struct view query, const struct red
 /* Length of "scheme://" or "//"; a text that starts with a path has no authority. */
 static size_t authority_start(struct view url)
 {
-	size_t colon = find_any(url, ":/?#");
+	size_t colon = find_any(url, STOP_COLON | STOP_SLASH | STOP_QUERY | STOP_FRAGMENT);
 
 	if (view_starts_with(view_from(url, colon), VIEW("://")))
 		return colon + 3;
@@ -206,10 +228,9 @@ static size_t authority_start(struct view url)
 /* Offset behind the last '@' of the authority; 0: no user information. */
 static size_t userinfo_len(struct view authority)
 {
-	for (size_t i = authority.len; i > 0; i--)
-		if (authority.data[i - 1] == '@')
-			return i;
-	return 0;
+	const char *at = authority.len > 0 ? memrchr(authority.data, '@', authority.len) : NULL;
+
+	return at ? (size_t)(at - authority.data) + 1 : 0;
 }
 
 static void put_authority(struct writer *writer, struct view authority)
@@ -219,7 +240,7 @@ static void put_authority(struct writer *writer, struct view authority)
 
 	if (userinfo > 0) {
 		put(writer, REDACTED);
-		if (find_any(user, ":") < user.len)
+		if (find(user, ':') < user.len)
 			put(writer, VIEW(":REDACTED"));
 		put(writer, VIEW("@"));
 	}
@@ -242,16 +263,16 @@ size_t redact_url(struct view url, const struct redact_keys *kept, char *out, si
 	struct writer writer = { .data = out, .size = size };
 	size_t start = authority_start(url);
 	struct view rest = view_from(url, start);
-	size_t len = find_any(rest, "/?#");
+	size_t len = find_any(rest, STOP_SLASH | STOP_QUERY | STOP_FRAGMENT);
 
 	put(&writer, view_to(url, start));
 	put_authority(&writer, view_to(rest, len));
 	rest = view_from(rest, len);
-	len = find_any(rest, "?#");
+	len = find_any(rest, STOP_QUERY | STOP_FRAGMENT);
 	put(&writer, view_to(rest, len));
 	rest = view_from(rest, len);
 
-	len = find_any(rest, "#");
+	len = find(rest, '#');
 	if (len > 0) {
 		put(&writer, VIEW("?"));
 		put_query(&writer, view_from(view_to(rest, len), 1), kept);

@@ -147,8 +147,8 @@ static void name_by_path(struct route_processor *processor, struct span_builder 
 	name_start(&name, method);
 	name.len = name.route_at +
 		   route_table_route(processor->table, &request, name.text + name.route_at);
-	set_name(builder, name_view(&name));
-	span_set_string(builder, ATTR_HTTP_ROUTE, view_from(name_view(&name), name.route_at));
+	builder->span.name = span_text(builder, name_view(&name));
+	span_set_text(builder, ATTR_HTTP_ROUTE, view_from(builder->span.name, name.route_at));
 	span_set_bool(builder, ATTR_WEFT_ROUTE_INFERRED, true);
 }
 

@@ -31,7 +31,14 @@ static const struct {
 
 static bool is_host_byte(char c)
 {
-	return (unsigned char)c > ' ' && c != 0x7f && !strchr("/?#@[]:<>\"\\^`{|}", c);
+	static const bool other[256] = {
+		[0 ... ' '] = true, ['/'] = true,  ['?'] = true,  ['#'] = true, ['@'] = true,
+		['['] = true,	    [']'] = true,  [':'] = true,  ['<'] = true, ['>'] = true,
+		['"'] = true,	    ['\\'] = true, ['^'] = true,  ['`'] = true, ['{'] = true,
+		['|'] = true,	    ['}'] = true,  [0x7f] = true,
+	};
+
+	return !other[(unsigned char)c];
 }
 
 static bool is_ipv6_byte(char c)
@@ -119,7 +126,7 @@ static void describe_method(struct view sent, struct span_builder *builder)
 	struct view method = known ? *known : VIEW("_OTHER");
 
 	builder->span.name = known ? *known : VIEW("HTTP");
-	span_set_constant(builder, ATTR_HTTP_REQUEST_METHOD, method);
+	span_set_text(builder, ATTR_HTTP_REQUEST_METHOD, method);
 	if (!view_equal(method, sent))
 		span_set_string(builder, ATTR_HTTP_REQUEST_METHOD_ORIGINAL, sent);
 }
@@ -296,7 +303,7 @@ void http_span_describe(const struct exchange *exchange, const struct http_facts
 	server_find(exchange, facts, &server);
 	describe_server(&server, builder);
 	endpoint_describe(exchange, builder);
-	span_set_constant(builder, ATTR_NETWORK_PROTOCOL_NAME, VIEW("http"));
+	span_set_text(builder, ATTR_NETWORK_PROTOCOL_NAME, VIEW("http"));
 	if (facts->version.len > 0)
 		span_set_string(builder, ATTR_NETWORK_PROTOCOL_VERSION, facts->version);
 	if (facts->request_body >= 0)

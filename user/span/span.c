@@ -90,12 +90,12 @@ void span_set_string(struct span_builder *builder, enum attribute_key key, struc
 		attribute_set_text(attribute, span_text(builder, value));
 }
 
-void span_set_constant(struct span_builder *builder, enum attribute_key key, struct view value)
+void span_set_text(struct span_builder *builder, enum attribute_key key, struct view text)
 {
 	struct attribute *attribute = attribute_place(builder, key);
 
 	if (attribute)
-		attribute_set_text(attribute, value);
+		attribute_set_text(attribute, text);
 }
 
 void span_set_int(struct span_builder *builder, enum attribute_key key, int64_t value)

@@ -130,8 +130,11 @@ void span_set_int(struct span_builder *builder, enum attribute_key key, int64_t 
 void span_set_double(struct span_builder *builder, enum attribute_key key, double value);
 void span_set_bool(struct span_builder *builder, enum attribute_key key, bool value);
 
-/* As span_set_string(), of text that is valid UTF-8 and lives for ever: it is not copied. */
-void span_set_constant(struct span_builder *builder, enum attribute_key key, struct view value);
+/*
+ * As span_set_string(), of valid UTF-8 that is not copied: it lives for ever, or span_text() gave
+ * it, or it is a part of what that gave.
+ */
+void span_set_text(struct span_builder *builder, enum attribute_key key, struct view text);
 
 /*
  * The attribute of that key, to read or to change its value; NULL: there is none. Lives until the

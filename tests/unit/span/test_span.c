@@ -202,7 +202,7 @@ static void test_constant(void **state)
 	struct fixture *fixture = *state;
 	struct span *span;
 
-	span_set_constant(&fixture->builder, ATTR_URL_PATH, constant);
+	span_set_text(&fixture->builder, ATTR_URL_PATH, constant);
 	span_set_string(&fixture->builder, ATTR_URL_QUERY, VIEW("text"));
 	assert_int_equal(fixture->builder.text_used, strlen("text"));
 	span = span_new(&fixture->builder);
