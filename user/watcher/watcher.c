@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -24,6 +23,7 @@
 #include "discover/scan.h"
 #include "export/exporter.h"
 #include "pipeline/pipeline.h"
+#include "watcher/knobs.h"
 #include "watcher/privileges.h"
 #include "watcher/selection.h"
 
@@ -402,21 +402,10 @@ static int on_counters(sd_event_source *source, uint64_t usec, void *context)
 static int load_kernel_side(struct watcher *watcher)
 {
 	const struct config *config = watcher->config;
-	struct loader_options options = {
-		.ring_size = (uint32_t)config->ring_size,
-		.knobs = {
-			.request_head_max = (uint32_t)config->request_head,
-			.response_head_max = (uint32_t)config->response_head,
-			.select_all = selection_is_all(config),
-			.n_ports = (uint8_t)config->ports.n,
-		},
-	};
+	struct loader_options options = { .ring_size = (uint32_t)config->ring_size };
 	int r;
 
-	if (getrandom(&options.knobs.secret, sizeof(options.knobs.secret), GRND_NONBLOCK) < 0)
-		options.knobs.secret = clock_monotonic_ns();
-	for (size_t i = 0; i < config->ports.n && i < CONFIG_PORTS_MAX; i++)
-		options.knobs.ports[i] = (uint16_t)config->ports.items[i];
+	knobs_init(&options.knobs, config);
 	r = loader_new(&options, watcher->surfaces, &watcher->loader);
 	if (r == -ENOENT)
 		return log_error_r(
