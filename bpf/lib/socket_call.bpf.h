@@ -88,6 +88,8 @@ static __always_inline int socket_selected(struct sock *sk)
 	/* first, for it settles most calls of a host where few processes are chosen */
 	if (!process_selected(bpf_get_current_pid_tgid() >> 32))
 		return 0;
+	if (knobs.netns && BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) != knobs.netns)
+		return 0;
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
 		return 0;
