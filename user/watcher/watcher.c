@@ -24,6 +24,7 @@
 #include "export/exporter.h"
 #include "pipeline/pipeline.h"
 #include "watcher/knobs.h"
+#include "watcher/lock.h"
 #include "watcher/privileges.h"
 #include "watcher/selection.h"
 
@@ -46,6 +47,7 @@ struct watcher {
 	sd_event_source *stop_timer;
 	struct pipeline_setup setup;
 	struct totals *totals;
+	int lock;
 	int channel; /* our end */
 	pid_t pipeline;
 	bool ready;
@@ -251,6 +253,7 @@ static void become_pipeline(struct watcher *watcher, int channel)
 		_exit(1);
 	prctl(PR_SET_NAME, "weft-pipeline");
 	close(watcher->channel);
+	close(watcher->lock); /* which stays the parent's */
 	watcher->setup.channel_fd = channel;
 	status = pipeline_run(&watcher->setup);
 	fflush(NULL);
@@ -422,6 +425,25 @@ static int load_kernel_side(struct watcher *watcher)
 	return 0;
 }
 
+/* Before anything that another weft could notice. */
+static int take_lock(struct watcher *watcher)
+{
+	const struct config *config = watcher->config;
+	struct lock_holder holder;
+	char text[256];
+	int r = lock_take(CONFIG_RUNTIME_DIRECTORY, config->instance, config->netns, &watcher->lock,
+			  &holder);
+
+	if (r == -EBUSY)
+		return log_error_r(r, "%s",
+				   lock_explain(&holder, config->instance, config->netns, text,
+						sizeof(text)));
+	if (r < 0)
+		return log_error_r(r, "cannot take the lock of instance '%s' in %s: %s",
+				   config->instance, CONFIG_RUNTIME_DIRECTORY, strerror(-r));
+	return 0;
+}
+
 /* What needs privileges, or must fail before anything is started. */
 static int open_targets(struct watcher *watcher)
 {
@@ -552,6 +574,7 @@ int watcher_run(const struct config *config)
 		return log_error_r(1, "out of memory");
 	watcher->config = config;
 	watcher->channel = -1;
+	watcher->lock = -1;
 	watcher->describe = (struct process_options){
 		.proc = "/proc",
 		.command_args = config->command_args,
@@ -566,6 +589,8 @@ int watcher_run(const struct config *config)
 	log_set_level((enum log_level)config->log_level);
 	if (check_privileges() < 0)
 		status = 1;
+	else if (take_lock(watcher) < 0)
+		status = 2;
 	else if (open_targets(watcher) < 0)
 		status = 2;
 	else if (open_socket(watcher) < 0)
