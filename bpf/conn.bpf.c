@@ -140,7 +140,7 @@ static __always_inline void other_direction(struct conn *conn, struct walk *walk
 
 /*
  * First sequence number of the server's direction: what has passed since is counted by the kernel.
- * The two reads race with the softirq that adds to both; the count is read twice to notice.
+ * The two reads race with the softirq that adds to both; the count is read twice to see it.
  */
 static __always_inline __u32 server_seq_base(const struct conn *conn, const struct walk *walk)
 {
