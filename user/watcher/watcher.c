@@ -8,14 +8,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
 #include "attach/loader.h"
-#include "bpf/abi/context.h"
 #include "base/channel.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -25,6 +23,8 @@
 #include "discover/scan.h"
 #include "export/exporter.h"
 #include "pipeline/pipeline.h"
+#include "watcher/knobs.h"
+#include "watcher/lock.h"
 #include "watcher/privileges.h"
 #include "watcher/selection.h"
 
@@ -47,6 +47,7 @@ struct watcher {
 	sd_event_source *stop_timer;
 	struct pipeline_setup setup;
 	struct totals *totals;
+	int lock;
 	int channel; /* our end */
 	pid_t pipeline;
 	bool ready;
@@ -252,6 +253,7 @@ static void become_pipeline(struct watcher *watcher, int channel)
 		_exit(1);
 	prctl(PR_SET_NAME, "weft-pipeline");
 	close(watcher->channel);
+	close(watcher->lock); /* which stays the parent's */
 	watcher->setup.channel_fd = channel;
 	status = pipeline_run(&watcher->setup);
 	fflush(NULL);
@@ -403,24 +405,10 @@ static int on_counters(sd_event_source *source, uint64_t usec, void *context)
 static int load_kernel_side(struct watcher *watcher)
 {
 	const struct config *config = watcher->config;
-	struct loader_options options = {
-		.ring_size = (uint32_t)config->ring_size,
-		.knobs = {
-			.request_head_max = (uint32_t)config->request_head,
-			.response_head_max = (uint32_t)config->response_head,
-			.select_all = selection_is_all(config),
-			.n_ports = (uint8_t)config->ports.n,
-			.propagators = PROPAGATOR_TRACECONTEXT,
-			.sampler_parent_based = 1,
-			.n_propagate_trust = 1,
-		},
-	};
+	struct loader_options options = { .ring_size = (uint32_t)config->ring_size };
 	int r;
 
-	if (getrandom(&options.knobs.secret, sizeof(options.knobs.secret), GRND_NONBLOCK) < 0)
-		options.knobs.secret = clock_monotonic_ns();
-	for (size_t i = 0; i < config->ports.n && i < CONFIG_PORTS_MAX; i++)
-		options.knobs.ports[i] = (uint16_t)config->ports.items[i];
+	knobs_init(&options.knobs, config);
 	r = loader_new(&options, watcher->surfaces, &watcher->loader);
 	if (r == -ENOENT)
 		return log_error_r(
@@ -434,6 +422,25 @@ static int load_kernel_side(struct watcher *watcher)
 		return log_error_r(
 			r, "cannot load the BPF programs: %s; 'weft doctor' says which and why",
 			strerror(-r));
+	return 0;
+}
+
+/* Before anything that another weft could notice. */
+static int take_lock(struct watcher *watcher)
+{
+	const struct config *config = watcher->config;
+	struct lock_holder holder;
+	char text[256];
+	int r = lock_take(CONFIG_RUNTIME_DIRECTORY, config->instance, config->netns, &watcher->lock,
+			  &holder);
+
+	if (r == -EBUSY)
+		return log_error_r(r, "%s",
+				   lock_explain(&holder, config->instance, config->netns, text,
+						sizeof(text)));
+	if (r < 0)
+		return log_error_r(r, "cannot take the lock of instance '%s' in %s: %s",
+				   config->instance, CONFIG_RUNTIME_DIRECTORY, strerror(-r));
 	return 0;
 }
 
@@ -567,6 +574,7 @@ int watcher_run(const struct config *config)
 		return log_error_r(1, "out of memory");
 	watcher->config = config;
 	watcher->channel = -1;
+	watcher->lock = -1;
 	watcher->describe = (struct process_options){
 		.proc = "/proc",
 		.command_args = config->command_args,
@@ -581,6 +589,8 @@ int watcher_run(const struct config *config)
 	log_set_level((enum log_level)config->log_level);
 	if (check_privileges() < 0)
 		status = 1;
+	else if (take_lock(watcher) < 0)
+		status = 2;
 	else if (open_targets(watcher) < 0)
 		status = 2;
 	else if (open_socket(watcher) < 0)
