@@ -264,6 +264,7 @@ SUBPROGRAM int message_begin(struct conn *conn, struct walk *walk, __u32 start)
 		flow->exchange = ++conn->requests;
 		to_head_set(conn, flow->exchange, http1_is_head_method(walk->piece.data));
 		conn->to_connect = http1_is_connect_method(walk->piece.data);
+		__builtin_memset(&conn->fields, 0, sizeof(conn->fields));
 		stat_add(STAT_REQUESTS);
 		return 0;
 	}
@@ -444,22 +445,22 @@ SUBPROGRAM int step_head(struct conn *conn, struct walk *walk, __u32 kept, __u32
 		return 0;
 	flow = walk_flow(conn, walk);
 	begins = flow->phase == FLOW_START;
-	used = http1_scan(&flow->head, &walk->piece, len, flow->is_request);
+	used = http1_scan(&flow->head, &conn->fields, &walk->piece, len, flow->is_request);
 	if (flow->head.bad) {
 		conn->verdict = VERDICT_OPAQUE;
 		return STEP_STOP;
 	}
 	out = used;
-	if (!flow->head.done && len - used > FLOW_CARRY_MAX) {
+	if (!http1_leaves(&flow->head) && len - used > FLOW_CARRY_MAX) {
 		out = len;
-		flow->head.midline = 1;
+		http1_let_go(&flow->head, &conn->fields, &walk->piece, used, flow->is_request);
 	}
 	flow->last_ns = walk->now_ns;
-	if (!flow->head.done)
+	if (!http1_leaves(&flow->head))
 		flow_keep(flow, walk, out, len);
 	else
 		flow->carry_len = 0;
-	walk->at += (flow->head.done ? used : len) - kept;
+	walk->at += (http1_leaves(&flow->head) ? used : len) - kept;
 	if (out == 0)
 		return STEP_NEXT;
 	flow->phase = FLOW_HEAD;
@@ -589,10 +590,12 @@ SUBPROGRAM int step_trailer(struct conn *conn, struct walk *walk)
 		return flow_miss(conn, flow);
 	}
 	flow->last_ns = walk->now_ns;
-	used = http1_scan(&flow->head, &walk->piece, kept + got, 0);
-	if (flow->head.done) {
+	used = http1_scan(&flow->head, &conn->fields, &walk->piece, kept + got, 0);
+	if (http1_leaves(&flow->head)) {
 		walk->at += used - kept;
-		message_end(conn, walk);
+		flow->carry_len = 0;
+		if (flow->head.done)
+			message_end(conn, walk);
 		return STEP_NEXT;
 	}
 	walk->at += got;

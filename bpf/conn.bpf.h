@@ -96,8 +96,9 @@ struct conn {
 	__u8 opened_for; /* `parent` was noted when the connection was opened, and not used yet */
 	__u8 pad[3];
 	struct conn_tuple tuple;
-	struct request_ref own;	   /* the last request on this connection */
-	struct request_ref parent; /* clients: the server request that it was made for */
+	struct context_fields fields; /* trace context in the head of the last request so far */
+	struct request_ref own;	      /* the last request on this connection */
+	struct request_ref parent;    /* clients: the server request that it was made for */
 };
 
 #define HEAD_ROOM	  256 /* of walk.room: the largest record without its head */
