@@ -53,6 +53,25 @@ static __always_inline __u64 piece_word(const struct piece *piece, __u32 at)
 
 #define PIECE_BYTES(c) (0x0101010101010101ULL * (__u8)(c))
 
+/* A text of up to eight characters as the word that piece_word() gives where it stands. */
+#define PIECE_TEXT(text)                                                                           \
+	(PIECE_CHAR(text, 0) | PIECE_CHAR(text, 1) | PIECE_CHAR(text, 2) | PIECE_CHAR(text, 3) |   \
+	 PIECE_CHAR(text, 4) | PIECE_CHAR(text, 5) | PIECE_CHAR(text, 6) | PIECE_CHAR(text, 7))
+#define PIECE_CHAR(text, i) ((__u64)(text)[(i) < sizeof(text) ? (i) : sizeof(text) - 1] << 8 * (i))
+
+/* Does `word` start with that text? */
+#define piece_is(word, text) piece_begins(word, PIECE_TEXT(text), sizeof(text) - 1)
+/* The same, letters of either case; the text has small ones. */
+#define piece_spells(word, text)                                                                   \
+	piece_begins((word) | PIECE_LETTERS(text), PIECE_TEXT(text), sizeof(text) - 1)
+/* The bits that make capitals small, where the text has letters. */
+#define PIECE_LETTERS(text) (PIECE_TEXT(text) >> 1 & PIECE_BYTES(0x20))
+
+static __always_inline int piece_begins(__u64 word, __u64 text, __u32 n)
+{
+	return (word & (~0ULL >> (64 - n * 8))) == text;
+}
+
 /* Index of the lowest byte of `word` whose top bit is set; `word` holds no other bits, and one. */
 static __always_inline __u32 piece_first(__u64 word)
 {
