@@ -131,7 +131,7 @@ struct conn {
 	__u32 inserted;	 /* bytes that the call under way has gained behind its first line */
 	__u32 turn_rcv;	 /* rcv_nxt when this end last began to speak */
 	struct conn_tuple tuple;
-	struct context_fields fields; /* what the current request's head says of context */
+	struct context_fields fields; /* trace context in the head of the last request so far */
 	struct request_ref own;	      /* the last request on this connection */
 	struct request_ref parent;    /* clients: the server request that it was made for */
 };
