@@ -72,6 +72,19 @@ struct weft_knobs {
 	struct address_range propagate_trust[CONFIG_RANGES_MAX]; /* whose context is honoured */
 };
 
+/* What is done to requests that go out, as the self-test has settled it. */
+enum wire_mode {
+	WIRE_OFF,
+	WIRE_FULL,	  /* a header in every request */
+	WIRE_EARLY_LEAVE, /* in the first request of a connection: this kernel breaks FIONREAD */
+};
+
+/* The one entry of the map `wire`. Written by the watcher alone. */
+struct wire_config {
+	__u32 mode;	/* enum wire_mode */
+	__u32 test_pid; /* the process of the self-test while it runs, else 0 */
+};
+
 #define PROCESS_F_SELECTED (1 << 0)
 #define PROCESS_F_NOTED	   (1 << 1) /* the watcher knows of it */
 
@@ -85,6 +98,7 @@ struct process_config {
 /* The one entry of the map `control`, mapped by the pipeline. */
 struct weft_control {
 	__u64 reader_idle; /* 1: the reader sleeps, wake it on the next record */
+	__u64 alive_ns;	   /* CLOCK_MONOTONIC: when the reader last looked */
 };
 
 /* Records of the ring buffer `process_events`, kernel to watcher. */
@@ -107,8 +121,9 @@ struct process_event {
 
 _Static_assert(sizeof(struct address_range) == 24, "ABI");
 _Static_assert(sizeof(struct weft_knobs) == 1616, "ABI");
+_Static_assert(sizeof(struct wire_config) == 8, "ABI");
 _Static_assert(sizeof(struct process_config) == 4, "ABI");
-_Static_assert(sizeof(struct weft_control) == 8, "ABI");
+_Static_assert(sizeof(struct weft_control) == 16, "ABI");
 _Static_assert(sizeof(struct process_event) == 288, "ABI");
 
 #endif

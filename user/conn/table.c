@@ -271,6 +271,8 @@ static void exchange_fill(struct exchange *exchange, const struct event_request 
 	memcpy(exchange->trace_id, event->trace_id, sizeof(exchange->trace_id));
 	memcpy(exchange->span_id, event->span_id, sizeof(exchange->span_id));
 	memcpy(exchange->parent_id, event->parent_id, sizeof(exchange->parent_id));
+	exchange->trace_flags = event->trace_flags;
+	exchange->context = event->context;
 	memcpy(exchange->comm, event->comm, WEFT_COMM_LEN);
 	exchange->comm[WEFT_COMM_LEN] = 0;
 }
@@ -337,6 +339,18 @@ static void response_event(struct conn_table *table, struct exchange *exchange,
 								      : EXCHANGE_COMPLETE);
 }
 
+/* What has come of a head that came in pieces settles what context the request has. */
+static void context_update(struct exchange *exchange, const struct event_head_more *event)
+{
+	exchange->context = event->context;
+	exchange->trace_flags = event->trace_flags;
+	if (event->context.use != CONTEXT_TAKEN)
+		return;
+	memcpy(exchange->trace_id, event->context.carried.trace_id, sizeof(exchange->trace_id));
+	memcpy(exchange->parent_id, &event->context.carried.span_id, sizeof(exchange->parent_id));
+	exchange->evidence = event->context.evidence;
+}
+
 static void more_event(struct conn_table *table, struct exchange *exchange,
 		       const struct event_head_more *event)
 {
@@ -351,6 +365,8 @@ static void more_event(struct conn_table *table, struct exchange *exchange,
 	message_append(message, event->head, event->head_len,
 		       request ? table->limits.request_head : table->limits.response_head);
 	message_update(message, &event->header, event->body_bytes, event->end_ns);
+	if (request && event->context.settled)
+		context_update(exchange, event);
 	if (request && event->header.flags & (EVENT_F_HEAD_END | EVENT_F_TRUNCATED))
 		exchange_start(table, exchange);
 	if (!request && event->header.flags & EVENT_F_END)
