@@ -138,9 +138,6 @@ enum scratch_slot {
 	SCRATCH_URING,
 };
 
-/* Keeps the compiler from moving a bounds check away from the value that the verifier looks at. */
-#define verify_here(variable) asm volatile("" : "+r"(variable))
-
 static __always_inline void stat_add(enum stat_id id)
 {
 	__u32 key = id;
