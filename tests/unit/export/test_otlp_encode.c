@@ -222,7 +222,7 @@ static void spans_stand_under_their_resource(void **state)
 static void the_largest_span_fits(void **state)
 {
 	static struct span_builder builder;
-	static char keys[SPAN_ATTRIBUTES_MAX][8];
+	static char keys[SPAN_ATTRIBUTES_MAX][16];
 	static char text[SPAN_VALUE_MAX];
 	struct fixture *fixture = *state;
 	struct span *span;
