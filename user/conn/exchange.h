@@ -67,7 +67,6 @@ struct exchange {
 	uint64_t closed_ns; /* when the connection ended before the response did, else 0 */
 	struct message request;
 	struct message response;
-	struct exchange *next; /* younger exchange on the same connection */
 };
 
 static inline struct view message_head(const struct message *message)

@@ -120,8 +120,8 @@ static void span_place(struct span *span, const struct trace_place *place)
 	if (!place->evidence)
 		span_remove(span, ATTR_WEFT_PARENT_EVIDENCE);
 	for (size_t i = 0; i < span->n_attributes; i++)
-		if (strcmp(span->attributes[i].key, ATTR_WEFT_PARENT_EVIDENCE) == 0)
-			span->attributes[i].string = view_of(place->evidence);
+		if (span->attributes[i].key == ATTR_WEFT_PARENT_EVIDENCE)
+			attribute_set_text(&span->attributes[i], view_of(place->evidence));
 }
 
 /* Gives a span the ids of its settled trace, and hands it on. */
@@ -420,7 +420,7 @@ void correlator_finished(struct correlator *correlator, struct exchange *exchang
 	if (exchange->role == ROLE_SERVER && !evidence)
 		evidence = "";
 	if (evidence)
-		span_set_string(builder, ATTR_WEFT_PARENT_EVIDENCE, view_of(evidence));
+		span_set_text(builder, ATTR_WEFT_PARENT_EVIDENCE, view_of(evidence));
 	span = span_new(builder);
 	if (!span) {
 		correlator->counters.no_memory++;

@@ -244,8 +244,8 @@ static inline struct span *assert_place(const struct world *world, enum span_kin
 		return span;
 	}
 	assert_non_null(evidence);
-	assert_int_equal(evidence->string.len, strlen(place.evidence));
-	assert_memory_equal(evidence->string.data, place.evidence, evidence->string.len);
+	assert_int_equal(evidence->len, strlen(place.evidence));
+	assert_memory_equal(evidence->text, place.evidence, evidence->len);
 	return span;
 }
 
