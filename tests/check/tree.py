@@ -18,7 +18,9 @@ def files():
     for directory, names, entries in os.walk(ROOT):
         here = pathlib.Path(directory).relative_to(ROOT)
         names[:] = sorted(n for n in names if n not in SKIPPED and str(here / n) != "shared")
-        found += [here / entry for entry in sorted(entries) if not entry.endswith("~")]
+        # .git is a file in a linked worktree
+        found += [here / entry for entry in sorted(entries)
+                  if not entry.endswith("~") and entry not in SKIPPED]
     return found
 
 

@@ -23,7 +23,7 @@ http {{
   access_log off; sendfile on; tcp_nodelay on;
   client_body_temp_path {dir}/nginx-body; proxy_temp_path {dir}/nginx-proxy;
   fastcgi_temp_path {dir}/nginx-f; uwsgi_temp_path {dir}/nginx-u; scgi_temp_path {dir}/nginx-s;
-  keepalive_requests 1000000;
+  keepalive_requests 1000000; client_max_body_size 0; large_client_header_buffers 8 32k;
   {upstream}
   server {{
     listen 127.0.0.1:{port} backlog=511;
@@ -64,6 +64,7 @@ MaxKeepAliveRequests 0
 StartServers 2
 ThreadsPerChild 25
 MaxRequestWorkers 50
+LimitRequestFieldSize 32768
 {rest}
 """
 
@@ -81,6 +82,12 @@ LoadModule proxy_module {modules}/mod_proxy.so
 LoadModule proxy_http_module {modules}/mod_proxy_http.so
 ProxyPass "/" "http://127.0.0.1:{behind}/"
 """
+
+
+def python_has(*modules):
+    """Debian's Python can import them."""
+    done = subprocess.run([PYTHON, "-c", f"import {', '.join(modules)}"], capture_output=True)
+    return done.returncode == 0
 
 
 def wait_for(address, process, what, limit=15):
@@ -112,10 +119,10 @@ def descendants(pid):
 class App:
     """A started server: its process, its address and port."""
 
-    def __init__(self, t, words, port=None, path=None, **options):
+    def __init__(self, t, words, port=None, path=None, host="127.0.0.1", **options):
         name = os.path.basename(str(words[0]))
         self.port = port
-        self.address = path or ("127.0.0.1", port)
+        self.address = path or (host, port)
         self.process = t.spawn(words, **options)
         try:
             wait_for(self.address, self.process, name)
@@ -184,7 +191,7 @@ def flask(t, behind=None, reuse=True, unix=False, workers=2, threads=16):
     """gunicorn with threads and the Flask application."""
     if not shutil.which("gunicorn"):
         raise Skip("not installed: gunicorn")
-    if subprocess.run([PYTHON, "-c", "import flask, gunicorn"], capture_output=True).returncode:
+    if not python_has("flask", "gunicorn"):
         raise Skip("not installed: python3-flask or python3-gunicorn")
     path, port = (t.path("flask.sock"), None) if unix else (None, t.port())
     bind = f"unix:{path}" if unix else f"127.0.0.1:{port}"
@@ -215,16 +222,21 @@ def _build(words, what, **options):
         raise RuntimeError(f"building {what}: {done.stderr.strip()[-400:]}")
 
 
-def go_binary():
-    """tests/apps/goserver, built if its source is newer."""
+def go_program(source):
+    """A directory with one Go program, below tests/apps, built if its source is newer."""
     if not shutil.which("go"):
         raise Skip("not installed: go")
     os.makedirs(BUILT, exist_ok=True)
-    target, source = os.path.join(BUILT, "goserver"), os.path.join(APPS, "goserver", "main.go")
-    if _stale(target, source):
+    directory = os.path.join(APPS, source)
+    target = os.path.join(BUILT, os.path.basename(source))
+    if _stale(target, os.path.join(directory, "main.go")):
         env = {**os.environ, "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-        _build(["go", "build", "-o", target, "."], "goserver", cwd=os.path.dirname(source), env=env)
+        _build(["go", "build", "-o", target, "."], source, cwd=directory, env=env)
     return target
+
+
+def go_binary():
+    return go_program("goserver")
 
 
 def go(t, behind=None):
@@ -232,18 +244,23 @@ def go(t, behind=None):
     return App(t, [go_binary(), port] + ([behind] if behind else []), port)
 
 
-def java_archive():
-    """tests/apps/Server.java as shop.jar, built if its source is newer."""
+def java_program(source, archive):
+    """One Java file below tests/apps as an archive that can be run, built if the file is newer."""
     if not shutil.which("javac") or not shutil.which("jar"):
         raise Skip("not installed: javac and jar (a JDK)")
-    target, source = os.path.join(BUILT, "shop.jar"), os.path.join(APPS, "Server.java")
-    if _stale(target, source):
-        classes = os.path.join(BUILT, "classes")
+    target, path = os.path.join(BUILT, archive), os.path.join(APPS, source)
+    if _stale(target, path):
+        name = os.path.splitext(os.path.basename(source))[0]
+        classes = os.path.join(BUILT, "classes", name)
         os.makedirs(classes, exist_ok=True)
-        _build(["javac", "-d", classes, source], "Server.java")
-        _build(["jar", "--create", "--file", target, "--main-class", "Server", "-C", classes, "."],
-               "shop.jar")
+        _build(["javac", "-d", classes, path], source)
+        _build(["jar", "--create", "--file", target, "--main-class", name, "-C", classes, "."],
+               archive)
     return target
+
+
+def java_archive():
+    return java_program("Server.java", "shop.jar")
 
 
 def java(t, behind=None):

@@ -15,17 +15,26 @@ def create(name):
     subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
 
 
+def path(name):
+    return f"/run/netns/{name}"
+
+
 def enter(name):
     """The calling thread, and what it starts from now on, live in the namespace."""
     libc = ctypes.CDLL(None, use_errno=True)
-    with open(f"/run/netns/{name}", "rb") as handle:
+    with open(path(name), "rb") as handle:
         if libc.setns(handle.fileno(), CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), f"entering namespace {name}")
 
 
 def outside(pid):
     """Words that run a command in the network namespace of process `pid`."""
-    return ["nsenter", f"--net=/proc/{pid}/ns/net", "--"]
+    return inside(f"/proc/{pid}/ns/net")
+
+
+def inside(file):
+    """Words that run a command in the network namespace that the file stands for."""
+    return ["nsenter", f"--net={file}", "--"]
 
 
 def pids(name):
