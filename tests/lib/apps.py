@@ -6,7 +6,9 @@ import shutil
 import socket
 import subprocess
 import time
+from dataclasses import dataclass
 
+import netns
 from case import Skip
 from weft import BUILD, ROOT
 
@@ -26,7 +28,7 @@ http {{
   keepalive_requests 1000000; client_max_body_size 0; large_client_header_buffers 8 32k;
   {upstream}
   server {{
-    listen 127.0.0.1:{port} backlog=511;
+    listen {host}:{port} backlog=511 {tls};
     {locations}
   }}
 }}
@@ -40,11 +42,16 @@ NGINX_STATIC = """
 """
 
 NGINX_PROXY = """
-    location / {
-      proxy_pass http://behind;
+    location / {{
+      proxy_pass {scheme}://behind;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
-    }
+    }}
+"""
+
+NGINX_TLS = """
+    ssl_certificate {dir}/certificate.pem;
+    ssl_certificate_key {dir}/key.pem;
 """
 
 APACHE = """
@@ -116,19 +123,33 @@ def descendants(pid):
     return found
 
 
+@dataclass
+class Place:
+    """Where a program runs: the address at which it listens, and the file of its namespace."""
+    host: str = "127.0.0.1"
+    namespace: str = None  # the case's own
+
+
+HERE = Place()
+
+
 class App:
     """A started server: its process, its address and port."""
 
-    def __init__(self, t, words, port=None, path=None, host="127.0.0.1", **options):
+    def __init__(self, t, words, port=None, path=None, place=HERE, **options):
         name = os.path.basename(str(words[0]))
         self.port = port
-        self.address = path or (host, port)
-        self.process = t.spawn(words, **options)
+        self.address = path or (place.host, port)
+        self.process = t.spawn(words, namespace=place.namespace, **options)
         try:
             wait_for(self.address, self.process, name)
         except RuntimeError as error:
             with open(t.path(options.get("log") or f"{name}.log"), errors="replace") as log:
                 raise RuntimeError(f"{error}: {log.read().strip()[-300:]}") from None
+
+    @property
+    def authority(self):
+        return "{}:{}".format(*self.address)
 
     @property
     def pids(self):
@@ -140,22 +161,38 @@ def _www(t):
     t.write("www/hello.txt", "hello, world\n" * 10)
 
 
-def nginx_config(directory, port, workers=1, behind=None, keepalive=True, user="root"):
-    """nginx's configuration: static files, or with `behind` (host:port, unix:/path) a proxy."""
+def nginx_config(directory, port, workers=1, behind=None, keepalive=True, **more):
+    """
+    nginx's configuration: static files, or with `behind` (host:port, unix:/path, https://host:port)
+    a proxy. `more`: user ("root"), host ("127.0.0.1"), tls (False): what it listens for.
+    """
     upstream, locations = "", NGINX_STATIC.format(dir=directory)
     if behind:
+        scheme, _, server = behind.rpartition("://")
         keep = "keepalive 64;" if keepalive else ""
-        upstream = f"upstream behind {{ server {behind}; {keep} }}"
-        locations = NGINX_PROXY if keepalive else "location / { proxy_pass http://behind; }"
-    return NGINX.format(dir=directory, port=port, workers=workers, upstream=upstream, user=user,
-                        locations=locations)
+        upstream = f"upstream behind {{ server {server}; {keep} }}"
+        locations = NGINX_PROXY.format(scheme=scheme or "http") if keepalive else \
+            "location / { proxy_pass http://behind; }"
+    tls = more.get("tls", False)
+    return NGINX.format(dir=directory, port=port, workers=workers, upstream=upstream,
+                        user=more.get("user", "root"), host=more.get("host", "127.0.0.1"),
+                        tls="ssl" if tls else "",
+                        locations=locations + (NGINX_TLS.format(dir=directory) if tls else ""))
 
 
-def nginx(t, behind=None, workers=1, keepalive=True):
+def certificate(t):
+    """certificate.pem and key.pem in the case's directory, for servers that nobody checks."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                    "-subj", "/CN=wire", "-keyout", t.path("key.pem"),
+                    "-out", t.path("certificate.pem")], check=True, capture_output=True, timeout=20)
+
+
+def nginx(t, behind=None, workers=1, keepalive=True, place=HERE, **more):
     port = t.port()
     _www(t)
-    config = t.write(f"nginx{port}.conf", nginx_config(t.dir, port, workers, behind, keepalive))
-    return App(t, ["nginx", "-p", t.dir, "-c", config, "-e", t.path("nginx.err")], port)
+    config = nginx_config(t.dir, port, workers, behind, keepalive, host=place.host, **more)
+    path = t.write(f"nginx{port}.conf", config)
+    return App(t, ["nginx", "-p", t.dir, "-c", path, "-e", t.path("nginx.err")], port, place=place)
 
 
 def apache(t, behind=None):
@@ -170,11 +207,11 @@ def apache(t, behind=None):
     return App(t, ["apache2", "-DFOREGROUND", "-f", config], port)
 
 
-def backend(t, delay=0):
+def backend(t, delay=0, place=HERE):
     """Python's http.server, a thread for each connection."""
     port = t.port()
-    words = [PYTHON, os.path.join(APPS, "backend.py"), port] + ([delay] if delay else [])
-    return App(t, words, port, log="backend.log")
+    words = [PYTHON, os.path.join(APPS, "backend.py"), port, delay, place.host]
+    return App(t, words, port, log="backend.log", place=place)
 
 
 def raw(t, *options, host="127.0.0.1", env=None):
@@ -187,21 +224,21 @@ def raw(t, *options, host="127.0.0.1", env=None):
     return App(t, [PYTHON, script, *options, host, port], port, log="raw.log", env=env)
 
 
-def flask(t, behind=None, reuse=True, unix=False, workers=2, threads=16):
-    """gunicorn with threads and the Flask application."""
+def flask(t, behind=None, reuse=True, unix=False, place=HERE):
+    """gunicorn with threads and the Flask application. `behind`: a port, or host:port."""
     if not shutil.which("gunicorn"):
         raise Skip("not installed: gunicorn")
     if not python_has("flask", "gunicorn"):
         raise Skip("not installed: python3-flask or python3-gunicorn")
     path, port = (t.path("flask.sock"), None) if unix else (None, t.port())
-    bind = f"unix:{path}" if unix else f"127.0.0.1:{port}"
-    words = [PYTHON, "-m", "gunicorn", "--worker-class", "gthread", "--workers", workers,
-             "--threads", threads, "--keep-alive", "30", "--bind", bind, "--chdir", APPS,
+    bind = f"unix:{path}" if unix else f"{place.host}:{port}"
+    words = [PYTHON, "-m", "gunicorn", "--worker-class", "gthread", "--workers", "2",
+             "--threads", "16", "--keep-alive", "30", "--bind", bind, "--chdir", APPS,
              "--worker-tmp-dir", t.dir, "--no-sendfile", "flask_app:app"]
     env = {"BACKEND_REUSE": "1" if reuse else "0", "PYTHONDONTWRITEBYTECODE": "1"}
     if behind:
-        env["BACKEND"] = f"127.0.0.1:{behind}"
-    return App(t, words, port, path, log="gunicorn.log", env=env)
+        env["BACKEND"] = behind if ":" in str(behind) else f"127.0.0.1:{behind}"
+    return App(t, words, port, path, log="gunicorn.log", env=env, place=place)
 
 
 def node(t, behind=None):
@@ -268,6 +305,38 @@ def java(t, behind=None):
     words = ["java", "-Xmx256m", "-Dsun.net.httpserver.nodelay=true", "-jar", java_archive(), port]
     words += [behind] if behind else []
     return App(t, words, port)
+
+
+def sdk_python(t):
+    """
+    A Python with OpenTelemetry's SDK and, from the distribution, Flask and requests: an environment
+    that is made once, which takes the runner's network.
+    """
+    required = os.path.join(APPS, "sdk", "requirements.txt")
+    place = os.path.join(BUILT, "sdk")
+    made = os.path.join(place, "made")
+    if not python_has("flask", "requests", "ensurepip"):
+        raise Skip("not installed: python3-flask, python3-requests or python3-venv")
+    if _stale(made, required):
+        try:
+            _build([PYTHON, "-m", "venv", "--clear", "--system-site-packages", place], "sdk")
+            _build([*netns.outside(t.runner_pid), os.path.join(place, "bin", "pip"), "install",
+                    "--quiet", "--timeout", "20", "--requirement", required], "sdk")
+        except (RuntimeError, subprocess.TimeoutExpired) as error:
+            reason = str(error).splitlines()[-1]
+            raise Skip(f"OpenTelemetry's SDK cannot be had: {reason}") from None
+        with open(made, "w", encoding="ascii"):
+            pass
+    return os.path.join(place, "bin", "python")
+
+
+def sdk(t, receiver_url, behind=None):
+    """tests/apps/sdk: Flask with OpenTelemetry's SDK, which exports to the receiver."""
+    port = t.port()
+    words = [sdk_python(t), os.path.join(APPS, "sdk", "app.py"), "127.0.0.1", port]
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver_url, "OTEL_SERVICE_NAME": f"sdk{port}",
+           "OTEL_BSP_SCHEDULE_DELAY": "200", "OTEL_SEMCONV_STABILITY_OPT_IN": "http"}
+    return App(t, words + ([behind] if behind else []), port, log="sdk.log", env=env)
 
 
 def c_program(name, *libraries):

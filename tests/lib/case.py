@@ -64,7 +64,7 @@ class Test:
 
     def __init__(self, directory, runner_pid, namespace):
         self.dir, self.runner_pid = directory, runner_pid
-        self.namespace = netns.path(namespace)
+        self.namespace_name, self.namespace = namespace, netns.path(namespace)
         self.failures, self.notes, self.wefts, self.processes = [], [], [], []
         self._ports = random.Random(os.getpid() * 7919 + int(time.time()))
 
@@ -113,6 +113,13 @@ class Test:
                     return port
                 except OSError:
                     continue
+
+    def second_host(self, address="10.77.0.1/24", other_address="10.77.0.2/24"):
+        """Another namespace, with a cable to this one; its path."""
+        name = f"{self.namespace_name}-b"
+        netns.create(name)
+        netns.join(self.namespace_name, address, name, other_address)
+        return netns.path(name)
 
     def spawn(self, words, log=None, env=None, outside=False, namespace=None, **options):
         """
@@ -269,7 +276,8 @@ def run_case(chosen, keep=False):
     finally:
         os.close(reader)
         _end_remembered(directory)
-        netns.destroy(namespace)
+        for name in netns.names(namespace):
+            netns.destroy(name)
         if not keep:
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -7,7 +7,7 @@ they print, a JSON object.
 
 They make requests FIRST to FIRST + COUNT - 1 of 127.0.0.1:PORT, by WORKERS at once, once a line
 comes on standard input: until then weft can be started, with their process id. Those in other
-languages do the same.
+languages do the same. Those in Python that use threads stop early when another line comes.
 """
 
 import json
@@ -63,6 +63,7 @@ class Plan:
         port, path, first, count, workers = words
         self.base, self.port = f"http://127.0.0.1:{port}", int(port)
         self.first, self.count, self.workers = int(first), int(count), int(workers)
+        self.stopped = threading.Event()
         self.shapes = []
         with open(path, encoding="ascii") as handle:
             for line in handle:
@@ -85,17 +86,29 @@ class Plan:
         """What one of the workers does."""
         return range(self.first + worker, self.first + self.count, self.workers)
 
+    def until_stopped(self, worker):
+        """The same, one by one, until a line comes."""
+        for number in self.numbers(worker):
+            if self.stopped.is_set():
+                return
+            yield number
+
+    def wait_for_stop(self):
+        if sys.stdin.readline():
+            self.stopped.set()
+
 
 def wait_for_go():
     sys.stdin.readline()
 
 
 def run_threads(work):
-    """`work(plan, report, numbers)` on a thread for each worker; prints the report."""
+    """`work(plan, report, worker)` on a thread for each worker; prints the report."""
     plan = Plan(sys.argv[1:])
     wait_for_go()
     report = Report()
-    threads = [threading.Thread(target=work, args=(plan, report, plan.numbers(worker)))
+    threading.Thread(target=plan.wait_for_stop, daemon=True).start()
+    threads = [threading.Thread(target=work, args=(plan, report, worker))
                for worker in range(plan.workers)]
     for thread in threads:
         thread.start()

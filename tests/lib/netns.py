@@ -19,6 +19,21 @@ def path(name):
     return f"/run/netns/{name}"
 
 
+def names(prefix):
+    """Namespaces whose names begin so."""
+    return [name for name in os.listdir("/run/netns") if name.startswith(prefix)]
+
+
+def join(one, address, other, other_address):
+    """A cable between two namespaces, with an address at each end."""
+    ends = [(one, f"weft{os.getpid()}a", address), (other, f"weft{os.getpid()}b", other_address)]
+    subprocess.run(["ip", "-n", one, "link", "add", ends[0][1], "type", "veth", "peer", "name",
+                    ends[1][1], "netns", other], check=True)
+    for name, link, own in ends:
+        subprocess.run(["ip", "-n", name, "address", "add", own, "dev", link], check=True)
+        subprocess.run(["ip", "-n", name, "link", "set", link, "up"], check=True)
+
+
 def enter(name):
     """The calling thread, and what it starts from now on, live in the namespace."""
     libc = ctypes.CDLL(None, use_errno=True)

@@ -47,16 +47,12 @@ class Recorder:
     with those of another, `Host` and all.
     """
 
-    def __init__(self, t, host="127.0.0.1", namespace=None):
-        self.t, self.host, self.namespace = t, host, namespace
+    def __init__(self, t):
+        self.t = t
         self.program = apps.c_program("recorder", "-lpthread")
         self.port, self.echo_port = t.port(), t.port()
         self.runs, self.app = 0, None
         self.start()
-
-    @property
-    def address(self):
-        return (self.host, self.port)
 
     @property
     def pid(self):
@@ -67,8 +63,8 @@ class Recorder:
 
     def start(self):
         self.runs += 1
-        words = [self.program, self._log(), self.host, self.port, self.echo_port]
-        self.app = apps.App(self.t, words, self.port, host=self.host, namespace=self.namespace)
+        words = [self.program, self._log(), "127.0.0.1", self.port, self.echo_port]
+        self.app = apps.App(self.t, words, self.port)
 
     def stop(self):
         """Ends it; what it has written."""

@@ -71,8 +71,11 @@ def run_curl(plan, report, numbers):
         judge(plan, report, place, numbers, done.stdout.splitlines())
 
 
-def work(plan, report, numbers):
+def work(plan, report, worker):
+    numbers = plan.numbers(worker)
     for begin in range(0, len(numbers), AT_ONCE):
+        if plan.stopped.is_set():
+            break
         part = numbers[begin:begin + AT_ONCE]
         try:
             run_curl(plan, report, part)

@@ -34,9 +34,9 @@ def ask(client, plan, number):
     return client.answer(shape.method)
 
 
-def work(plan, report, numbers):
+def work(plan, report, worker):
     client = None
-    for number in numbers:
+    for number in plan.until_stopped(worker):
         begin = time.monotonic()
         try:
             client = client or traffic.Client(("127.0.0.1", plan.port), client_main.TIMEOUT_S)

@@ -30,10 +30,10 @@ def ask(session, plan, number):
                            timeout=client_main.TIMEOUT_S)
 
 
-def work(plan, report, numbers):
+def work(plan, report, worker):
     with requests.Session() as session:
         session.trust_env = False
-        for number in numbers:
+        for number in plan.until_stopped(worker):
             begin = time.monotonic()
             try:
                 answer = ask(session, plan, number)

@@ -30,7 +30,7 @@ LARGE = [post(32 * MIB), get(answer=32 * MIB), post(32 * MIB, "chunked", kind="r
          post(32 * MIB - 1, kind="rc")]
 
 
-def _python(name):
+def python_client(name):
     script = os.path.join(CLIENTS, f"{name}_client.py")
     return lambda t: [apps.PYTHON, script]
 
@@ -106,26 +106,26 @@ def _importable(module):
 
 @wire_case(needs=["curl"])
 def wire_curl(t):
-    _client_case(t, _python("curl")(t), sized(300, 12_000))
+    _client_case(t, python_client("curl")(t), sized(300, 12_000))
 
 
 @wire_case(needs=["curl"])
 def wire_curl_server_traced(t):
     """Both ends are selected: the server's end stays as it is."""
-    _client_case(t, _python("curl")(t), sized(100, 2000), both=True)
+    _client_case(t, python_client("curl")(t), sized(100, 2000), both=True)
 
 
 @wire_case()
 def wire_requests(t):
     """Python's requests."""
     _importable("requests")
-    _client_case(t, _python("requests")(t), sized(300, 12_000))
+    _client_case(t, python_client("requests")(t), sized(300, 12_000))
 
 
 @wire_case()
 def wire_aiohttp(t):
     _importable("aiohttp")
-    _client_case(t, _python("aiohttp")(t), sized(300, 12_000))
+    _client_case(t, python_client("aiohttp")(t), sized(300, 12_000))
 
 
 @wire_case(needs=["node"])
@@ -148,33 +148,33 @@ def wire_java(t):
 @wire_case(needs=["nginx"])
 def wire_nginx(t):
     """nginx as a proxy with kept connections asks FIONREAD, too."""
-    _client_case(t, _python("plain")(t), sized(300, 12_000), speed=LONG,
+    _client_case(t, python_client("plain")(t), sized(300, 12_000), speed=LONG,
                  proxy=lambda t, port: apps.nginx(t, f"127.0.0.1:{port}", workers=2))
 
 
 @wire_case(needs=["nginx"])
 def wire_nginx_closing(t):
     """A connection for every request, with HTTP/1.0."""
-    _client_case(t, _python("plain")(t), sized(150, 3000),
+    _client_case(t, python_client("plain")(t), sized(150, 3000),
                  proxy=lambda t, port: apps.nginx(t, f"127.0.0.1:{port}", keepalive=False))
 
 
 @wire_case(needs=["apache2"])
 def wire_apache(t):
     """Apache's mod_proxy_http."""
-    _client_case(t, _python("plain")(t), sized(300, 8000), proxy=apps.apache)
+    _client_case(t, python_client("plain")(t), sized(300, 8000), proxy=apps.apache)
 
 
 @wire_case(needs=["curl"])
 def wire_large_bodies(t):
     """32 MiB both ways."""
-    _client_case(t, _python("curl")(t), sized(4, 40), workers=2, shapes=LARGE)
+    _client_case(t, python_client("curl")(t), sized(4, 40), workers=2, shapes=LARGE)
 
 
 @wire_case()
 def wire_not_selected(t):
     """The server is selected, the client is not: nothing is inserted."""
-    run = Run(t, _python("plain")(t), SHAPES)
+    run = Run(t, python_client("plain")(t), SHAPES)
     sent_of = run.reference(0)
     program = run.program(len(SHAPES), 100, 2)
     weft = start_weft(t, {run.recorder.pid})

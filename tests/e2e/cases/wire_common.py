@@ -20,8 +20,8 @@ def sized(short, long):
     return long if LONG else short
 
 
-def wire_case(needs=(), name=None):
-    return case(timeout=900 if LONG else 90, needs=needs, name=name)
+def wire_case(needs=(), name=None, timeout=90):
+    return case(timeout=max(timeout, 900) if LONG else timeout, needs=needs, name=name)
 
 
 class Program:
@@ -37,9 +37,20 @@ class Program:
     def pid(self):
         return self.process.pid
 
+    def begin(self):
+        self.process.stdin.write(b"go\n")
+        self.process.stdin.flush()
+
+    def stop_early(self):
+        """Its report, after what it has under way."""
+        return self._finish(b"stop\n")
+
     def run(self):
         """Its report. Errors, stalls and a missing report are failures."""
-        out, _ = self.process.communicate(b"go\n", timeout=RUN_S)
+        return self._finish(b"go\n")
+
+    def _finish(self, line):
+        out, _ = self.process.communicate(line, timeout=RUN_S)
         try:
             report = json.loads(out.splitlines()[-1])
         except (IndexError, json.JSONDecodeError):
@@ -52,11 +63,11 @@ class Program:
         return report
 
 
-def start_weft(t, pids, *options, **more):
-    """weft, for these processes, with propagation where it has that."""
+def start_weft(t, pids, name="wire", namespace=None):
+    """weft, for these processes of one namespace, with propagation where it has that."""
     selected = [word for pid in sorted(pids) for word in ("--pid", pid)]
     return t.weft(*selected, *propagation.run_options(t),
-                  *propagation.place_options(t, "wire", t.namespace), *options, **more)
+                  *propagation.place_options(t, name, namespace or t.namespace))
 
 
 def settle(t, weft, records, sent_of, numbers, mode=None):
