@@ -73,6 +73,9 @@ class Recorder:
     def fail(self, text):
         self.failures.append(text)
 
+    def note(self, text):
+        pass
+
 
 class Chains(unittest.TestCase):
     def setUp(self):
@@ -175,9 +178,11 @@ class Judge(unittest.TestCase):
         return judge.judge(records, sent.get, sent, mode)
 
     def expect(self, verdict, **figures):
-        names = ("duplicates", "altered", "missing", "repeated", "surplus", "unwanted", "wanting")
-        self.assertEqual({name: figures.get(name, 0) for name in names},
-                         {name: getattr(verdict, name) for name in names}, verdict.examples)
+        self.assertEqual(figures, {name: count for name, count in verdict.faults.items() if count},
+                         verdict.examples)
+        test = Recorder()
+        judge.expect(test, verdict, "every")
+        self.assertEqual(len(figures), len(test.failures))
 
     def test_as_sent(self):
         self.expect(self.judge(head(0), head(1), mode="none"))
@@ -217,7 +222,7 @@ class Judge(unittest.TestCase):
             arrived = bytearray(head(0))
             arrived[at] ^= 1
             verdict = self.judge(bytes(arrived), mode="none")
-            self.assertTrue(verdict.altered or verdict.surplus, bytes(arrived))
+            self.assertTrue(verdict.faults["altered"] or verdict.faults["surplus"], bytes(arrived))
 
     def test_lost_and_repeated(self):
         sent = {n: judge.Sent(head(n)) for n in range(3)}

@@ -19,7 +19,7 @@ import java.util.List;
 /** java.net.http: one client, a thread for each worker. Arguments: tests/lib/client_main.py. */
 public class JavaClient {
     private static final int PERIOD = 251;
-    private static final double STALL_MS = 2000;
+    private static final double STALL_MS = 4000;
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
     private static final String INNER =
         "GET /wire/p/0/8/99999999 HTTP/1.1\r\nHost: inside\r\nContent-Length: 0\r\n\r\n";

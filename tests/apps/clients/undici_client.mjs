@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 const PERIOD = 251;
-const STALL_MS = 2000;
+const STALL_MS = 4000;
 const TIMEOUT_MS = 10000;
 const INNER = 'GET /wire/p/0/8/99999999 HTTP/1.1\r\nHost: inside\r\nContent-Length: 0\r\n\r\n';
 

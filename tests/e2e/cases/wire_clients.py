@@ -43,9 +43,9 @@ def _go(t):
     return [apps.go_program("clients/goclient")]
 
 
-def _java(t):
-    return ["java", "-Xmx512m", "-jar", apps.java_program("clients/JavaClient.java",
-                                                          "client.jar")]
+def _java(t, *options):
+    return ["java", "-Xmx512m", *options, "-jar",
+            apps.java_program("clients/JavaClient.java", "client.jar")]
 
 
 def _wants(shapes, head_max):
@@ -143,6 +143,12 @@ def wire_go(t):
 def wire_java(t):
     """Java's HttpClient asks FIONREAD before it reads."""
     _client_case(t, _java(t), sized(300, 12_000), speed=LONG)
+
+
+@wire_case(needs=["java"])
+def wire_java_upgrade(t):
+    """Java's HttpClient as it is by default: requests offer to go on with HTTP/2."""
+    _client_case(t, _java(t, "-Dupgrade=true"), sized(50, 1000), head_max=-1)
 
 
 @wire_case(needs=["nginx"])

@@ -21,7 +21,7 @@ import (
 
 const (
 	period  = 251
-	stall   = 2 * time.Second
+	stall   = 4 * time.Second
 	timeout = 10 * time.Second
 	inner   = "GET /wire/p/0/8/99999999 HTTP/1.1\r\nHost: inside\r\nContent-Length: 0\r\n\r\n"
 )
