@@ -269,6 +269,16 @@ bench:
 	@$(MAKE) --no-print-directory $(parallel) all
 	@scripts/as-root tests/bench/run $(ARGS)
 
+# The pipeline's rooms alone, fed with made-up records, under callgrind if it is there.
+REPLAY := $(BUILD)/tests/bench/replay
+$(REPLAY): $(REPLAY).o $(BUILD)/libweft.a | $(LIBBPF)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(MAIN_FLAGS) -pie $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+.PHONY: bench-replay
+bench-replay: $(REPLAY)
+	@BUILD='$(BUILD)' tests/bench/instructions $(ARGS)
+
 # $(call put,mode,file,directory): installed if the file is there.
 put = $(if $(wildcard $(2)),install -D -m $(1) -t '$(DESTDIR)$(3)' $(2),:)
 UNIT_DIR ?= $(PREFIX)/lib/systemd/system
@@ -304,6 +314,7 @@ help:
 	@echo 'make format     lay out the C files with clang-format'
 	@echo 'make deps       install what the build needs'
 	@echo 'make bench      measure cost and speed on this host (root)'
+	@echo 'make bench-replay  instructions per exchange; ARGS="--codec protobuf --heads long"'
 	@echo 'make fuzz       TARGET=fuzz_http1 SECONDS=60: one fuzzing session'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'
 	@echo 'make clean      remove $(BUILD)/'

@@ -7,18 +7,18 @@
 
 #define FILL_MASK (PIECE_MAX - 1)
 
-/* Makes the next struct iovec the current segment. */
-static __always_inline int next_segment(struct walk *walk)
+/* Goes to the segment that the next struct iovec describes. */
+static __always_inline int next_segment(struct segment *seg)
 {
 	struct iovec iov = {};
 
-	if (!walk->n_iov || bpf_probe_read_user(&iov, sizeof(iov), (void *)walk->iov))
+	if (!seg->n_iov || bpf_probe_read_user(&iov, sizeof(iov), (void *)seg->iov))
 		return -1;
-	walk->iov += sizeof(iov);
-	walk->n_iov--;
-	walk->seg_start += walk->seg_len;
-	walk->seg_base = (__u64)iov.iov_base;
-	walk->seg_len = iov.iov_len;
+	seg->iov += sizeof(iov);
+	seg->n_iov--;
+	seg->start += seg->len;
+	seg->base = (__u64)iov.iov_base;
+	seg->len = iov.iov_len;
 	return 0;
 }
 
@@ -34,19 +34,29 @@ SUBPROGRAM int fill_segment(struct walk *walk, __u32 skip, __u32 want)
 {
 	__u64 offset, size;
 	__u32 got, to;
+	long failed;
 
 	if (!walk || walk->got >= want)
 		return FILL_DONE;
 	got = walk->got;
-	offset = walk->at + got - walk->seg_start;
-	if (offset >= walk->seg_len)
-		return next_segment(walk) ? FILL_DONE : FILL_GO_ON;
-	size = walk->seg_len - offset;
+	offset = walk->at + got - walk->ahead.start;
+	if (offset >= walk->ahead.len)
+		return next_segment(&walk->ahead) ? FILL_DONE : FILL_GO_ON;
+	/* what is read may be more than is dealt with: the next fill starts here or behind */
+	if (!got)
+		walk->seg = walk->ahead;
+	size = walk->ahead.len - offset;
 	if (size > want - got)
 		size = want - got;
 	size &= FILL_MASK;
 	to = (skip + got) & FILL_MASK;
-	if (bpf_probe_read_user(walk->piece.data + to, size, (void *)(walk->seg_base + offset)))
+	if (walk->in_kernel)
+		failed = bpf_probe_read_kernel(walk->piece.data + to, size,
+					       (void *)(walk->ahead.base + offset));
+	else
+		failed = bpf_probe_read_user(walk->piece.data + to, size,
+					     (void *)(walk->ahead.base + offset));
+	if (failed)
 		return FILL_FAILED;
 	walk->got += size;
 	return FILL_GO_ON;
@@ -54,17 +64,20 @@ SUBPROGRAM int fill_segment(struct walk *walk, __u32 skip, __u32 want)
 
 SUBPROGRAM int capture_fill(struct walk *walk, __u32 skip, __u32 want)
 {
-	int result = FILL_GO_ON;
-
 	if (!walk || walk->no_buffer)
 		return -14; /* EFAULT */
 	walk->got = 0;
+	walk->ahead = walk->seg;
 	for (__u32 i = 0; i < 2 * WALK_SEGMENTS_MAX; i++) {
-		result = fill_segment(walk, skip, want);
+		int result = fill_segment(walk, skip, want);
+
+		/* bytes that come before those that cannot be read are good */
+		if (result == FILL_FAILED && !walk->got)
+			return -14;
 		if (result != FILL_GO_ON)
 			break;
 	}
-	return result == FILL_FAILED ? -14 : (int)walk->got;
+	return walk->got;
 }
 
 /* Wake the reader when it sleeps; else it comes by itself, every 20 ms. */
@@ -87,7 +100,8 @@ SUBPROGRAM int capture_emit(struct walk *walk, __u32 fixed, __u32 len)
 	__u32 size = fixed + len;
 
 	verify_here(size);
-	if (!walk || start > HEAD_ROOM - sizeof(*header) || size > HEAD_ROOM + PIECE_MAX)
+	if (!walk || walk->silent || start > HEAD_ROOM - sizeof(*header) ||
+	    size > HEAD_ROOM + PIECE_MAX)
 		return 0;
 	header = (struct event_header *)(walk->room + start);
 	header->size = size;

@@ -7,9 +7,8 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "lib/sequence.bpf.h"
 #include "maps.bpf.h"
-
-#define AF_UNIX 1
 
 #define WALK_STEPS_MAX 512
 #define FILL_REQUEST   (PIECE_MAX - FLOW_CARRY_MAX)
@@ -39,6 +38,7 @@ static __always_inline void flow_restart(struct flow *flow)
 	flow->head_sent = 0;
 	flow->mute = 0;
 	flow->interim = 0;
+	flow->settled = 0;
 	flow->carry_len = 0;
 	flow->status = 0;
 	__builtin_memset(&flow->head, 0, sizeof(flow->head));
@@ -138,19 +138,9 @@ static __always_inline void other_direction(struct conn *conn, struct walk *walk
 	other->unframed = 0;
 }
 
-/* Sequence number of the call's byte `walk->at`; only meaningful on TCP. */
-static __always_inline __u32 walk_seq(const struct walk *walk)
-{
-	struct tcp_sock *tp = (struct tcp_sock *)walk->sk;
-	__u32 end = walk->dir == DIR_OUT ? BPF_CORE_READ(tp, write_seq)
-					 : BPF_CORE_READ(tp, copied_seq);
-
-	return end - walk->len + walk->at;
-}
-
 /*
  * First sequence number of the server's direction: what has passed since is counted by the kernel.
- * The two reads race with the softirq that adds to both; the count is read twice to notice.
+ * The two reads race with the softirq that adds to both; the count is read twice to see it.
  */
 static __always_inline __u32 server_seq_base(const struct conn *conn, const struct walk *walk)
 {
@@ -210,7 +200,9 @@ SUBPROGRAM int request_record(struct conn *conn, struct walk *walk)
 	event->role = conn->role;
 	event->tid = walk->tid;
 	event->evidence = EVIDENCE_NONE;
-	event->pad = 0;
+	event->trace_flags = 0;
+	__builtin_memset(event->pad, 0, sizeof(event->pad));
+	__builtin_memset(&event->context, 0, sizeof(event->context));
 	*(__u64 *)event->parent_id = 0;
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 	if (conn->role == ROLE_SERVER)
@@ -264,6 +256,7 @@ SUBPROGRAM int message_begin(struct conn *conn, struct walk *walk, __u32 start)
 		flow->exchange = ++conn->requests;
 		to_head_set(conn, flow->exchange, http1_is_head_method(walk->piece.data));
 		conn->to_connect = http1_is_connect_method(walk->piece.data);
+		__builtin_memset(&conn->fields, 0, sizeof(conn->fields));
 		stat_add(STAT_REQUESTS);
 		return 0;
 	}
@@ -327,6 +320,19 @@ static __always_inline __u32 head_room(struct flow *flow, __u32 len, __u8 *flags
 	return len;
 }
 
+/*
+ * The head of a request is complete, or as much of it as is looked at: what context it came with.
+ * Non-zero: it has been settled before, or is not yet.
+ */
+static __always_inline int context_settle(struct conn *conn, struct walk *walk, struct flow *flow,
+					  __u8 flags, struct event_context *ret_context)
+{
+	if (!flow->is_request || flow->settled || !(flags & (EVENT_F_HEAD_END | EVENT_F_TRUNCATED)))
+		return -1;
+	flow->settled = 1;
+	return context_receive(conn, walk, ret_context);
+}
+
 /* Writes the record for `len` bytes of a head. */
 SUBPROGRAM int head_emit(struct conn *conn, struct walk *walk, __u32 len, __u32 flags)
 {
@@ -344,6 +350,12 @@ SUBPROGRAM int head_emit(struct conn *conn, struct walk *walk, __u32 len, __u32 
 	if (first && flow->is_request) {
 		struct event_request *event = RECORD(walk, event_request);
 
+		if (!context_settle(conn, walk, flow, more, &event->context) &&
+		    event->context.use == CONTEXT_TAKEN) {
+			context_place(event, &conn->own);
+			*(__u64 *)event->parent_id = event->context.carried.span_id;
+			event->evidence = event->context.evidence;
+		}
 		event->header.flags = more;
 		event->body_bytes = flow->body;
 		event->end_ns = flow->last_ns;
@@ -371,7 +383,11 @@ SUBPROGRAM int head_emit(struct conn *conn, struct walk *walk, __u32 len, __u32 
 	event->body_bytes = flow->body;
 	event->end_ns = flow->last_ns;
 	event->head_len = len;
-	event->pad = 0;
+	event->trace_flags = 0;
+	__builtin_memset(event->pad, 0, sizeof(event->pad));
+	__builtin_memset(&event->context, 0, sizeof(event->context));
+	if (!context_settle(conn, walk, flow, more, &event->context))
+		event->trace_flags = conn->own.flags;
 	return capture_emit(walk, sizeof(*event), len);
 }
 
@@ -426,7 +442,7 @@ static __always_inline void flow_first_byte(struct conn *conn, struct walk *walk
 {
 	flow->first_ns = walk->now_ns;
 	if (conn->family != AF_UNIX)
-		flow->first_seq = walk_seq(walk);
+		flow->first_seq = walk_seq(conn, walk);
 }
 
 /*
@@ -438,28 +454,29 @@ SUBPROGRAM int step_head(struct conn *conn, struct walk *walk, __u32 kept, __u32
 	struct flow *flow;
 	__u32 used, out;
 	__u8 flags = 0;
-	int begins, ends = 0;
+	int begins, whole, ends = 0;
 
 	if (!conn || !walk)
 		return 0;
 	flow = walk_flow(conn, walk);
 	begins = flow->phase == FLOW_START;
-	used = http1_scan(&flow->head, &walk->piece, len, flow->is_request);
+	used = http1_scan(&flow->head, &conn->fields, &walk->piece, len, flow->is_request);
 	if (flow->head.bad) {
 		conn->verdict = VERDICT_OPAQUE;
 		return STEP_STOP;
 	}
+	/* a line that only the end of the piece has cut is read again, whole */
+	whole = flow->head.done || (used > kept && len - kept < walk->len - walk->at);
 	out = used;
-	if (!flow->head.done && len - used > FLOW_CARRY_MAX) {
+	if (!whole && len - used > FLOW_CARRY_MAX) {
 		out = len;
-		flow->head.midline = 1;
+		http1_let_go(&flow->head, &conn->fields, &walk->piece, used, flow->is_request);
 	}
 	flow->last_ns = walk->now_ns;
-	if (!flow->head.done)
+	flow->carry_len = 0;
+	if (!whole)
 		flow_keep(flow, walk, out, len);
-	else
-		flow->carry_len = 0;
-	walk->at += (flow->head.done ? used : len) - kept;
+	walk->at += (whole ? used : len) - kept;
 	if (out == 0)
 		return STEP_NEXT;
 	flow->phase = FLOW_HEAD;
@@ -589,7 +606,7 @@ SUBPROGRAM int step_trailer(struct conn *conn, struct walk *walk)
 		return flow_miss(conn, flow);
 	}
 	flow->last_ns = walk->now_ns;
-	used = http1_scan(&flow->head, &walk->piece, kept + got, 0);
+	used = http1_scan(&flow->head, &conn->fields, &walk->piece, kept + got, 0);
 	if (flow->head.done) {
 		walk->at += used - kept;
 		message_end(conn, walk);
@@ -644,6 +661,7 @@ SUBPROGRAM int conn_walk(struct conn *conn, struct walk *walk)
 {
 	if (!conn || !walk)
 		return 0;
+	walk->silent = conn->wire & WIRE_F_TEST;
 	for (__u32 i = 0; i < WALK_STEPS_MAX; i++) {
 		if (conn_step(conn, walk) != STEP_NEXT)
 			break;
@@ -665,6 +683,7 @@ SUBPROGRAM int conn_finish(struct conn *conn, struct walk *walk, int error)
 
 	if (!conn || !walk || conn->closed || conn->verdict != VERDICT_TRACED)
 		return 0;
+	walk->silent = conn->wire & WIRE_F_TEST;
 	walk->dir = conn->role == ROLE_SERVER ? DIR_OUT : DIR_IN;
 	flow = walk_flow(conn, walk);
 	if (flow->phase == FLOW_CLOSE && !error)

@@ -11,6 +11,10 @@
 #include "abi/event.h"
 #include "classify/http1.h"
 
+#define AF_UNIX	 1
+#define AF_INET	 2
+#define AF_INET6 10
+
 enum direction {
 	DIR_IN,
 	DIR_OUT,
@@ -49,6 +53,7 @@ struct flow {
 	__u8 carry_len;
 	__u8 interim;  /* the current response is a 1xx */
 	__u8 unframed; /* bytes have passed that were no message */
+	__u8 settled;  /* the context of the current request is known */
 	/* bytes of a line that has not ended, kept to be read together with what follows */
 	__u8 carry[FLOW_CARRY_MAX];
 };
@@ -64,12 +69,37 @@ enum conn_verdict {
 	4 /* calls that may be no message before an undecided connection is opaque */
 #define CONN_RESYNC_MAX 64 /* the same on a connection that has carried messages */
 
+/* What both ends of a connection of this host call a request. */
+struct notice_key {
+	struct join_key join;
+	__u64 serial; /* unix sockets; on TCP the join is of the request itself */
+};
+
 /* A server request in progress, as spans will name it. Ids are words here: cheaper to copy. */
 struct request_ref {
-	__u64 conn; /* cookie of the socket that it came in on, 0: none */
+	struct notice_key notice; /* with `late`: what may still say whose request this is, */
+	__u64 after_ns;		  /* if it is younger */
+	__u64 conn;		  /* cookie of the socket that it came in on, 0: none */
 	__u64 trace_id[2];
 	__u64 span_id;
+	__u64 caller; /* the span that its head names, 0: none */
+	__u8 flags;   /* TRACE_FLAG_* */
+	__u8 adopted; /* taken from a TCP option, over bytes that are not understood */
+	__u8 late;    /* its sender had said nothing yet */
+	__u8 pad[5];
 };
+
+/* What the programs on the way out know of a connection: bits of conn.wire. */
+#define WIRE_F_ALLOWED	(1 << 0) /* context may be sent to this peer */
+#define WIRE_F_ENROLLED (1 << 1) /* its messages are seen before they leave */
+#define WIRE_F_LEAVE	(1 << 2) /* shall not be enrolled any more */
+#define WIRE_F_PENDING	(1 << 3) /* a call has been looked at, and has not ended */
+#define WIRE_F_HEADER	(1 << 4) /* the request that is on its way carries context in its head */
+#define WIRE_F_TEST	(1 << 5) /* of the self-test: nothing is reported */
+#define WIRE_F_ACTIVE	(1 << 6) /* this end has opened the connection */
+#define WIRE_F_OPAQUE	(1 << 7) /* its first message is of no protocol that is understood */
+#define WIRE_F_PASSED	(1 << 8) /* with WIRE_F_HEADER: the context is the one that came in */
+#define WIRE_F_TOLD	(1 << 9) /* the next request carries its context */
 
 /* Key: socket (socket storage), or its address where storage cannot be had. Deleted with the
  * socket. */
@@ -94,34 +124,51 @@ struct conn {
 	__u8 closed;
 	__u8 fd_checked;
 	__u8 opened_for; /* `parent` was noted when the connection was opened, and not used yet */
-	__u8 pad[3];
+	__u8 prepared;	 /* `own` is the place of the next request, not told yet */
+	__u8 turned;	 /* `turn_rcv` counts */
+	__u16 wire;	 /* WIRE_F_* */
+	__u32 opener;	 /* the process that opened the connection, as WIRE_F_ACTIVE says */
+	__u32 inserted;	 /* bytes that the call under way has gained behind its first line */
+	__u32 turn_rcv;	 /* rcv_nxt when this end last began to speak */
 	struct conn_tuple tuple;
-	struct request_ref own;	   /* the last request on this connection */
-	struct request_ref parent; /* clients: the server request that it was made for */
+	struct context_fields fields; /* what the current request's head says of context */
+	struct request_ref own;	      /* the last request on this connection */
+	struct request_ref parent;    /* clients: the server request that it was made for */
 };
 
 #define HEAD_ROOM	  256 /* of walk.room: the largest record without its head */
 #define WALK_SEGMENTS_MAX 64
+
+/* A run of a call's bytes in the program's memory, and where the next one is described. */
+struct segment {
+	__u64 base;
+	__u64 len;
+	__u64 start; /* its offset in the call */
+	__u64 iov;   /* address of the next struct iovec */
+	__u64 n_iov; /* segments behind this one */
+};
 
 /* One call on a connection: where its bytes are in the program's memory, and how far they were
  * read. */
 struct walk {
 	__u64 sk; /* address of the struct sock */
 	__u64 now_ns;
-	__u64 iov;	/* address of the next struct iovec, 0: no list */
-	__u64 seg_base; /* current segment */
-	__u64 seg_len;
-	__u64 seg_start; /* its offset in the call */
-	__u32 n_iov;	 /* segments behind the current one */
-	__u32 len;	 /* bytes that the call moved */
-	__u32 at;	 /* bytes dealt with */
-	__u32 got;	 /* bytes that capture_fill() has put into the piece */
+	struct segment seg;   /* holds the byte `at`, or lies before it */
+	struct segment ahead; /* read by capture_fill(): may lie behind what is dealt with next */
+	__u32 len;	      /* bytes that the call moved */
+	__u32 at;	      /* bytes dealt with */
+	__u32 got;	      /* bytes that capture_fill() has put into the piece */
 	__u32 pid;
 	__u32 tid;
 	__u8 dir;
 	__u8 busy;
 	__u8 no_buffer; /* the bytes cannot be read */
-	__u8 pad;
+	__u8 silent;	/* nothing is written to the ring buffer */
+	__u8 in_kernel; /* the bytes lie in the kernel's memory */
+	__u8 pad[3];
+	__u32 line_end;		/* survey of a head: offset of what follows the first line */
+	struct http1_head head; /* and what its lines say */
+	struct context_fields fields;
 	/* a record's fixed part ends where piece.data starts */
 	__u8 room[HEAD_ROOM] __attribute__((aligned(8)));
 	struct piece piece;
@@ -151,6 +198,31 @@ int capture_emit(struct walk *walk, __u32 fixed, __u32 len);
 /* Ids of a new request: from the thread's current request, or new ones. `event` is filled in. */
 int context_begin_client(struct conn *conn, struct walk *walk, struct event_request *event);
 int context_begin_server(struct conn *conn, struct walk *walk, struct event_request *event);
+
+/* Writes a request's ids and flags into its record. */
+static __always_inline void context_place(struct event_request *event,
+					  const struct request_ref *request)
+{
+	((__u64 *)event->trace_id)[0] = request->trace_id[0];
+	((__u64 *)event->trace_id)[1] = request->trace_id[1];
+	*(__u64 *)event->span_id = request->span_id;
+	event->trace_flags = request->flags;
+}
+
+/* The same for the next request of a client's connection, before any byte of it has left. */
+int context_prepare(struct conn *conn, __u32 pid, __u32 tid);
+
+/* A request's head is complete: what context came with it. A server takes it on. */
+int context_receive(struct conn *conn, struct walk *walk, struct event_context *ret_context);
+
+/*
+ * Looks a message over that is about to leave: non-zero, it starts with the whole head of a request
+ * that may be given a header. Its first line's end and its fields are in the walk then.
+ */
+int propagate_survey(struct walk *walk);
+
+/* Bytes were read on a connection that is not understood: a TCP option may name who is served. */
+int context_adopt(struct conn *conn, struct walk *walk);
 
 /* The answer to the connection's current server request has ended: nobody serves it any more. */
 int context_end_server(struct conn *conn, struct walk *walk);

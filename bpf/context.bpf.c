@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /*
- * Which server request does the running code work for? The unit is the thread; event loops are told
- * apart by their process' unit kind, and threads that turn out to multiplex are not asked any more:
- * a missing parent is better than a wrong one.
+ * Which server request does the running code work for, and where in a trace does a request stand?
+ * The unit is the thread; event loops are told apart by their process' unit kind, and threads that
+ * turn out to multiplex are not asked any more: a missing parent is better than a wrong one.
  */
 #include "vmlinux.h"
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "classify/address.h"
 #include "lib/process_event.bpf.h"
-#include "maps.bpf.h"
+#include "lib/sequence.bpf.h"
+#include "lib/unit.bpf.h"
 
 /* Eight random bytes that are not all zero. */
 static __always_inline __u64 new_id(void)
@@ -30,7 +33,7 @@ static __always_inline int request_is_open(const struct request_ref *request)
  * What is known of the process. A process that the watcher has not heard of is told to it, once,
  * with its command line: it may be gone before anybody reads /proc.
  */
-static __always_inline enum unit_kind process_unit(__u32 pid)
+static __always_inline enum unit_kind process_meet(__u32 pid)
 {
 	struct process_config *process = bpf_map_lookup_elem(&processes, &pid);
 	struct process_config fresh = { .flags = PROCESS_F_SELECTED | PROCESS_F_NOTED };
@@ -45,40 +48,118 @@ static __always_inline enum unit_kind process_unit(__u32 pid)
 	return process ? process->unit : UNIT_THREAD;
 }
 
-static __always_inline struct unit *current_unit(__u64 flags)
+static __always_inline enum unit_kind process_unit(__u32 pid)
 {
-	return bpf_task_storage_get(&units, bpf_get_current_task_btf(), 0, flags);
-}
+	struct process_config *process = bpf_map_lookup_elem(&processes, &pid);
 
-static __always_inline void set_trace(struct event_request *event,
-				      const struct request_ref *request)
-{
-	((__u64 *)event->trace_id)[0] = request->trace_id[0];
-	((__u64 *)event->trace_id)[1] = request->trace_id[1];
+	return process ? process->unit : UNIT_THREAD;
 }
 
 /* What the thread serves, if in such a process the thread can tell, and the request is open. */
-static __always_inline struct unit *serving_unit(enum unit_kind kind)
+static __always_inline struct unit *serving_unit(enum unit_kind kind, __u32 tid)
 {
-	struct unit *unit = current_unit(0);
+	struct unit *unit = unit_of(tid);
 
 	if (!unit || kind == UNIT_UNKNOWN || (kind == UNIT_THREAD && unit->multiplexes))
 		return NULL;
 	return request_is_open(&unit->current) ? unit : NULL;
 }
 
-SUBPROGRAM int context_begin_client(struct conn *conn, struct walk *walk,
-				    struct event_request *event)
+/*
+ * Would the sampler keep a trace of this id? The random part is the id's last 56 bits: Trace
+ * Context Level 2, section 3.2.2.3.1.
+ */
+static __always_inline __u8 trace_sampled(const __u64 *trace_id)
 {
-	enum unit_kind kind;
+	__u64 random = bpf_be64_to_cpu(trace_id[1]) & ((1ULL << 56) - 1);
+
+	if (knobs.sampler_root == SAMPLER_RATIO)
+		return random >= knobs.sampler_threshold ? TRACE_FLAG_SAMPLED : 0;
+	return knobs.sampler_root == SAMPLER_ALWAYS_ON ? TRACE_FLAG_SAMPLED : 0;
+}
+
+/* Flags of a span in the trace of `parent`. */
+static __always_inline __u8 child_flags(const __u64 *trace_id, __u8 parent_flags)
+{
+	if (knobs.sampler_parent_based)
+		return parent_flags;
+	return (parent_flags & TRACE_FLAG_RANDOM) | trace_sampled(trace_id);
+}
+
+static __always_inline void start_trace(struct request_ref *request)
+{
+	request->trace_id[0] = new_id();
+	request->trace_id[1] = new_id();
+	request->flags = TRACE_FLAG_RANDOM | trace_sampled(request->trace_id);
+}
+
+/* A request goes on in the trace of who has sent it. */
+static __always_inline void trace_join(struct request_ref *request,
+				       const struct trace_context *context)
+{
+	request->trace_id[0] = context->trace_id[0];
+	request->trace_id[1] = context->trace_id[1];
+	request->flags = context->hints & CONTEXT_F_DEFERRED
+				 ? trace_sampled(context->trace_id)
+				 : child_flags(context->trace_id, context->flags);
+}
+
+/* Leaves word of a request for the other end, which may be on this host. */
+static __always_inline void notice_leave(const struct conn *conn, const struct walk *walk,
+					 const struct event_request *event)
+{
+	struct notice notice = {
+		.context = { .trace_id = { conn->own.trace_id[0], conn->own.trace_id[1] },
+			     .span_id = conn->own.span_id,
+			     .flags = conn->own.flags },
+		.time_ns = walk->now_ns,
+	};
+	struct notice_key key = { .join = event->join };
+
+	if (conn->family == AF_UNIX)
+		key.serial = event->header.exchange;
+	bpf_map_update_elem(&notices, &key, &notice, BPF_ANY);
+}
+
+/*
+ * What the sender has left. Ends that were first seen at different moments count differently: what
+ * was left before the last answer was given is of another exchange. Non-zero: nothing yet.
+ */
+static __always_inline int notice_take(const struct notice_key *key, __u64 after_ns,
+				       struct trace_context *ret)
+{
+	const struct notice *notice = bpf_map_lookup_elem(&notices, key);
+
+	if (!notice || notice->time_ns <= after_ns)
+		return -1;
+	*ret = notice->context;
+	return 0;
+}
+
+/* The sender of the request that is served may have left word by now in whose trace it is. */
+static __always_inline void request_settle(struct request_ref *request)
+{
+	struct trace_context context;
+
+	if (!request->late || notice_take(&request->notice, request->after_ns, &context))
+		return;
+	request->late = 0;
+	trace_join(request, &context);
+}
+
+/*
+ * Place of the next request on a client's connection: a child of what its thread serves, or the
+ * start of a trace. Decided once, by what comes first of the hooks that see it leave.
+ */
+SUBPROGRAM int context_prepare(struct conn *conn, __u32 pid, __u32 tid)
+{
+	enum unit_kind kind = process_unit(pid);
 	struct unit *unit;
 
-	if (!conn || !walk || !event)
+	if (!conn || conn->prepared)
 		return 0;
-	*(__u64 *)event->span_id = new_id();
-	kind = process_unit(walk->pid);
 	if (!conn->opened_for || !request_is_open(&conn->parent)) {
-		unit = serving_unit(kind);
+		unit = serving_unit(kind, tid);
 		if (unit)
 			conn->parent = unit->current;
 		else
@@ -86,15 +167,165 @@ SUBPROGRAM int context_begin_client(struct conn *conn, struct walk *walk,
 	}
 	conn->opened_for = 0;
 	conn->unit = kind;
+	conn->own.conn = 0;
+	conn->own.span_id = new_id();
+	if (conn->parent.conn) {
+		request_settle(&conn->parent);
+		conn->own.trace_id[0] = conn->parent.trace_id[0];
+		conn->own.trace_id[1] = conn->parent.trace_id[1];
+		conn->own.flags = child_flags(conn->parent.trace_id, conn->parent.flags);
+	} else {
+		start_trace(&conn->own);
+	}
+	conn->prepared = 1;
+	return 0;
+}
+
+SUBPROGRAM int context_begin_client(struct conn *conn, struct walk *walk,
+				    struct event_request *event)
+{
+	if (!conn || !walk || !event)
+		return 0;
+	process_meet(walk->pid);
+	context_prepare(conn, walk->pid, walk->tid);
+	conn->prepared = 0;
+	context_place(event, &conn->own);
+	if (!(conn->wire & WIRE_F_TOLD))
+		notice_leave(conn, walk, event);
+	conn->wire &= ~WIRE_F_TOLD;
 	if (conn->parent.conn) {
 		*(__u64 *)event->parent_id = conn->parent.span_id;
-		event->evidence = kind == UNIT_EVENT_LOOP ? EVIDENCE_EVENT_LOOP : EVIDENCE_UNIT;
-	} else {
-		conn->parent.trace_id[0] = new_id();
-		conn->parent.trace_id[1] = new_id();
+		event->evidence = conn->parent.adopted		  ? EVIDENCE_TCP_OPTION
+				  : conn->unit == UNIT_EVENT_LOOP ? EVIDENCE_EVENT_LOOP
+								  : EVIDENCE_UNIT;
 	}
-	set_trace(event, &conn->parent);
 	return 0;
+}
+
+/* What the TCP option of the segment that starts with that byte says. Non-zero: there was none. */
+static __always_inline int option_take(const struct walk *walk, __u32 seq,
+				       struct trace_context *ret)
+{
+	struct sock *sk = (struct sock *)walk->sk;
+	struct option_key key = { .cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter),
+				  .seq = seq };
+	const struct trace_context *context;
+
+	if (!knobs.tcp_option)
+		return -1;
+	context = bpf_map_lookup_elem(&options, &key);
+	if (!context)
+		return -1;
+	*ret = *context;
+	return 0;
+}
+
+static __always_inline int sender_trusted(const struct conn *conn)
+{
+	return conn->family == AF_UNIX ||
+	       address_in(knobs.propagate_trust, knobs.n_propagate_trust, conn->tuple.remote_ip);
+}
+
+/* The sender names no span, and has decided about sampling all the same (B3). */
+static __always_inline void sampling_obey(struct request_ref *request,
+					  const struct trace_context *context)
+{
+	if (knobs.sampler_parent_based)
+		request->flags = (request->flags & TRACE_FLAG_RANDOM) |
+				 (context->flags & TRACE_FLAG_SAMPLED);
+}
+
+/* The server's request takes the context that came with it, if it trusts its sender. */
+static __always_inline void context_take(struct conn *conn, struct event_context *context)
+{
+	if (context->evidence != EVIDENCE_SAME_HOST && !sender_trusted(conn)) {
+		context->use = CONTEXT_FOREIGN;
+		return;
+	}
+	context->use = CONTEXT_TAKEN;
+	trace_join(&conn->own, &context->carried);
+}
+
+/*
+ * A TCP option stands in for a head that names no caller. One that says so also goes before a head
+ * that was only handed on, by a proxy: it names the proxy's own span, in the same trace.
+ */
+static __always_inline int option_counts(const struct conn *conn, const struct walk *walk,
+					 enum context_kind kind, struct event_context *context)
+{
+	struct trace_context option;
+
+	if (conn->family == AF_UNIX || option_take(walk, conn->flow[DIR_IN].first_seq, &option))
+		return 0;
+	if (kind == CONTEXT_PARENT && (!(option.hints & CONTEXT_F_NEARER) ||
+				       option.trace_id[0] != context->carried.trace_id[0] ||
+				       option.trace_id[1] != context->carried.trace_id[1]))
+		return 0;
+	context->carried = option;
+	return 1;
+}
+
+/* Nothing came with the request: its sender is of this host, and has left word, or will have. */
+static __always_inline int notice_counts(struct conn *conn, struct event_context *context)
+{
+	const struct flow *in = &conn->flow[DIR_IN], *out = &conn->flow[DIR_OUT];
+
+	if (conn->requests - conn->answered > 1)
+		return 0;
+	conn->own.after_ns = out->last_ns;
+	if (conn->family == AF_UNIX)
+		conn->own.notice =
+			(struct notice_key){ .join = { .client = conn->peer, .server = conn->self },
+					     .serial = in->exchange };
+	else
+		conn->own.notice = (struct notice_key){ .join = { .client = in->first_seq,
+								  .server = conn->seq_base } };
+	conn->own.late = notice_take(&conn->own.notice, conn->own.after_ns, &context->carried) != 0;
+	return !conn->own.late;
+}
+
+SUBPROGRAM int context_receive(struct conn *conn, struct walk *walk,
+			       struct event_context *ret_context)
+{
+	enum context_kind kind;
+	struct unit *unit;
+
+	if (!conn || !walk || !ret_context)
+		return 0;
+	__builtin_memset(ret_context, 0, sizeof(*ret_context));
+	ret_context->settled = 1;
+	ret_context->refused = context_refused(&conn->fields, knobs.propagators);
+	kind = context_resolve(&conn->fields, knobs.propagators, &ret_context->carried);
+	if (kind == CONTEXT_PARENT) {
+		ret_context->evidence = EVIDENCE_HEADER;
+		ret_context->head_span_id = ret_context->carried.span_id;
+	}
+	if (conn->role != ROLE_SERVER) {
+		ret_context->use = kind == CONTEXT_PARENT ? CONTEXT_CARRIED : CONTEXT_UNUSED;
+		return 0;
+	}
+	conn->own.caller = ret_context->head_span_id;
+	if (option_counts(conn, walk, kind, ret_context))
+		ret_context->evidence = EVIDENCE_TCP_OPTION;
+	else if (kind != CONTEXT_PARENT && notice_counts(conn, ret_context))
+		ret_context->evidence = EVIDENCE_SAME_HOST;
+	if (ret_context->evidence != EVIDENCE_NONE)
+		context_take(conn, ret_context);
+	else if (kind == CONTEXT_DECISION && sender_trusted(conn))
+		sampling_obey(&conn->own, &ret_context->carried);
+	unit = unit_of(walk->tid);
+	if (unit && unit->current.span_id == conn->own.span_id)
+		unit->current = conn->own;
+	return 0;
+}
+
+/* The thread serves the connection's request from now on. */
+static __always_inline void unit_serve(struct unit *unit, const struct conn *conn)
+{
+	if (unit->current.conn != conn->cookie && !unit->current.adopted &&
+	    request_is_open(&unit->current))
+		unit->multiplexes = 1;
+	unit->current = conn->own;
 }
 
 SUBPROGRAM int context_begin_server(struct conn *conn, struct walk *walk,
@@ -105,35 +336,80 @@ SUBPROGRAM int context_begin_server(struct conn *conn, struct walk *walk,
 	if (!conn || !walk || !event)
 		return 0;
 	conn->own.conn = conn->cookie;
-	conn->own.trace_id[0] = new_id();
-	conn->own.trace_id[1] = new_id();
 	conn->own.span_id = new_id();
-	set_trace(event, &conn->own);
-	*(__u64 *)event->span_id = conn->own.span_id;
+	conn->own.caller = 0;
+	conn->own.adopted = 0;
+	conn->own.late = 0;
+	start_trace(&conn->own);
 	conn->reader_tid = walk->tid;
-	conn->unit = process_unit(walk->pid);
-	unit = current_unit(BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!unit) {
-		stat_add(STAT_NO_STATE);
+	conn->unit = process_meet(walk->pid);
+	context_place(event, &conn->own);
+	unit = unit_make(walk->tid);
+	if (!unit)
 		return 0;
-	}
-	if (unit->current.conn != conn->cookie && request_is_open(&unit->current))
-		unit->multiplexes = 1;
-	unit->current = conn->own;
+	unit_serve(unit, conn);
 	/* several unanswered requests of one connection: which one is worked for cannot be told */
 	if (conn->requests - conn->answered > 1)
 		unit->current.conn = 0;
 	return 0;
 }
 
+/*
+ * The thread has turned to a connection that names no caller. What it served for another one's sake
+ * is not what it serves now.
+ */
+static __always_inline void unit_turn(const struct conn *conn, __u32 tid)
+{
+	struct unit *unit = unit_of(tid);
+
+	if (!unit || !unit->current.adopted || unit->current.conn == conn->cookie)
+		return;
+	if (conn->own.adopted)
+		unit->current = conn->own;
+	else
+		unit->current.conn = 0;
+}
+
+/*
+ * A connection that is not understood (TLS) has brought bytes whose segment names a caller: until
+ * another one does, the thread works for that caller, whose span is the parent of what it sends.
+ */
+SUBPROGRAM int context_adopt(struct conn *conn, struct walk *walk)
+{
+	struct trace_context context;
+	struct unit *unit;
+
+	if (!conn || !walk || !knobs.tcp_option || conn->family == AF_UNIX ||
+	    conn->wire & WIRE_F_ACTIVE)
+		return 0;
+	walk->at = 0;
+	if (option_take(walk, walk_seq(conn, walk), &context) || !sender_trusted(conn)) {
+		unit_turn(conn, walk->tid);
+		return 0;
+	}
+	conn->own.conn = conn->cookie;
+	conn->own.span_id = context.span_id;
+	conn->own.caller = 0;
+	conn->own.late = 0;
+	conn->own.adopted = 1;
+	trace_join(&conn->own, &context);
+	conn->reader_tid = walk->tid;
+	conn->unit = process_meet(walk->pid);
+	unit = unit_make(walk->tid);
+	if (unit)
+		unit_serve(unit, conn);
+	return 0;
+}
+
 SUBPROGRAM int context_end_server(struct conn *conn, struct walk *walk)
 {
-	struct unit *unit = current_unit(0);
+	struct unit *unit;
 	__u64 key;
 	__u8 one = 1;
 
 	if (!conn || !walk)
 		return 0;
+	unit = unit_of(walk->tid);
 	if (unit && unit->current.conn == conn->cookie &&
 	    unit->current.span_id == conn->own.span_id)
 		unit->current.conn = 0;
@@ -151,7 +427,7 @@ SUBPROGRAM int context_resume(struct conn *conn)
 
 	if (!conn || conn->unit != UNIT_EVENT_LOOP)
 		return 0;
-	unit = current_unit(0);
+	unit = unit_of(bpf_get_current_pid_tgid());
 	if (!unit)
 		return 0;
 	if (conn->role == ROLE_SERVER && conn->own.conn && conn->requests - conn->answered == 1)
@@ -163,7 +439,7 @@ SUBPROGRAM int context_resume(struct conn *conn)
 
 SUBPROGRAM int context_open(struct conn *conn)
 {
-	struct unit *unit = serving_unit(UNIT_EVENT_LOOP);
+	struct unit *unit = serving_unit(UNIT_EVENT_LOOP, bpf_get_current_pid_tgid());
 
 	if (!conn || !unit)
 		return 0;

@@ -58,7 +58,7 @@ struct conn_template_map {
 };
 extern struct conn_template_map conn_template SEC(".maps");
 
-/* What a thread is serving: context.bpf.c. Freed with the thread. */
+/* What a thread is serving: context.bpf.c. By thread id; deleted when the thread ends. */
 struct unit {
 	struct request_ref current;
 	__u64 mmsg;	   /* sendmmsg, recvmmsg: the vector of the call that is under way */
@@ -71,9 +71,9 @@ struct unit {
 };
 
 struct units_map {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
 	__type(value, struct unit);
 };
 extern struct units_map units SEC(".maps");
@@ -90,6 +90,62 @@ struct ended_map {
 	__type(value, __u8);
 };
 extern struct ended_map ended SEC(".maps");
+
+/*
+ * Connections of selected clients whose messages are seen before they leave: probes/sk_msg.bpf.c.
+ * Key: the socket's cookie. A socket that closes leaves by itself.
+ */
+struct wire_socks_map {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u64);
+};
+extern struct wire_socks_map wire_socks SEC(".maps");
+
+/*
+ * Contexts that came in TCP options, until the bytes that they came with are read. What is evicted
+ * was not read for long, and its request finds its parent another way or starts a trace.
+ */
+struct option_key {
+	__u64 cookie; /* of the socket */
+	__u32 seq;    /* sequence number of the segment's first byte */
+	__u32 pad;
+};
+
+struct options_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct option_key);
+	__type(value, struct trace_context);
+};
+extern struct options_map options SEC(".maps");
+
+/*
+ * Requests whose context could not travel with them, by the name that both ends give to the
+ * exchange. The receiver may come before the sender's record of it; it looks again when it needs to
+ * know. What is evicted is found by user space.
+ */
+struct notice {
+	struct trace_context context;
+	__u64 time_ns;
+};
+
+struct notices_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct notice_key);
+	__type(value, struct notice);
+};
+extern struct notices_map notices SEC(".maps");
+
+struct wire_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct wire_config);
+};
+extern struct wire_map wire SEC(".maps");
 
 /* Selection and unit kind by process. Written by the watcher and, on fork, by the kernel side. */
 struct processes_map {
@@ -110,10 +166,18 @@ struct stats_map {
 };
 extern struct stats_map stats SEC(".maps");
 
+enum scratch_slot {
+	SCRATCH_DATA,  /* socket calls */
+	SCRATCH_STATE, /* state changes: also in softirq */
+	SCRATCH_URING,
+	SCRATCH_WIRE, /* messages that are about to leave */
+	SCRATCH_MAX,
+};
+
 /* Room for one call per CPU and kind of caller (enum scratch_slot). */
 struct scratch_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 3);
+	__uint(max_entries, SCRATCH_MAX);
 	__type(key, __u32);
 	__type(value, struct walk);
 };
@@ -131,12 +195,6 @@ extern struct control_map control SEC(".maps");
 
 /* Set by user space between open and load. */
 extern const volatile struct weft_knobs knobs;
-
-enum scratch_slot {
-	SCRATCH_DATA,  /* socket calls */
-	SCRATCH_STATE, /* state changes: also in softirq */
-	SCRATCH_URING,
-};
 
 /* Keeps the compiler from moving a bounds check away from the value that the verifier looks at. */
 #define verify_here(variable) asm volatile("" : "+r"(variable))

@@ -15,7 +15,34 @@ enum unit_kind {
 	UNIT_UNKNOWN,	 /* neither: a parent is never inferred */
 };
 
-#define CONFIG_PORTS_MAX 16
+#define CONFIG_PORTS_MAX  16
+#define CONFIG_RANGES_MAX 32
+
+/* Addresses that agree in their first `bits` bits; bits behind them are zero. */
+struct address_range {
+	__u8 ip[16]; /* IPv6, or IPv4 mapped (::ffff:a.b.c.d) */
+	__u8 bits;   /* 0 to 128; of IPv4 prefixes 96 more than one writes */
+	__u8 pad[7];
+} __attribute__((aligned(8)));
+
+/* When trace context is put on the wire. */
+enum inject_mode {
+	INJECT_OFF,
+	INJECT_AUTO, /* where the kernel at hand was seen to bear it */
+};
+
+/* What becomes of a trace that starts here. */
+enum sampler_root {
+	SAMPLER_ALWAYS_ON,
+	SAMPLER_ALWAYS_OFF,
+	SAMPLER_RATIO,
+};
+
+/* A trace is kept if the last seven bytes of its id, a big-endian number, are >= the threshold. */
+#define SAMPLER_RANDOM_BITS    56
+#define SAMPLER_THRESHOLD_NONE (1ULL << SAMPLER_RANDOM_BITS) /* no trace is kept */
+
+#define PROPAGATOR_BITS 4 /* of one entry in `propagators` */
 
 struct weft_knobs {
 	__u32 request_head_max;	 /* bytes of a request's head that are captured */
@@ -26,8 +53,36 @@ struct weft_knobs {
 	__u8 by_address;     /* state of connections is kept in `conns_by_sk`: the socket hook is
 				kprobes */
 	__u8 recv_arguments; /* of the kernel's tcp_recvmsg: 4 to 6 */
+	/* Who decides whether a trace is kept: a context that is honoured, if this is 1 and there
+	   is one; else the sampler, by `sampler_threshold`, of which `sampler_root` is the name. */
+	__u8 sampler_parent_based;
+	__u8 sampler_root;	 /* enum sampler_root */
+	__u8 inject;		 /* enum inject_mode */
+	__u8 tcp_option;	 /* 1: context may travel in an option of TCP */
+	__u64 secret;		 /* random: sockets are named by a mix of it and their address */
+	__u64 sampler_threshold; /* 0: every trace is kept; SAMPLER_THRESHOLD_NONE: none is */
+	/* enum propagator, the first in the lowest bits, 0 ends: contexts are looked for in this
+	   order, and no others are read or written. */
+	__u64 propagators;
+	__u32 netns; /* inode number: only sockets of this network namespace; 0: all */
+	__u8 n_propagate_to;
+	__u8 n_propagate_trust;
 	__u8 pad[2];
-	__u64 secret; /* random: sockets are named by a mix of it and their address */
+	struct address_range propagate_to[CONFIG_RANGES_MAX];	 /* whom context is sent to */
+	struct address_range propagate_trust[CONFIG_RANGES_MAX]; /* whose context is honoured */
+};
+
+/* What is done to requests that go out, as the self-test has settled it. */
+enum wire_mode {
+	WIRE_OFF,
+	WIRE_FULL,	  /* a header in every request */
+	WIRE_EARLY_LEAVE, /* in the first request of a connection: this kernel breaks FIONREAD */
+};
+
+/* The one entry of the map `wire`. Written by the watcher alone. */
+struct wire_config {
+	__u32 mode;	/* enum wire_mode */
+	__u32 test_pid; /* the process of the self-test while it runs, else 0 */
 };
 
 #define PROCESS_F_SELECTED (1 << 0)
@@ -43,6 +98,7 @@ struct process_config {
 /* The one entry of the map `control`, mapped by the pipeline. */
 struct weft_control {
 	__u64 reader_idle; /* 1: the reader sleeps, wake it on the next record */
+	__u64 alive_ns;	   /* CLOCK_MONOTONIC: when the reader last looked */
 };
 
 /* Records of the ring buffer `process_events`, kernel to watcher. */
@@ -63,9 +119,11 @@ struct process_event {
 	char args[PROCESS_ARGS_MAX]; /* the command line, NUL-separated, cut */
 };
 
-_Static_assert(sizeof(struct weft_knobs) == 56, "ABI");
+_Static_assert(sizeof(struct address_range) == 24, "ABI");
+_Static_assert(sizeof(struct weft_knobs) == 1616, "ABI");
+_Static_assert(sizeof(struct wire_config) == 8, "ABI");
 _Static_assert(sizeof(struct process_config) == 4, "ABI");
-_Static_assert(sizeof(struct weft_control) == 8, "ABI");
+_Static_assert(sizeof(struct weft_control) == 16, "ABI");
 _Static_assert(sizeof(struct process_event) == 288, "ABI");
 
 #endif

@@ -12,6 +12,7 @@
 #ifndef WEFT_ABI_EVENT_H
 #define WEFT_ABI_EVENT_H
 
+#include "context.h"
 #include "types.h"
 
 enum event_type {
@@ -83,6 +84,26 @@ struct join_key {
 	__u64 server;
 };
 
+/* What became of the context that a request carried. */
+enum context_use {
+	CONTEXT_UNUSED,	 /* it carried none */
+	CONTEXT_TAKEN,	 /* servers: the request's parent and trace are those */
+	CONTEXT_FOREIGN, /* servers: its sender is not trusted, the request starts a trace */
+	CONTEXT_CARRIED, /* clients: the program sent it */
+};
+
+/* The context that came with a request, by its head or by a TCP option. */
+struct event_context {
+	struct trace_context carried;
+	__u64 head_span_id; /* the span that the head names, 0: none; what is handed on names it too
+			     */
+	__u8 use;	    /* enum context_use */
+	__u8 evidence;	    /* enum parent_evidence: where it stood */
+	__u8 refused;	    /* malformed or doubled values in the head */
+	__u8 settled; /* this record says it for the request: its head has ended, or is cut here */
+	__u8 pad[4];
+};
+
 /* The two ends of a connection; all zero but netns for unix sockets. */
 struct conn_tuple {
 	__u8 local_ip[16]; /* IPv6, or IPv4 mapped (::ffff:a.b.c.d) */
@@ -103,10 +124,12 @@ struct event_request {
 	__u8 role;     /* enum conn_role */
 	__u8 evidence; /* enum parent_evidence for parent_id */
 	__u32 tid;
-	__u32 head_len; /* bytes of head[] */
-	__u32 pad;
+	__u32 head_len;	  /* bytes of head[] */
+	__u8 trace_flags; /* TRACE_FLAG_*: as decided for this span */
+	__u8 pad[3];
 	__u64 body_bytes; /* seen so far, without framing */
 	__u64 end_ns;	  /* last byte seen so far */
+	struct event_context context;
 	char comm[WEFT_COMM_LEN];
 	__u8 head[];
 };
@@ -126,7 +149,9 @@ struct event_head_more {
 	__u64 body_bytes;
 	__u64 end_ns;
 	__u32 head_len;
-	__u32 pad;
+	__u8 trace_flags; /* these two: of requests, if context.settled */
+	__u8 pad[3];
+	struct event_context context;
 	__u8 head[];
 };
 
@@ -153,10 +178,11 @@ struct event_close {
 
 _Static_assert(sizeof(struct event_header) == 32, "ABI");
 _Static_assert(sizeof(struct join_key) == 16, "ABI");
+_Static_assert(sizeof(struct event_context) == 48, "ABI");
 _Static_assert(sizeof(struct conn_tuple) == 40, "ABI");
-_Static_assert(sizeof(struct event_request) == 168, "ABI");
+_Static_assert(sizeof(struct event_request) == 216, "ABI");
 _Static_assert(sizeof(struct event_response) == 56, "ABI");
-_Static_assert(sizeof(struct event_head_more) == 56, "ABI");
+_Static_assert(sizeof(struct event_head_more) == 104, "ABI");
 _Static_assert(sizeof(struct event_end) == 40, "ABI");
 _Static_assert(sizeof(struct event_close) == 56, "ABI");
 

@@ -10,6 +10,7 @@
 #ifndef WEFT_CLASSIFY_HTTP1_H
 #define WEFT_CLASSIFY_HTTP1_H
 
+#include "classify/trace_context.h"
 #include "lib/piece.h"
 
 enum http1_start {
@@ -24,6 +25,14 @@ enum http1_start {
 #define HTTP1_LINES_MAX	 (PIECE_MAX / 2)
 #define HTTP1_STATUS_LEN 12 /* "HTTP/1.1 200" */
 
+/* What a line is to its head. */
+enum http1_line {
+	HTTP1_LINE_NONE,    /* there was none yet */
+	HTTP1_LINE_OTHER,   /* all that it says was noted */
+	HTTP1_LINE_CONTEXT, /* it may carry trace context */
+	HTTP1_LINE_EMPTY,   /* the head is over */
+};
+
 /* Framing facts of one head, gathered line by line. All zero at its start. */
 struct http1_head {
 	__u64 content_length;
@@ -31,7 +40,7 @@ struct http1_head {
 	__u8 chunked; /* the last transfer coding is chunked */
 	__u8 encoded; /* there is a Transfer-Encoding */
 	__u8 midline; /* the next piece starts inside a line */
-	__u8 lines;   /* a line was seen: the start line, if there is one, is over */
+	__u8 lines;   /* enum http1_line: the last line; the start line, if there is one, is over */
 	__u8 done;    /* the empty line was seen */
 	__u8 bad;     /* the start line is not of HTTP/1 */
 	__u8 begun;   /* the caller has taken note of the message */
@@ -207,55 +216,89 @@ static __always_inline void http1_start_line(struct http1_head *head, const stru
 		head->bad = 1;
 }
 
-/* One whole line, from `start` to its line feed at `end`. Non-zero: it is empty, the head is over.
- */
+/* Is trace context to be looked for in a request's field line? `last` is the line before. */
+static __always_inline enum http1_line http1_line_kind(const struct piece *piece, __u32 start,
+						       __u8 last)
+{
+	__u64 word = piece_word(piece, start);
+
+	if (context_likely(word))
+		return HTTP1_LINE_CONTEXT;
+	return context_folded(word) && last == HTTP1_LINE_CONTEXT ? HTTP1_LINE_CONTEXT
+								  : HTTP1_LINE_OTHER;
+}
+
+/* One whole line, from `start` to its line feed at `end`: enum http1_line. */
 PIECE_FUNCTION int http1_line(struct http1_head *head, const struct piece *piece, __u32 start,
 			      __u32 end, __u32 is_request)
 {
 	__u32 length = end - start;
-	__u8 first;
+	__u8 last;
 
 	if (!head || !piece)
-		return 0;
-	first = head->lines == 0;
-	head->lines |= 1;
+		return HTTP1_LINE_OTHER;
+	last = head->lines;
+	head->lines = HTTP1_LINE_OTHER;
 	if (head->midline) {
 		head->midline = 0;
-		return 0;
+		return HTTP1_LINE_OTHER;
 	}
 	if (length == 0 || (length == 1 && piece_byte(piece, start) == '\r')) {
 		head->done = 1;
-		return 1;
+		return HTTP1_LINE_EMPTY;
 	}
-	if (first && is_request && length >= 10)
-		http1_start_line(head, piece, end);
-	else if (!first && length > 15)
+	if (last == HTTP1_LINE_NONE) {
+		if (is_request && length >= 10)
+			http1_start_line(head, piece, end);
+		return HTTP1_LINE_OTHER;
+	}
+	if (length > 15)
 		http1_field(head, piece, start, end);
-	return 0;
+	if (is_request)
+		head->lines = http1_line_kind(piece, start, last);
+	return head->lines;
 }
 
 /*
- * Reads the lines of a piece: notes framing facts in `head`, sets head->done at the empty line.
- * `is_request` says what kind of start line to expect. Gives the number of bytes that belong to
+ * Reads the lines of a piece: notes framing facts in `head`, trace context of a request in
+ * `fields`, and sets head->done at the empty line. `is_request` says what kind of start line to
+ * expect; trailer fields and responses carry no context. Gives the number of bytes that belong to
  * whole lines; what is left is the start of a line that has not ended yet.
  */
-PIECE_FUNCTION __u32 http1_scan(struct http1_head *head, const struct piece *piece, __u32 len,
-				__u32 is_request)
+PIECE_FUNCTION __u32 http1_scan(struct http1_head *head, struct context_fields *fields,
+				const struct piece *piece, __u32 len, __u32 is_request)
 {
 	__u32 at = 0;
 
-	if (!head || !piece)
+	if (!head || !fields || !piece)
 		return 0;
 	for (__u32 i = 0; i < HTTP1_LINES_MAX; i++) {
 		__u32 end = piece_find(piece, at, len, '\n');
+		int line;
 
 		if (end >= len)
 			break;
-		if (http1_line(head, piece, at, end, is_request))
+		line = http1_line(head, piece, at, end, is_request);
+		if (line == HTTP1_LINE_EMPTY)
 			return end + 1;
+		if (line == HTTP1_LINE_CONTEXT)
+			context_field(fields, piece, at, end);
 		at = end + 1;
 	}
 	return at;
+}
+
+/*
+ * The line at `at` goes on behind the piece and is too long to be kept: the next piece starts
+ * inside it. What it says is lost; that it is there is not.
+ */
+static __always_inline void http1_let_go(struct http1_head *head, struct context_fields *fields,
+					 const struct piece *piece, __u32 at, __u32 is_request)
+{
+	if (is_request && head->lines != HTTP1_LINE_NONE && !head->midline &&
+	    http1_line_kind(piece, at, head->lines) == HTTP1_LINE_CONTEXT)
+		context_torn(fields, piece, at);
+	head->midline = 1;
 }
 
 /* How the body of a message is delimited. */

@@ -98,4 +98,75 @@ PIECE_FUNCTION __u32 piece_find(const struct piece *piece, __u32 from, __u32 len
 	return len;
 }
 
+/* Index of the highest byte of `word` whose top bit is set; `word` holds no other bits, and one. */
+static __always_inline __u32 piece_last(__u64 word)
+{
+	__u32 index = 0;
+
+	if (word >> 32) {
+		word >>= 32;
+		index += 4;
+	}
+	if (word >> 16) {
+		word >>= 16;
+		index += 2;
+	}
+	return index + (word >> 8 != 0);
+}
+
+/* Flags the bytes of `word` that are neither space nor horizontal tab: their top bits. */
+static __always_inline __u64 piece_solid(__u64 word)
+{
+	const __u64 low = PIECE_BYTES(0x7f);
+	__u64 space = word ^ PIECE_BYTES(' '), tab = word ^ PIECE_BYTES('\t');
+
+	/* no carry leaves its byte: every flag is exact */
+	space |= (space & low) + low;
+	tab |= (tab & low) + low;
+	return space & tab & ~low;
+}
+
+/* Index of the first byte at or behind `from` that is no blank; `end` when there is none. */
+PIECE_FUNCTION __u32 piece_skip_blanks(const struct piece *piece, __u32 from, __u32 end)
+{
+	if (!piece)
+		return end;
+	for (__u32 i = 0; i < PIECE_MAX / 8; i++) {
+		__u64 solid;
+
+		if (from >= end)
+			break;
+		solid = piece_solid(piece_word(piece, from));
+		if (solid) {
+			from += piece_first(solid);
+			break;
+		}
+		from += 8;
+	}
+	return from < end ? from : end;
+}
+
+/* Index behind the last byte before `end` that is no blank; `start` when all from there on are. */
+PIECE_FUNCTION __u32 piece_trim_blanks(const struct piece *piece, __u32 start, __u32 end)
+{
+	if (!piece)
+		return start;
+	for (__u32 i = 0; i < PIECE_MAX / 8; i++) {
+		__u64 solid;
+
+		if (end <= start)
+			break;
+		solid = piece_solid(piece_word(piece, end - 8));
+		if (solid) {
+			__u32 blanks = 7 - piece_last(solid);
+
+			return blanks < end - start ? end - blanks : start;
+		}
+		if (end - start <= 8)
+			break;
+		end -= 8;
+	}
+	return start;
+}
+
 #endif

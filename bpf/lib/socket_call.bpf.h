@@ -11,9 +11,6 @@
 
 #include "lib/user_buffer.bpf.h"
 
-#define AF_UNIX	      1
-#define AF_INET	      2
-#define AF_INET6      10
 #define SOCK_STREAM   1
 #define IPPROTO_TCP   6
 #define MSG_PEEK      2
@@ -55,6 +52,7 @@ static __always_inline void walk_init(struct walk *walk, const struct sock *sk, 
 	walk->dir = dir;
 	walk->len = len;
 	walk->at = 0;
+	walk->in_kernel = 0;
 }
 
 /* Does the port list, if there is one, let this connection in? */
@@ -87,6 +85,8 @@ static __always_inline int socket_selected(struct sock *sk)
 
 	/* first, for it settles most calls of a host where few processes are chosen */
 	if (!process_selected(bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	if (knobs.netns && knobs.netns != BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum))
 		return 0;
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
@@ -206,6 +206,23 @@ static __always_inline void socket_bytes(struct sock *sk, struct conn *conn, __u
 	walk_init(walk, sk, dir, len);
 	if (!walk_call(walk, conn, sk))
 		conn_walk(conn, walk);
+	if (dir == DIR_IN && conn->verdict != VERDICT_TRACED)
+		context_adopt(conn, walk);
+	scratch_give(walk);
+}
+
+/* Bytes of a connection that is opaque: only whose they are may matter. */
+static __always_inline void opaque_bytes(struct sock *sk, struct conn *conn, __u8 dir, int len)
+{
+	struct walk *walk;
+
+	if (!knobs.tcp_option || dir != DIR_IN || len <= 0 || conn->wire & WIRE_F_ACTIVE)
+		return;
+	walk = scratch_take(SCRATCH_DATA);
+	if (!walk)
+		return;
+	walk_init(walk, sk, dir, len);
+	context_adopt(conn, walk);
 	scratch_give(walk);
 }
 
@@ -237,13 +254,20 @@ static __always_inline void socket_failed(struct sock *sk, struct conn *conn, __
 /* A call on the socket has ended with this result. */
 static __always_inline void call_ended(struct sock *sk, struct conn *conn, __u8 dir, int result)
 {
-	if (conn->verdict == VERDICT_OPAQUE)
-		return;
-	if (result <= 0) {
-		socket_failed(sk, conn, dir, result);
+	if (conn->verdict == VERDICT_OPAQUE) {
+		opaque_bytes(sk, conn, dir, result);
 		return;
 	}
-	socket_bytes(sk, conn, dir, result);
+	if (result > 0)
+		socket_bytes(sk, conn, dir, result);
+	else
+		socket_failed(sk, conn, dir, result);
+	if (dir == DIR_OUT) {
+		conn->wire &= ~WIRE_F_PENDING;
+		conn->inserted = 0;
+	}
+	if (result <= 0)
+		return;
 	if (dir == DIR_IN && conn->family != AF_UNIX)
 		conn->seen_seq = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
 }

@@ -6,7 +6,7 @@
 #ifndef WEFT_LIB_USER_BUFFER_BPF_H
 #define WEFT_LIB_USER_BUFFER_BPF_H
 
-#include "maps.bpf.h"
+#include "lib/unit.bpf.h"
 
 #define TS_COMPAT    0x0002	/* x86 thread_info.status: a call of the 32-bit ABI */
 #define TIF_32BIT    22		/* arm64 thread_info.flags: the same */
@@ -92,8 +92,7 @@ static __always_inline int task_is_compat(struct task_struct *task)
 /* The message of a sendmmsg or recvmmsg that is under way: they are dealt with in order. */
 static __always_inline __u64 mmsg_current(const struct call *call)
 {
-	struct unit *unit = bpf_task_storage_get(&units, bpf_get_current_task_btf(), 0,
-						 BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct unit *unit = unit_make(bpf_get_current_pid_tgid());
 	__u32 index = 0;
 
 	if (!unit)
@@ -107,9 +106,9 @@ static __always_inline __u64 mmsg_current(const struct call *call)
 
 static __always_inline void walk_iov(struct walk *walk, __u64 iov, __u64 count)
 {
-	walk->iov = iov;
-	walk->n_iov = count < WALK_SEGMENTS_MAX ? count : WALK_SEGMENTS_MAX;
-	walk->seg_len = 0;
+	walk->seg.iov = iov;
+	walk->seg.n_iov = count < WALK_SEGMENTS_MAX ? count : WALK_SEGMENTS_MAX;
+	walk->seg.len = 0;
 }
 
 static __always_inline void walk_message(struct walk *walk, __u64 address)
@@ -126,17 +125,17 @@ static __always_inline void walk_message(struct walk *walk, __u64 address)
 /* Points the walk at the call's bytes; sets no_buffer when they are not in the program's memory. */
 static __always_inline void walk_buffer(struct walk *walk, const struct call *call)
 {
-	walk->seg_start = 0;
-	walk->seg_len = 0;
-	walk->n_iov = 0;
+	walk->seg.start = 0;
+	walk->seg.len = 0;
+	walk->seg.n_iov = 0;
 	walk->no_buffer = 0;
 	switch (call->nr) {
 	case CALL_READ:
 	case CALL_WRITE:
 	case CALL_SENDTO:
 	case CALL_RECVFROM:
-		walk->seg_base = call->second;
-		walk->seg_len = walk->len;
+		walk->seg.base = call->second;
+		walk->seg.len = walk->len;
 		break;
 	case CALL_READV:
 	case CALL_WRITEV:

@@ -54,21 +54,21 @@ static __always_inline void uring_buffer(struct walk *walk, struct io_kiocb *req
 	struct io_sr_msg *message = (struct io_sr_msg *)req;
 	struct io_rw *rw = (struct io_rw *)req;
 
-	walk->seg_start = 0;
-	walk->seg_len = 0;
-	walk->n_iov = 0;
+	walk->seg.start = 0;
+	walk->seg.len = 0;
+	walk->seg.n_iov = 0;
 	walk->no_buffer = 0;
 	switch (op) {
 	case URING_SEND:
 	case URING_RECV:
 	case URING_SEND_ZC:
-		walk->seg_base = (__u64)BPF_CORE_READ(message, buf);
-		walk->seg_len = walk->len;
+		walk->seg.base = (__u64)BPF_CORE_READ(message, buf);
+		walk->seg.len = walk->len;
 		break;
 	case URING_READ:
 	case URING_WRITE:
-		walk->seg_base = BPF_CORE_READ(rw, addr);
-		walk->seg_len = walk->len;
+		walk->seg.base = BPF_CORE_READ(rw, addr);
+		walk->seg.len = walk->len;
 		break;
 	case URING_READV:
 	case URING_WRITEV:

@@ -44,9 +44,10 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task)
 {
-	__u32 pid = task->tgid;
+	__u32 pid = task->tgid, tid = task->pid;
 	struct process_config *process;
 
+	bpf_map_delete_elem(&units, &tid);
 	if (task->signal->live.counter != 0)
 		return 0;
 	process = bpf_map_lookup_elem(&processes, &pid);

@@ -34,12 +34,9 @@ static __always_inline int call_begins(struct sock *sk, __u8 dir)
 
 	if (!call_wanted(sk))
 		return 0;
-	unit = bpf_task_storage_get(&units, bpf_get_current_task_btf(), 0,
-				    BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!unit) {
-		stat_add(STAT_NO_STATE);
+	unit = unit_make(bpf_get_current_pid_tgid());
+	if (!unit)
 		return 0;
-	}
 	if (unit->call_sk)
 		stat_add(STAT_BUSY);
 	unit->call_sk = (__u64)sk;
@@ -51,7 +48,7 @@ static __always_inline int call_begins(struct sock *sk, __u8 dir)
  */
 static __always_inline int call_peeks(void)
 {
-	struct unit *unit = bpf_task_storage_get(&units, bpf_get_current_task_btf(), 0, 0);
+	struct unit *unit = unit_of(bpf_get_current_pid_tgid());
 
 	if (unit)
 		unit->call_sk = 0;
@@ -77,7 +74,7 @@ static __always_inline void peer_ends_by_sk(struct sock *sk, const struct conn *
 SEC("kretprobe")
 int BPF_KRETPROBE(kret_socket, int result)
 {
-	struct unit *unit = bpf_task_storage_get(&units, bpf_get_current_task_btf(), 0, 0);
+	struct unit *unit = unit_of(bpf_get_current_pid_tgid());
 	struct conn *conn;
 	struct sock *sk;
 	__u8 dir;

@@ -4,20 +4,51 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "classify/address.h"
 #include "lib/conn_by_sk.bpf.h"
 #include "lib/socket_called.bpf.h"
 
-/* An event loop opens a connection: for whom it does so is known now, not when it comes to send. */
+/* Programs that see requests before they leave are only for sockets that are TCP's and no more. */
+static __always_inline int socket_is_plain(struct sock *sk)
+{
+	return !BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_ulp_ops);
+}
+
+/* May context be sent to the peer, and by what means? */
+static __always_inline void wire_allow(struct sock *sk, struct conn *conn, __u32 pid)
+{
+	__u32 key = 0;
+	const struct wire_config *config = bpf_map_lookup_elem(&wire, &key);
+
+	conn->wire = WIRE_F_ACTIVE;
+	conn->opener = pid;
+	if (!config || !socket_is_plain(sk))
+		return;
+	if (config->test_pid == pid)
+		conn->wire |= WIRE_F_ALLOWED | WIRE_F_TEST;
+	else if ((config->mode != WIRE_OFF || knobs.tcp_option) &&
+		 address_in(knobs.propagate_to, knobs.n_propagate_to, conn->tuple.remote_ip))
+		conn->wire |= WIRE_F_ALLOWED;
+}
+
+/*
+ * A connection is being opened, by whom is known now. So is, in an event loop, for whom: not any
+ * more when it comes to send.
+ */
 static __always_inline void socket_opens(struct sock *sk)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
-	struct process_config *process = bpf_map_lookup_elem(&processes, &pid);
+	struct process_config *process;
 	struct conn *conn;
 
-	if (!process || process->unit != UNIT_EVENT_LOOP || !socket_selected(sk))
+	if (!socket_selected(sk))
 		return;
 	conn = knobs.by_address ? conn_make_by_sk(sk) : conn_make(sk);
-	if (conn)
+	if (!conn)
+		return;
+	wire_allow(sk, conn, pid);
+	process = bpf_map_lookup_elem(&processes, &pid);
+	if (process && process->unit == UNIT_EVENT_LOOP)
 		context_open(conn);
 }
 

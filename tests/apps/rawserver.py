@@ -4,7 +4,7 @@
 An HTTP/1 server that answers as the path says: /<behaviour>/<number>/<number of the request>. It
 writes and reads sockets itself, so that tests decide which bytes travel in which call.
 
-  rawserver.py [--recv BYTES] [--peek] HOST PORT | unix PATH
+  rawserver.py [--recv BYTES] [--peek] [--vector] HOST PORT | unix PATH
 """
 
 import argparse
@@ -16,14 +16,35 @@ import threading
 import time
 
 
+VECTOR = (1, 5, 40, 9, 300, 1, 90)  # lengths of buffers that one call reads or writes, in turn
+
+
+def scattered(data):
+    """The data in pieces of VECTOR's lengths."""
+    pieces, at = [], 0
+    while at < len(data):
+        size = VECTOR[len(pieces) % len(VECTOR)]
+        pieces.append(data[at:at + size])
+        at += size
+    return pieces
+
+
 class Connection:
-    def __init__(self, sock, size, peek):
-        self.sock, self.size, self.peek, self.buffer = sock, size, peek, b""
+    def __init__(self, sock, options):
+        self.sock, self.size, self.peek = sock, options.recv, options.peek
+        self.vector, self.buffer = options.vector, b""
+
+    def receive(self):
+        if not self.vector:
+            return self.sock.recv(self.size)
+        buffers = [bytearray(size) for size in VECTOR] + [bytearray(self.size)]
+        received = self.sock.recvmsg_into(buffers)[0]
+        return b"".join(buffers)[:received]
 
     def fill(self):
         if self.peek:
             self.sock.recv(self.size, socket.MSG_PEEK)
-        piece = self.sock.recv(self.size)
+        piece = self.receive()
         if not piece:
             raise EOFError
         self.buffer += piece
@@ -41,7 +62,10 @@ class Connection:
         return data
 
     def send(self, data):
-        self.sock.sendall(data)
+        while self.vector and data:
+            data = data[self.sock.sendmsg(scattered(data)):]
+        if data:
+            self.sock.sendall(data)
 
     def body(self, fields):
         """Reads the request's body; its size."""
@@ -224,7 +248,7 @@ def serve_one(conn):
 def handle(sock, options):
     if sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    conn = Connection(sock, options.recv, options.peek)
+    conn = Connection(sock, options)
     try:
         while True:
             serve_one(conn)
@@ -255,6 +279,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--recv", type=int, default=65536)
     parser.add_argument("--peek", action="store_true")
+    parser.add_argument("--vector", action="store_true")
     parser.add_argument("host")
     parser.add_argument("port")
     options = parser.parse_args()

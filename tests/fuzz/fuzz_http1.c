@@ -99,11 +99,11 @@ static void check_attribute(const struct span *span, uint16_t i)
 	const struct attribute *attribute = &span->attributes[i];
 
 	for (uint16_t k = 0; k < i; k++)
-		require(strcmp(span->attributes[k].key, attribute->key) != 0);
+		require(span->attributes[k].key != attribute->key);
 	if (attribute->type != ATTRIBUTE_STRING)
 		return;
-	require(attribute->string.len <= SPAN_VALUE_MAX);
-	require(utf8_is_valid(attribute->string));
+	require(attribute->len <= SPAN_VALUE_MAX);
+	require(utf8_is_valid(attribute_text(attribute)));
 }
 
 static void check_describe(const struct exchange *exchange)

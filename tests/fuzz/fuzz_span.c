@@ -13,27 +13,16 @@
 #include "span/resource.h"
 #include "span/span.h"
 
-#define N_KEYS 64
+#define N_KEYS ATTRIBUTE_KEYS_MAX
 /* One length unit: 255 of them are more than a value's limit. */
 #define LENGTH_UNIT 37
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char keys[N_KEYS][8];
-
 static void require(bool condition)
 {
 	if (!condition)
 		abort();
-}
-
-static void name_keys(void)
-{
-	for (int i = 0; i < N_KEYS; i++) {
-		keys[i][0] = 'k';
-		keys[i][1] = (char)('0' + i / 8);
-		keys[i][2] = (char)('0' + i % 8);
-	}
 }
 
 /* Text of the length that the input asks for: its own bytes, over and over. */
@@ -65,13 +54,13 @@ static void check_repair(struct view bytes, size_t size)
 
 static void operate(struct span_builder *builder, uint8_t what, struct view text)
 {
-	const char *key = keys[what % N_KEYS];
+	enum attribute_key key = what % N_KEYS;
 
 	switch (what / N_KEYS) {
 	case 0:
 		span_set_string(builder, key, text);
 		require(!span_attribute(&builder->span, key) ||
-			span_attribute(&builder->span, key)->string.len <= SPAN_VALUE_MAX);
+			span_attribute(&builder->span, key)->len <= SPAN_VALUE_MAX);
 		break;
 	case 1:
 		span_set_int(builder, key, (int64_t)text.len);
@@ -100,8 +89,8 @@ static void check_same(const struct span *a, const struct span *b)
 			require(x->integer == y->integer);
 			continue;
 		}
-		require(view_equal(x->string, y->string) && x->string.data != y->string.data);
-		require(utf8_is_valid(y->string));
+		require(view_equal(attribute_text(x), attribute_text(y)) && x->text != y->text);
+		require(utf8_is_valid(attribute_text(y)));
 	}
 }
 
@@ -122,8 +111,8 @@ static struct resource *make_resource(const uint8_t *data, size_t size)
 	free(text);
 	for (uint16_t i = 0; i < resource->n_attributes; i++) {
 		require(utf8_is_valid(view_of(resource->attributes[i].key)));
-		require(resource->attributes[i].type != ATTRIBUTE_STRING ||
-			utf8_is_valid(resource->attributes[i].string));
+		require(resource->attributes[i].value.type != ATTRIBUTE_STRING ||
+			utf8_is_valid(attribute_text(&resource->attributes[i].value)));
 	}
 	return resource;
 }
@@ -136,7 +125,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct span *span;
 	struct view head;
 
-	name_keys();
 	span_builder_init(&builder);
 	builder.span.resource = resource;
 	while (cursor_take(&input, 2, &head) == 0)

@@ -21,6 +21,7 @@
 
 struct head_scan {
 	struct http1_head head;
+	struct context_fields fields;
 	enum http1_start start; /* HTTP1_MORE until it is known */
 	bool begun;		/* whole lines have been seen */
 	uint64_t head_bytes;	/* from the start line's first byte to behind the last line seen */
@@ -52,7 +53,8 @@ static inline void head_scan_keep(struct head_scan *scan, uint32_t from, uint32_
  * used. */
 static inline uint32_t head_scan_lines(struct head_scan *scan, uint32_t kept, uint32_t len)
 {
-	uint32_t used = http1_scan(&scan->head, &scan->piece, len, scan->start == HTTP1_REQUEST);
+	uint32_t is_request = scan->start == HTTP1_REQUEST;
+	uint32_t used = http1_scan(&scan->head, &scan->fields, &scan->piece, len, is_request);
 	uint32_t out = used;
 
 	scan->carry_len = 0;
@@ -60,7 +62,7 @@ static inline uint32_t head_scan_lines(struct head_scan *scan, uint32_t kept, ui
 		return 0;
 	if (!scan->head.done && len - used > FLOW_CARRY_MAX) {
 		out = len;
-		scan->head.midline = 1;
+		http1_let_go(&scan->head, &scan->fields, &scan->piece, used, is_request);
 	}
 	if (!scan->head.done)
 		head_scan_keep(scan, out, len);

@@ -119,6 +119,25 @@ const struct surface surfaces[SURFACE_MAX] = {
 			},
 		},
 	},
+	[SURFACE_WIRE] = {
+		.name = "context out",
+		.without = "requests that leave the host do not carry their trace",
+		.hooks = {
+			{
+				.name = "sock_ops, sockhash and sk_msg",
+				.programs = {
+					{ "wire_socket", .place = PLACE_CGROUP },
+					{ "wire_message", .place = PLACE_SOCKETS },
+				},
+			},
+			{
+				.name = "sock_ops (TCP option only)",
+				.programs = {
+					{ "wire_socket", .place = PLACE_CGROUP },
+				},
+			},
+		},
+	},
 };
 
 size_t surface_hooks(const struct surface *surface)

@@ -13,6 +13,13 @@
 #define HOOK_PROGRAMS_MAX 12
 #define SURFACE_HOOKS_MAX 3
 
+/* What a program is attached to that is not told by a name in the kernel's BTF. */
+enum hook_place {
+	PLACE_KERNEL,  /* the tracepoint or function that is named */
+	PLACE_CGROUP,  /* the root of the cgroup v2 hierarchy */
+	PLACE_SOCKETS, /* the map of enrolled sockets */
+};
+
 /* A program, and what it hooks: a tracepoint or a function that must be in the kernel's BTF. */
 struct hook_program {
 	const char *name; /* in the BPF object; may stand in several rows, with other functions */
@@ -21,6 +28,7 @@ struct hook_program {
 	unsigned int arguments;	    /* that it must take: 0 = any number */
 	unsigned int arguments_max; /* the most, if it may take more than that */
 	bool if_there;		    /* left out where the kernel lacks the function */
+	enum hook_place place;
 };
 
 struct hook {
@@ -42,6 +50,7 @@ enum surface_id {
 	SURFACE_PROCESSES,
 	SURFACE_SPLICE,
 	SURFACE_IO_URING,
+	SURFACE_WIRE,
 	SURFACE_MAX,
 };
 

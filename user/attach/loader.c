@@ -10,12 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attach/cgroup.h"
 #include "attach/kprobe.h"
+#include "base/cleanup.h"
 #include "weft.skel.h"
 
 struct loader {
 	struct weft_bpf *skeleton;
 	struct bpf_link *links[SURFACE_MAX][HOOK_PROGRAMS_MAX];
+	bool messages;		     /* wire_message is attached, which has no link */
 	uint32_t there[SURFACE_MAX]; /* bit n: the chosen hook's program n is in use */
 	bool kprobes;		     /* some were attached */
 };
@@ -105,9 +108,12 @@ static bool program_is_possible(const struct btf *btf, const struct hook_program
 	const char *kind = program->function ? "function" : "tracepoint";
 	const char *name = program->function ? program->function : program->tracepoint;
 	unsigned int max = program->arguments_max ? program->arguments_max : program->arguments;
-	const struct btf_type *type = hooked_type(btf, program);
+	const struct btf_type *type;
 	unsigned int n;
 
+	if (program->place != PLACE_KERNEL)
+		return true;
+	type = hooked_type(btf, program);
 	if (!type) {
 		if (reason)
 			snprintf(reason, LOADER_REASON_MAX, "this kernel has no %s %s", kind, name);
@@ -271,17 +277,76 @@ static int load_best(struct choice *choice, struct weft_bpf **ret_skeleton)
 	return r < 0 ? r : load(choice, all, ret_skeleton);
 }
 
-static struct bpf_link *attach_program(struct loader *loader, const struct hook_program *row)
+/* -errno. */
+static int attach_kernel(struct loader *loader, struct bpf_program *program, const char *function,
+			 struct bpf_link **ret_link)
+{
+	struct bpf_link *link;
+
+	if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE) {
+		loader->kprobes = true;
+		link = kprobe_attach(program, function);
+	} else {
+		link = bpf_program__attach(program);
+	}
+	if (!link)
+		return -errno;
+	*ret_link = link;
+	return 0;
+}
+
+static int attach_cgroup(struct bpf_program *program, struct bpf_link **ret_link)
+{
+	_cleanup_close_ int fd = cgroup_root_open();
+	struct bpf_link *link;
+
+	if (fd < 0)
+		return fd;
+	link = bpf_program__attach_cgroup(program, fd);
+	if (!link)
+		return -errno;
+	*ret_link = link;
+	return 0;
+}
+
+/* Links of this kind are younger than Linux 5.15. The map lets go of the program with its last
+ * user. */
+static int attach_messages(struct loader *loader, struct bpf_program *program)
+{
+	if (bpf_prog_attach(bpf_program__fd(program),
+			    bpf_map__fd(loader->skeleton->maps.wire_socks), BPF_SK_MSG_VERDICT,
+			    0) < 0)
+		return -errno;
+	loader->messages = true;
+	return 0;
+}
+
+static void detach_messages(struct loader *loader)
+{
+	if (!loader->messages)
+		return;
+	bpf_prog_detach2(bpf_program__fd(loader->skeleton->progs.wire_message),
+			 bpf_map__fd(loader->skeleton->maps.wire_socks), BPF_SK_MSG_VERDICT);
+	loader->messages = false;
+}
+
+static int attach_program(struct loader *loader, const struct hook_program *row,
+			  struct bpf_link **ret_link)
 {
 	struct bpf_program *program =
 		bpf_object__find_program_by_name(loader->skeleton->obj, row->name);
 
 	if (!program)
-		return NULL;
-	if (bpf_program__type(program) != BPF_PROG_TYPE_KPROBE)
-		return bpf_program__attach(program);
-	loader->kprobes = true;
-	return kprobe_attach(program, row->function);
+		return -ENOENT;
+	switch (row->place) {
+	case PLACE_CGROUP:
+		return attach_cgroup(program, ret_link);
+	case PLACE_SOCKETS:
+		return attach_messages(loader, program);
+	case PLACE_KERNEL:
+		break;
+	}
+	return attach_kernel(loader, program, row->function, ret_link);
 }
 
 /* Attaches the first `n` programs of the surface's hook. */
@@ -291,13 +356,17 @@ static int attach_surface(struct loader *loader, size_t index, size_t n,
 	const struct hook *hook = &surfaces[index].hooks[state->chosen];
 
 	for (size_t i = 0; i < n && hook->programs[i].name; i++) {
+		int r;
+
 		if (!(loader->there[index] & 1u << i))
 			continue;
-		loader->links[index][i] = attach_program(loader, &hook->programs[i]);
-		if (!loader->links[index][i]) {
+		r = attach_program(loader, &hook->programs[i], &loader->links[index][i]);
+		if (r < 0) {
 			snprintf(state->reasons[state->chosen], LOADER_REASON_MAX,
-				 "cannot attach %s: %s", hook->programs[i].name, strerror(errno));
-			return -errno;
+				 "cannot attach %s: %s", hook->programs[i].name,
+				 r == -ENOTDIR ? "no cgroup v2 hierarchy is mounted"
+					       : strerror(-r));
+			return r;
 		}
 	}
 	return 0;
@@ -309,6 +378,8 @@ static void detach_surface(struct loader *loader, size_t index)
 		bpf_link__destroy(loader->links[index][i]);
 		loader->links[index][i] = NULL;
 	}
+	if (index == SURFACE_WIRE)
+		detach_messages(loader);
 	if (loader->kprobes)
 		kprobe_clean();
 }
@@ -433,6 +504,14 @@ int loader_process_set(struct loader *loader, uint32_t pid, struct process_confi
 int loader_process_get(const struct loader *loader, uint32_t pid, struct process_config *ret_config)
 {
 	return bpf_map_lookup_elem(bpf_map__fd(loader->skeleton->maps.processes), &pid, ret_config);
+}
+
+int loader_wire_set(struct loader *loader, struct wire_config config)
+{
+	const uint32_t slot = 0;
+
+	return bpf_map_update_elem(bpf_map__fd(loader->skeleton->maps.wire), &slot, &config,
+				   BPF_ANY);
 }
 
 static uint64_t missed_runs(const struct loader *loader)

@@ -58,6 +58,12 @@ int loader_process_set(struct loader *loader, uint32_t pid, struct process_confi
 int loader_process_get(const struct loader *loader, uint32_t pid,
 		       struct process_config *ret_config);
 
+/*
+ * What is done to requests that go out: nothing until this is called. While `test_pid` is not 0,
+ * that process' connections are treated as allowed, and are not reported. -errno.
+ */
+int loader_wire_set(struct loader *loader, struct wire_config config);
+
 /* Sums the counters over all CPUs. -errno. */
 int loader_counters(const struct loader *loader, struct kernel_counters *ret_counters);
 

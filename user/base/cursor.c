@@ -4,11 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-int cursor_peek(const struct cursor *cursor)
-{
-	return cursor_left(cursor) > 0 ? (unsigned char)cursor->data[cursor->at] : -ENODATA;
-}
-
 int cursor_take(struct cursor *cursor, size_t n, struct view *ret_bytes)
 {
 	if (cursor_left(cursor) < n)
@@ -41,17 +36,6 @@ int cursor_take_line(struct cursor *cursor, struct view *ret_line)
 	if (ret_line->len > 0 && ret_line->data[ret_line->len - 1] == '\r')
 		ret_line->len--;
 	return 0;
-}
-
-struct view cursor_take_while(struct cursor *cursor, bool (*accept)(char byte))
-{
-	struct view taken = { .data = cursor_rest(cursor).data };
-
-	while (cursor->at < cursor->end && accept(cursor->data[cursor->at])) {
-		cursor->at++;
-		taken.len++;
-	}
-	return taken;
 }
 
 int cursor_expect(struct cursor *cursor, struct view bytes)

@@ -10,6 +10,7 @@
 #ifndef WEFT_BASE_CURSOR_H
 #define WEFT_BASE_CURSOR_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -41,7 +42,10 @@ static inline struct view cursor_rest(const struct cursor *cursor)
 }
 
 /* The next byte, 0 to 255, without taking it; -ENODATA. */
-int cursor_peek(const struct cursor *cursor);
+static inline int cursor_peek(const struct cursor *cursor)
+{
+	return cursor_left(cursor) > 0 ? (unsigned char)cursor->data[cursor->at] : -ENODATA;
+}
 
 /* Takes `n` bytes. -ENODATA. */
 int cursor_take(struct cursor *cursor, size_t n, struct view *ret_bytes);
@@ -52,8 +56,20 @@ int cursor_take_until(struct cursor *cursor, char stop, struct view *ret_bytes);
 /* Takes a line and drops its end, LF or CR LF. -ENODATA: the line has no end. */
 int cursor_take_line(struct cursor *cursor, struct view *ret_line);
 
-/* Takes the bytes that `accept` agrees to, up to the first that it does not: there may be none. */
-struct view cursor_take_while(struct cursor *cursor, bool (*accept)(char byte));
+/*
+ * Takes the bytes that `accept` agrees to, up to the first that it does not: there may be none.
+ * Inline, so that `accept` is, too.
+ */
+static inline struct view cursor_take_while(struct cursor *cursor, bool (*accept)(char byte))
+{
+	struct view taken = { .data = cursor_rest(cursor).data };
+
+	while (cursor->at < cursor->end && accept(cursor->data[cursor->at])) {
+		cursor->at++;
+		taken.len++;
+	}
+	return taken;
+}
 
 /* Takes exactly these bytes. -ENODATA: the bytes end within them; -EBADMSG: others are there. */
 int cursor_expect(struct cursor *cursor, struct view bytes);

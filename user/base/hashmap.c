@@ -79,7 +79,7 @@ uint64_t hashmap_hash(const uint64_t seed[2], const void *data, size_t len)
  * The seed must not be guessable by peers, but making a map must not fail or block either: at early
  * boot, or where getrandom() is refused, the process's own random bytes from the kernel will do.
  */
-static void seed_fill(uint64_t seed[2])
+void hashmap_seed(uint64_t seed[2])
 {
 	const void *fallback;
 
@@ -171,7 +171,7 @@ int hashmap_init(struct hashmap *map, size_t key_size, size_t value_size, size_t
 		.value_offset = SLOT_KEY_OFFSET + align_up(key_size),
 	};
 	map->stride = map->value_offset + align_up(value_size);
-	seed_fill(map->seed);
+	hashmap_seed(map->seed);
 	return 0;
 }
 

@@ -97,6 +97,9 @@ static inline bool hashmap_full(const struct hashmap *map)
 bool hashmap_next(const struct hashmap *map, struct hashmap_cursor *cursor, const void **ret_key,
 		  void **ret_value);
 
+/* A random key, for those who hash without a map. Never fails. */
+void hashmap_seed(uint64_t ret_seed[2]);
+
 /* SipHash-1-3 of `len` bytes, for those who need a keyed hash without a map. */
 uint64_t hashmap_hash(const uint64_t seed[2], const void *data, size_t len);
 

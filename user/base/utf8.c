@@ -49,7 +49,7 @@ static size_t character_len(struct view bytes, bool *ret_valid)
 }
 
 /* Eight bytes at a time while all are ASCII, as nearly all text is. */
-static size_t ascii_len(struct view bytes)
+static inline size_t ascii_len(struct view bytes)
 {
 	size_t n = 0;
 	uint64_t word;
@@ -59,6 +59,8 @@ static size_t ascii_len(struct view bytes)
 		if (word & 0x8080808080808080ull)
 			break;
 	}
+	while (n < bytes.len && !(bytes.data[n] & 0x80))
+		n++;
 	return n;
 }
 
@@ -73,6 +75,7 @@ size_t utf8_valid_len(struct view bytes)
 		if (!valid)
 			break;
 		n += len;
+		n += ascii_len(view_from(bytes, n));
 	}
 	return n;
 }

@@ -86,8 +86,8 @@ static void line_of_object(const json_t *span, struct line *ret_line)
 		.http_status = code > 0 && code < 1000 ? (uint16_t)code : 0,
 		.service = member(span, "service"),
 		.name = member(span, "name"),
-		.error_type = member(attributes, ATTR_ERROR_TYPE),
-		.path = member(attributes, ATTR_URL_PATH),
+		.error_type = member(attributes, attribute_key_name(ATTR_ERROR_TYPE)),
+		.path = member(attributes, attribute_key_name(ATTR_URL_PATH)),
 	};
 	trace_of(span, ret_line->trace_id);
 }

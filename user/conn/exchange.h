@@ -58,15 +58,15 @@ struct exchange {
 	uint8_t trace_id[WEFT_TRACE_ID_LEN];
 	uint8_t span_id[WEFT_SPAN_ID_LEN];
 	uint8_t parent_id[WEFT_SPAN_ID_LEN];
+	uint8_t trace_flags;	      /* W3C trace-flags */
+	struct event_context context; /* that came with the request */
 	char comm[WEFT_COMM_LEN + 1];
 	/* correlate's own */
-	uint8_t trace_flags;		     /* W3C trace-flags */
 	bool has_caller;		     /* caller_id is set */
 	uint8_t caller_id[WEFT_SPAN_ID_LEN]; /* the span that the request's context names */
 	uint64_t closed_ns; /* when the connection ended before the response did, else 0 */
 	struct message request;
 	struct message response;
-	struct exchange *next; /* younger exchange on the same connection */
 };
 
 static inline struct view message_head(const struct message *message)

@@ -16,12 +16,19 @@
 /* Open on one connection. The kernel side follows as many; more are open when records were lost. */
 #define CONNECTION_EXCHANGES_MAX 256
 
+/* As many lists as there are open exchanges, at least, so that they are short: to begin with, 256.
+ */
+#define BUCKET_BITS_MIN 8
+
 /*
- * Open exchanges are in two lists: by connection (oldest first, `exchange.next`), and by age over
- * all connections, so that the oldest can be found when there is no room.
+ * Open exchanges are in two lists: with those of the same connection, and of others whose number
+ * hashes alike (oldest first), and by age over all connections, so that the oldest can be found
+ * when there is no room.
  */
 struct entry {
 	struct exchange exchange; /* first: an exchange is its entry */
+	struct entry *next;	  /* in the bucket, or the next spare one */
+	struct entry **link;	  /* what points to this one in the bucket */
 	struct entry *older;
 	struct entry *younger;
 	bool started;
@@ -31,7 +38,9 @@ struct conn_table {
 	struct conn_limits limits;
 	struct conn_callbacks callbacks;
 	struct conn_counters counters;
-	struct hashmap connections; /* socket cookie -> oldest open exchange */
+	struct entry **buckets; /* by the hash of the socket cookie */
+	unsigned int bucket_bits;
+	uint64_t multiplier;
 	struct entry *oldest;
 	struct entry *youngest;
 	struct entry *spare;
@@ -67,7 +76,7 @@ static struct entry *entry_take(struct conn_table *table)
 
 	if (!entry)
 		return calloc(1, sizeof(*entry));
-	table->spare = (struct entry *)entry->exchange.next;
+	table->spare = entry->next;
 	table->n_spare--;
 	request.head = entry->exchange.request.head;
 	request.head_cap = entry->exchange.request.head_cap;
@@ -85,7 +94,7 @@ static void entry_give(struct conn_table *table, struct entry *entry)
 	}
 	message_release(&entry->exchange.request);
 	message_release(&entry->exchange.response);
-	entry->exchange.next = (struct exchange *)table->spare;
+	entry->next = table->spare;
 	table->spare = entry;
 	table->n_spare++;
 }
@@ -113,49 +122,74 @@ static void age_remove(struct conn_table *table, struct entry *entry)
 	entry->older = entry->younger = NULL;
 }
 
-static void connection_remove(struct conn_table *table, struct exchange *exchange)
+/*
+ * Multiplicative, with a random factor: nobody outside can tell which connections meet. The kernel
+ * numbers sockets; peers choose no keys here that a stronger hash would have to stand up to.
+ */
+static struct entry **bucket_of(const struct conn_table *table, uint64_t conn)
 {
-	struct exchange **first = hashmap_get(&table->connections, &exchange->conn);
-	struct exchange **link;
-
-	if (!first)
-		return;
-	for (link = first; *link && *link != exchange; link = &(*link)->next)
-		;
-	if (*link)
-		*link = exchange->next;
-	if (!*first)
-		hashmap_delete(&table->connections, &exchange->conn);
+	return &table->buckets[conn * table->multiplier >> (64 - table->bucket_bits)];
 }
 
-static int connection_append(struct conn_table *table, struct exchange *exchange)
+static void bucket_append(struct conn_table *table, struct entry *entry)
 {
-	struct exchange **link = hashmap_put(&table->connections, &exchange->conn, NULL);
+	struct entry **link = bucket_of(table, entry->exchange.conn);
 
-	if (!link)
-		return -ENOMEM;
 	while (*link)
 		link = &(*link)->next;
-	*link = exchange;
-	return 0;
+	*link = entry;
+	entry->link = link;
+	entry->next = NULL;
+}
+
+static void bucket_remove(struct entry *entry)
+{
+	*entry->link = entry->next;
+	if (entry->next)
+		entry->next->link = entry->link;
+}
+
+/* More lists, when there are more exchanges than those. Without memory they just get longer. */
+static void buckets_grow(struct conn_table *table)
+{
+	size_t n = (size_t)1 << table->bucket_bits;
+	struct entry **buckets;
+
+	if (table->counters.open < n)
+		return;
+	buckets = calloc(2 * n, sizeof(struct entry *));
+	if (!buckets)
+		return;
+	free(table->buckets);
+	table->buckets = buckets;
+	table->bucket_bits++;
+	/* by age, so that each connection's stay in their order */
+	for (struct entry *entry = table->oldest; entry; entry = entry->younger)
+		bucket_append(table, entry);
+}
+
+/* From `entry` on, the first exchange of the connection; NULL: none. */
+static struct entry *connection_next(struct entry *entry, uint64_t conn)
+{
+	while (entry && entry->exchange.conn != conn)
+		entry = entry->next;
+	return entry;
 }
 
 /* The oldest open exchange of a connection, NULL: none. */
-static struct exchange *connection_first(const struct conn_table *table, uint64_t conn)
+static struct entry *connection_first(const struct conn_table *table, uint64_t conn)
 {
-	struct exchange **first = hashmap_get(&table->connections, &conn);
-
-	return first ? *first : NULL;
+	return connection_next(*bucket_of(table, conn), conn);
 }
 
 static struct exchange *exchange_find(const struct conn_table *table, uint64_t conn,
 				      uint32_t serial)
 {
-	struct exchange *exchange = connection_first(table, conn);
+	struct entry *entry = connection_first(table, conn);
 
-	while (exchange && exchange->serial != serial)
-		exchange = exchange->next;
-	return exchange;
+	while (entry && entry->exchange.serial != serial)
+		entry = connection_next(entry->next, conn);
+	return entry ? &entry->exchange : NULL;
 }
 
 static void exchange_start(struct conn_table *table, struct exchange *exchange)
@@ -171,7 +205,7 @@ static void exchange_finish(struct conn_table *table, struct exchange *exchange,
 {
 	exchange_start(table, exchange);
 	exchange->end = end;
-	connection_remove(table, exchange);
+	bucket_remove(entry_of(exchange));
 	age_remove(table, entry_of(exchange));
 	table->counters.open--;
 	table->callbacks.finished(table->callbacks.context, exchange);
@@ -237,6 +271,8 @@ static void exchange_fill(struct exchange *exchange, const struct event_request 
 	memcpy(exchange->trace_id, event->trace_id, sizeof(exchange->trace_id));
 	memcpy(exchange->span_id, event->span_id, sizeof(exchange->span_id));
 	memcpy(exchange->parent_id, event->parent_id, sizeof(exchange->parent_id));
+	exchange->trace_flags = event->trace_flags;
+	exchange->context = event->context;
 	memcpy(exchange->comm, event->comm, WEFT_COMM_LEN);
 	exchange->comm[WEFT_COMM_LEN] = 0;
 }
@@ -251,13 +287,13 @@ static void exchange_evict(struct conn_table *table, struct exchange *exchange)
 /* Room for one more exchange on a connection: in the table, and in the connection's own list. */
 static void make_room(struct conn_table *table, uint64_t conn)
 {
-	struct exchange *first = connection_first(table, conn);
+	struct entry *first = connection_first(table, conn);
 	unsigned int n = 0;
 
-	for (const struct exchange *exchange = first; exchange; exchange = exchange->next)
+	for (struct entry *entry = first; entry; entry = connection_next(entry->next, conn))
 		n++;
 	if (n >= CONNECTION_EXCHANGES_MAX)
-		exchange_evict(table, first);
+		exchange_evict(table, &first->exchange);
 	if (table->counters.open >= table->limits.exchanges && table->oldest)
 		exchange_evict(table, &table->oldest->exchange);
 }
@@ -275,14 +311,11 @@ static void request_event(struct conn_table *table, const struct event_request *
 	}
 	exchange = &entry->exchange;
 	exchange_fill(exchange, event);
-	if (connection_append(table, exchange) < 0) {
-		table->counters.no_memory++;
-		entry_give(table, entry);
-		return;
-	}
 	age_append(table, entry);
 	table->counters.open++;
 	table->counters.exchanges++;
+	bucket_append(table, entry);
+	buckets_grow(table);
 	message_append(&exchange->request, event->head, event->head_len,
 		       table->limits.request_head);
 	message_update(&exchange->request, &event->header, event->body_bytes, event->end_ns);
@@ -306,6 +339,18 @@ static void response_event(struct conn_table *table, struct exchange *exchange,
 								      : EXCHANGE_COMPLETE);
 }
 
+/* What has come of a head that came in pieces settles what context the request has. */
+static void context_update(struct exchange *exchange, const struct event_head_more *event)
+{
+	exchange->context = event->context;
+	exchange->trace_flags = event->trace_flags;
+	if (event->context.use != CONTEXT_TAKEN)
+		return;
+	memcpy(exchange->trace_id, event->context.carried.trace_id, sizeof(exchange->trace_id));
+	memcpy(exchange->parent_id, &event->context.carried.span_id, sizeof(exchange->parent_id));
+	exchange->evidence = event->context.evidence;
+}
+
 static void more_event(struct conn_table *table, struct exchange *exchange,
 		       const struct event_head_more *event)
 {
@@ -320,6 +365,8 @@ static void more_event(struct conn_table *table, struct exchange *exchange,
 	message_append(message, event->head, event->head_len,
 		       request ? table->limits.request_head : table->limits.response_head);
 	message_update(message, &event->header, event->body_bytes, event->end_ns);
+	if (request && event->context.settled)
+		context_update(exchange, event);
 	if (request && event->header.flags & (EVENT_F_HEAD_END | EVENT_F_TRUNCATED))
 		exchange_start(table, exchange);
 	if (!request && event->header.flags & EVENT_F_END)
@@ -352,12 +399,13 @@ static void close_event(struct conn_table *table, const struct event_close *even
 				: event->error == 0		    ? EXCHANGE_CLOSED
 				: event->error == ETIMEDOUT	    ? EXCHANGE_TIMEOUT
 								    : EXCHANGE_RESET;
-	struct exchange *exchange = connection_first(table, event->header.conn);
+	struct entry *entry = connection_first(table, event->header.conn);
 
-	if (!exchange)
+	if (!entry)
 		table->counters.unmatched++;
-	while (exchange) {
-		struct exchange *next = exchange->next;
+	while (entry) {
+		struct entry *next = connection_next(entry->next, event->header.conn);
+		struct exchange *exchange = &entry->exchange;
 		bool older = (int32_t)(exchange->serial - event->header.exchange) < 0;
 
 		if (exchange->serial == event->header.exchange && event->end_ns &&
@@ -368,7 +416,7 @@ static void close_event(struct conn_table *table, const struct event_close *even
 		if (!older)
 			exchange->closed_ns = event->header.time_ns;
 		exchange_finish(table, exchange, older ? EXCHANGE_LOST : end);
-		exchange = next;
+		entry = next;
 	}
 }
 
@@ -417,18 +465,20 @@ int conn_table_new(const struct conn_limits *limits, const struct conn_callbacks
 		   struct conn_table **ret_table)
 {
 	struct conn_table *table = calloc(1, sizeof(*table));
-	int r;
+	uint64_t seed[2];
 
 	if (!table)
 		return -ENOMEM;
 	table->limits = *limits;
 	table->callbacks = *callbacks;
-	r = hashmap_init(&table->connections, sizeof(uint64_t), sizeof(struct exchange *),
-			 limits->exchanges + 1);
-	if (r < 0) {
+	table->bucket_bits = BUCKET_BITS_MIN;
+	table->buckets = calloc((size_t)1 << table->bucket_bits, sizeof(struct entry *));
+	if (!table->buckets) {
 		free(table);
-		return r;
+		return -ENOMEM;
 	}
+	hashmap_seed(seed);
+	table->multiplier = seed[0] | 1;
 	*ret_table = table;
 	return 0;
 }
@@ -444,10 +494,10 @@ struct conn_table *conn_table_free(struct conn_table *table)
 		entry_free(entry);
 	}
 	while ((entry = table->spare)) {
-		table->spare = (struct entry *)entry->exchange.next;
+		table->spare = entry->next;
 		entry_free(entry);
 	}
-	hashmap_clear(&table->connections);
+	free(table->buckets);
 	free(table);
 	return NULL;
 }

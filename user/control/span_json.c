@@ -70,7 +70,7 @@ static json_t *attribute_json(const struct attribute *attribute)
 {
 	switch (attribute->type) {
 	case ATTRIBUTE_STRING:
-		return text_json(attribute->string);
+		return text_json(attribute_text(attribute));
 	case ATTRIBUTE_INT:
 		return json_integer(attribute->integer);
 	case ATTRIBUTE_DOUBLE:
@@ -87,7 +87,7 @@ static json_t *attributes_json(const struct span *span)
 	json_t *object = json_object();
 
 	for (size_t i = 0; object && i < span->n_attributes; i++)
-		json_object_set_new(object, span->attributes[i].key,
+		json_object_set_new(object, attribute_key_name(span->attributes[i].key),
 				    attribute_json(&span->attributes[i]));
 	return object;
 }

@@ -10,8 +10,6 @@
 #include "base/clock.h"
 #include "base/hashmap.h"
 #include "correlate/trace.h"
-#include "correlate/trace_context.h"
-#include "protocols/protocol.h"
 #include "span/semconv.h"
 
 /* A settled trace is remembered for late spans of its tree for as long after its entry span's end.
@@ -23,7 +21,7 @@
 /* The end that came first waits for the other. */
 struct half {
 	struct exchange *client; /* open, or NULL */
-	uint8_t server_trace[TRACE_ID_LEN];
+	uint8_t server[SPAN_ID_LEN];
 };
 
 /* A server request that came with context, under the id of its caller's span. */
@@ -86,22 +84,31 @@ static bool peer_may_be_local(const struct exchange *exchange)
 	       memcmp(exchange->local.ip, exchange->remote.ip, sizeof(exchange->local.ip)) == 0;
 }
 
-/* The valid traceparent of the exchange's request. One that is doubled or malformed counts as none.
- */
-static bool request_context(struct correlator *correlator, const struct exchange *exchange,
-			    struct trace_context *ret_context)
+static const char *evidence_name(enum parent_evidence evidence)
 {
-	const struct protocol *protocol = protocol_by_id(exchange->protocol);
-	struct view value;
-	unsigned int count;
+	static const char *const names[EVIDENCE_MAX] = {
+		[EVIDENCE_HEADER] = "header",	      [EVIDENCE_TCP_OPTION] = "tcp_option",
+		[EVIDENCE_SAME_HOST] = "same_host",   [EVIDENCE_UNIT] = "unit",
+		[EVIDENCE_EVENT_LOOP] = "event_loop",
+	};
 
-	if (!protocol || !protocol->request_field ||
-	    protocol->request_field(exchange, VIEW("traceparent"), &value, &count) < 0)
-		return false;
-	if (count == 1 && trace_context_parse(value, ret_context) == 0)
-		return true;
-	correlator->counters.invalid_context++;
-	return false;
+	return evidence < EVIDENCE_MAX ? names[evidence] : NULL;
+}
+
+/*
+ * The trace that an exchange's span belongs to: the one of its own, or of the server request that
+ * it was made for. NULL: there is none, its ids are final as they are.
+ */
+static struct trace *trace_of(const struct correlator *correlator, enum conn_role role,
+			      const uint8_t *span_id, const uint8_t *parent_id)
+{
+	return trace_find(&correlator->traces, role == ROLE_SERVER ? span_id : parent_id);
+}
+
+static struct trace *exchange_trace(const struct correlator *correlator,
+				    const struct exchange *exchange)
+{
+	return trace_of(correlator, exchange->role, exchange->span_id, exchange->parent_id);
 }
 
 /* A server span's parent, now that it is known, and how it became known. */
@@ -113,17 +120,19 @@ static void span_place(struct span *span, const struct trace_place *place)
 	if (!place->evidence)
 		span_remove(span, ATTR_WEFT_PARENT_EVIDENCE);
 	for (size_t i = 0; i < span->n_attributes; i++)
-		if (strcmp(span->attributes[i].key, ATTR_WEFT_PARENT_EVIDENCE) == 0)
-			span->attributes[i].string = view_of(place->evidence);
+		if (span->attributes[i].key == ATTR_WEFT_PARENT_EVIDENCE)
+			attribute_set_text(&span->attributes[i], view_of(place->evidence));
 }
 
 /* Gives a span the ids of its settled trace, and hands it on. */
 static void span_settle(struct correlator *correlator, struct span *span)
 {
-	struct trace *trace = trace_find(&correlator->traces, span->trace_id);
+	bool entry = span->kind == SPAN_KIND_SERVER;
+	struct trace *trace = trace_of(correlator, entry ? ROLE_SERVER : ROLE_CLIENT, span->span_id,
+				       span->parent_id);
 	struct trace *root = trace ? trace_root(trace) : NULL;
 
-	if (trace && memcmp(span->span_id, trace->entry, SPAN_ID_LEN) == 0)
+	if (trace && entry)
 		span_place(span, &trace->place);
 	if (root) {
 		memcpy(span->trace_id, root->place.trace_id, TRACE_ID_LEN);
@@ -142,7 +151,7 @@ static void stop_awaiting(struct correlator *correlator, const struct trace *tra
 {
 	struct half *half = hashmap_get(&correlator->halves, &trace->awaits);
 
-	if (half && !half->client && memcmp(half->server_trace, trace->key, TRACE_ID_LEN) == 0)
+	if (half && !half->client && memcmp(half->server, trace->entry, SPAN_ID_LEN) == 0)
 		hashmap_delete(&correlator->halves, &trace->awaits);
 }
 
@@ -175,7 +184,7 @@ static void trace_settle(struct correlator *correlator, struct trace *trace)
 /* Both ends of an exchange are known: the server span hangs under the client span. */
 static void trace_join(struct correlator *correlator, struct trace *trace, struct exchange *client)
 {
-	struct trace *caller = trace_find(&correlator->traces, client->trace_id);
+	struct trace *caller = exchange_trace(correlator, client);
 	bool same = memcmp(trace->place.parent_id, client->span_id, SPAN_ID_LEN) == 0;
 
 	/* the sender's record may be later than the receiver's: its first byte was not */
@@ -224,16 +233,19 @@ static void make_room(struct correlator *correlator)
 
 /* The request names its caller: that holds unless the other end is found between the two. */
 static void server_called(struct correlator *correlator, struct exchange *exchange,
-			  struct trace *trace, const struct trace_context *context)
+			  struct trace *trace)
 {
+	const struct trace_context *context = &exchange->context.carried;
 	struct caller_key key = { .pid = exchange->pid };
 	struct caller *caller;
 
 	memcpy(trace->place.trace_id, context->trace_id, TRACE_ID_LEN);
-	memcpy(trace->place.parent_id, context->span_id, SPAN_ID_LEN);
-	trace->place.flags = context->flags;
-	trace->place.evidence = "header";
-	memcpy(key.span_id, context->span_id, SPAN_ID_LEN);
+	memcpy(trace->place.parent_id, &context->span_id, SPAN_ID_LEN);
+	trace->place.evidence = evidence_name(exchange->context.evidence);
+	/* only what a head says can be handed on */
+	if (!exchange->context.head_span_id)
+		return;
+	memcpy(key.span_id, &exchange->context.head_span_id, SPAN_ID_LEN);
 	caller = hashmap_put(&correlator->callers, &key, NULL);
 	if (!caller)
 		return;
@@ -242,27 +254,25 @@ static void server_called(struct correlator *correlator, struct exchange *exchan
 	if (caller->open++)
 		caller->shared = true;
 	exchange->has_caller = true;
-	memcpy(exchange->caller_id, context->span_id, SPAN_ID_LEN);
+	memcpy(exchange->caller_id, key.span_id, SPAN_ID_LEN);
 }
 
 static void server_started(struct correlator *correlator, struct exchange *exchange)
 {
 	struct exchange_key key = key_of(exchange);
-	struct trace_context context;
 	struct half *half;
 	struct trace *trace;
 
 	make_room(correlator);
-	trace = trace_add(&correlator->traces, exchange->trace_id);
+	trace = trace_add(&correlator->traces, exchange->span_id);
 	if (!trace)
 		return;
-	memcpy(trace->entry, exchange->span_id, SPAN_ID_LEN);
 	memcpy(trace->place.trace_id, exchange->trace_id, TRACE_ID_LEN);
-	trace->place.flags = SPAN_FLAG_SAMPLED | SPAN_FLAG_RANDOM;
+	trace->place.flags = exchange->trace_flags;
 	trace->start_ns = exchange->request.start_ns;
 	trace->awaits = key;
-	if (request_context(correlator, exchange, &context))
-		server_called(correlator, exchange, trace, &context);
+	if (exchange->context.use == CONTEXT_TAKEN)
+		server_called(correlator, exchange, trace);
 	half = hashmap_get(&correlator->halves, &key);
 	if (half && half->client) {
 		struct exchange *client = half->client;
@@ -277,15 +287,15 @@ static void server_started(struct correlator *correlator, struct exchange *excha
 	}
 	half = hashmap_put(&correlator->halves, &key, NULL);
 	if (half)
-		memcpy(half->server_trace, trace->key, TRACE_ID_LEN);
+		memcpy(half->server, trace->entry, SPAN_ID_LEN);
 }
 
 /* The process passes on the context that it received: the span is one of its own. */
-static void client_pass_on(struct exchange *exchange, const struct caller *caller,
-			   const struct trace_context *context)
+static void client_pass_on(struct exchange *exchange, const struct caller *caller)
 {
-	const uint8_t *trace_id = caller->trace_id;
-	const uint8_t *parent_id = caller->span_id;
+	const struct trace_context *context = &exchange->context.carried;
+	const void *trace_id = caller->trace_id;
+	const void *parent_id = caller->span_id;
 
 	if (caller->shared) {
 		/* what the kernel side knows is better; else the caller's span is an ancestor for
@@ -293,7 +303,7 @@ static void client_pass_on(struct exchange *exchange, const struct caller *calle
 		if (!id_is_zero(exchange->parent_id))
 			return;
 		trace_id = context->trace_id;
-		parent_id = context->span_id;
+		parent_id = &context->span_id;
 		exchange->trace_flags = context->flags;
 	}
 	memcpy(exchange->trace_id, trace_id, TRACE_ID_LEN);
@@ -306,21 +316,26 @@ static void client_pass_on(struct exchange *exchange, const struct caller *calle
  * If the process only passes on what it received, the span is one of its own, under the server
  * request.
  */
-static void client_adopt(struct correlator *correlator, struct exchange *exchange,
-			 const struct trace_context *context)
+static void client_adopt(struct correlator *correlator, struct exchange *exchange)
 {
+	const struct trace_context *context = &exchange->context.carried;
 	struct caller_key key = { .pid = exchange->pid };
 	const struct caller *caller;
 	struct trace *trace;
 	const uint8_t *trace_id = exchange->trace_id;
 
-	memcpy(key.span_id, context->span_id, SPAN_ID_LEN);
+	memcpy(key.span_id, &context->span_id, SPAN_ID_LEN);
 	caller = hashmap_get(&correlator->callers, &key);
 	if (caller) {
-		client_pass_on(exchange, caller, context);
+		client_pass_on(exchange, caller);
 		return;
 	}
-	trace = trace_find(&correlator->traces, exchange->trace_id);
+	/* the caller was named by a TCP option: the head came over a connection that is not
+	   understood, and is handed on */
+	if (exchange->evidence == EVIDENCE_TCP_OPTION &&
+	    memcmp(trace_id, context->trace_id, TRACE_ID_LEN) == 0)
+		return;
+	trace = exchange_trace(correlator, exchange);
 	if (trace)
 		trace_id = trace_root(trace)->place.trace_id;
 	if (memcmp(trace_id, context->trace_id, TRACE_ID_LEN) != 0) {
@@ -328,24 +343,23 @@ static void client_adopt(struct correlator *correlator, struct exchange *exchang
 		exchange->evidence = EVIDENCE_NONE;
 		memcpy(exchange->trace_id, context->trace_id, TRACE_ID_LEN);
 	}
-	memcpy(exchange->span_id, context->span_id, SPAN_ID_LEN);
+	memcpy(exchange->span_id, &context->span_id, SPAN_ID_LEN);
 	exchange->trace_flags = context->flags;
 }
 
 static void client_started(struct correlator *correlator, struct exchange *exchange)
 {
 	struct exchange_key key = key_of(exchange);
-	struct trace_context context;
 	struct half *half;
 	bool created;
 
-	if (request_context(correlator, exchange, &context))
-		client_adopt(correlator, exchange, &context);
+	if (exchange->context.use == CONTEXT_CARRIED)
+		client_adopt(correlator, exchange);
 	half = hashmap_put(&correlator->halves, &key, &created);
 	if (!half)
 		return;
 	if (!created && !half->client) {
-		struct trace *trace = trace_find(&correlator->traces, half->server_trace);
+		struct trace *trace = trace_find(&correlator->traces, half->server);
 
 		if (halves_fit(correlator, trace, exchange)) {
 			hashmap_delete(&correlator->halves, &key);
@@ -358,7 +372,7 @@ static void client_started(struct correlator *correlator, struct exchange *excha
 
 void correlator_started(struct correlator *correlator, struct exchange *exchange)
 {
-	exchange->trace_flags = SPAN_FLAG_SAMPLED | SPAN_FLAG_RANDOM;
+	correlator->counters.invalid_context += exchange->context.refused;
 	if (exchange->role == ROLE_SERVER)
 		server_started(correlator, exchange);
 	else
@@ -378,7 +392,7 @@ static void exchange_forget(struct correlator *correlator, const struct exchange
 			hashmap_delete(&correlator->halves, &key);
 		return;
 	}
-	trace = trace_find(&correlator->traces, exchange->trace_id);
+	trace = exchange_trace(correlator, exchange);
 	if (trace) {
 		trace->ended = true;
 		trace->end_ns = exchange->response.end_ns ? exchange->response.end_ns
@@ -395,21 +409,10 @@ static void exchange_forget(struct correlator *correlator, const struct exchange
 	}
 }
 
-static const char *evidence_name(enum parent_evidence evidence)
-{
-	static const char *const names[EVIDENCE_MAX] = {
-		[EVIDENCE_HEADER] = "header",	      [EVIDENCE_TCP_OPTION] = "tcp_option",
-		[EVIDENCE_SAME_HOST] = "same_host",   [EVIDENCE_UNIT] = "unit",
-		[EVIDENCE_EVENT_LOOP] = "event_loop",
-	};
-
-	return evidence < EVIDENCE_MAX ? names[evidence] : NULL;
-}
-
 void correlator_finished(struct correlator *correlator, struct exchange *exchange,
 			 struct span_builder *builder)
 {
-	struct trace *trace = trace_find(&correlator->traces, exchange->trace_id);
+	struct trace *trace = exchange_trace(correlator, exchange);
 	const char *evidence = evidence_name(exchange->evidence);
 	struct span *span;
 
@@ -422,7 +425,7 @@ void correlator_finished(struct correlator *correlator, struct exchange *exchang
 	if (exchange->role == ROLE_SERVER && !evidence)
 		evidence = "";
 	if (evidence)
-		span_set_string(builder, ATTR_WEFT_PARENT_EVIDENCE, view_of(evidence));
+		span_set_text(builder, ATTR_WEFT_PARENT_EVIDENCE, view_of(evidence));
 	span = span_new(builder);
 	if (!span) {
 		correlator->counters.no_memory++;

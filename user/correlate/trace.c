@@ -24,7 +24,7 @@ static void trace_unref(struct trace_table *table, struct trace *trace)
 int trace_table_init(struct trace_table *table, size_t max)
 {
 	*table = (struct trace_table){};
-	return hashmap_init(&table->traces, TRACE_ID_LEN, sizeof(struct trace *), max);
+	return hashmap_init(&table->traces, SPAN_ID_LEN, sizeof(struct trace *), max);
 }
 
 void trace_table_clear(struct trace_table *table)
@@ -40,9 +40,9 @@ void trace_table_clear(struct trace_table *table)
 	hashmap_clear(&table->traces);
 }
 
-struct trace *trace_find(const struct trace_table *table, const uint8_t *key)
+struct trace *trace_find(const struct trace_table *table, const uint8_t *entry)
 {
-	struct trace **slot = hashmap_get(&table->traces, key);
+	struct trace **slot = hashmap_get(&table->traces, entry);
 
 	return slot ? *slot : NULL;
 }
@@ -58,7 +58,7 @@ static struct trace *trace_take(struct trace_table *table)
 	return trace;
 }
 
-struct trace *trace_add(struct trace_table *table, const uint8_t *key)
+struct trace *trace_add(struct trace_table *table, const uint8_t *entry)
 {
 	struct trace *trace = trace_take(table);
 	struct trace **slot;
@@ -66,14 +66,14 @@ struct trace *trace_add(struct trace_table *table, const uint8_t *key)
 
 	if (!trace)
 		return NULL;
-	slot = hashmap_put(&table->traces, key, &created);
+	slot = hashmap_put(&table->traces, entry, &created);
 	if (!slot || !created) {
 		trace->younger = table->spare;
 		table->spare = trace;
 		return NULL;
 	}
 	*slot = trace;
-	memcpy(trace->key, key, TRACE_ID_LEN);
+	memcpy(trace->entry, entry, SPAN_ID_LEN);
 	trace->references = 1;
 	trace->waiting = true;
 	trace->held_tail = &trace->held;
@@ -111,7 +111,7 @@ void trace_remove(struct trace_table *table, struct trace *trace)
 	trace->older = trace->younger = NULL;
 	if (trace->waiting)
 		table->n_waiting--;
-	hashmap_delete(&table->traces, trace->key);
+	hashmap_delete(&table->traces, trace->entry);
 	trace_unref(table, trace);
 }
 

@@ -26,8 +26,7 @@ struct exchange_key {
 };
 
 struct trace {
-	uint8_t key[TRACE_ID_LEN];  /* as the kernel made it */
-	uint8_t entry[SPAN_ID_LEN]; /* the server span that the trace was made for */
+	uint8_t entry[SPAN_ID_LEN]; /* the server span that the trace was made for: its key */
 	struct trace_place place;   /* of the entry span: what holds if nothing better is learnt */
 	struct trace *continues;    /* the entry span's trace is that one's; NULL: place.trace_id is
 				       final */
@@ -45,7 +44,7 @@ struct trace {
 };
 
 struct trace_table {
-	struct hashmap traces; /* key -> struct trace * */
+	struct hashmap traces; /* entry -> struct trace * */
 	struct trace *oldest;
 	struct trace *youngest;
 	struct trace *waiting; /* no trace that is older than this one waits */
@@ -60,13 +59,13 @@ int trace_table_init(struct trace_table *table, size_t max);
 void trace_table_clear(struct trace_table *table);
 
 /* NULL: not there, the id is final as it is. */
-struct trace *trace_find(const struct trace_table *table, const uint8_t *key);
+struct trace *trace_find(const struct trace_table *table, const uint8_t *entry);
 
 /* The oldest trace that waits, NULL: none does. O(1) on average. */
 struct trace *trace_oldest_waiting(struct trace_table *table);
 
 /* A new trace, waiting. NULL: the table is full, or there is no memory. */
-struct trace *trace_add(struct trace_table *table, const uint8_t *key);
+struct trace *trace_add(struct trace_table *table, const uint8_t *entry);
 
 /* Takes a trace out of the table; it goes when nobody continues it any more. */
 void trace_remove(struct trace_table *table, struct trace *trace);

@@ -280,11 +280,12 @@ size_t line_format(const struct line *line, bool colour, char text[static LINE_M
 	return writer.len;
 }
 
-static struct view string_attribute(const struct span *span, const char *key)
+static struct view string_attribute(const struct span *span, enum attribute_key key)
 {
 	const struct attribute *found = span_attribute(span, key);
 
-	return found && found->type == ATTRIBUTE_STRING ? found->string : (struct view){ 0 };
+	return found && found->type == ATTRIBUTE_STRING ? attribute_text(found)
+							: (struct view){ 0 };
 }
 
 void line_of_span(const struct span *span, struct line *ret_line)

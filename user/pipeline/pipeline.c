@@ -16,33 +16,17 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "bpf/abi/config.h"
-#include "conn/table.h"
 #include "control/control.h"
-#include "correlate/correlate.h"
 #include "export/exporter.h"
-#include "ingest/decode.h"
-#include "pipeline/processes.h"
+#include "pipeline/flow.h"
 #include "pipeline/sandbox.h"
-#include "process/processor.h"
-#include "protocols/protocol.h"
-#include "span/semconv.h"
 
 /* The ring is looked at this often while records come: a wake-up for each would cost more than
  * they. */
 #define POLL_INTERVAL_US 20000
 #define POLL_ACCURACY_US 2000
-/* How long a server request waits for the record of its other end (correlate.h). */
-#define JOIN_WINDOW_NS (500 * NS_PER_MS)
-/* On a busy machine a sender may get to its call's end this long after the receiver has answered.
- */
-#define PREEMPTION_NS (50 * NS_PER_MS)
 /* After the probes are off, exporters get this long to send what they hold. */
 #define DRAIN_TIME_US 700000
-/* Bounds of what is kept, whatever peers send. */
-#define OPEN_EXCHANGES_MAX 16384
-#define TRACES_MAX	   65536
-#define HELD_SPANS_MAX	   8192
-#define PROCESSES_MAX	   8192
 
 struct pipeline {
 	const struct pipeline_setup *setup;
@@ -54,24 +38,14 @@ struct pipeline {
 	sd_event_source *drain_timer;
 	struct ring_buffer *ring;
 	struct weft_control *page;
-	struct conn_table *connections;
-	struct correlator *correlator;
-	struct process_chain *chain;
-	struct processes *processes;
 	struct control *control;
 	struct exporter *exporters[PIPELINE_TARGETS_MAX];
 	size_t n_exporters;
 	int64_t unix_offset_ns;
-	uint64_t settled;      /* spans that correlate has handed on */
-	uint64_t not_protocol; /* exchanges without a span, by reason */
-	uint64_t half_heads;
-	uint64_t own_exports;
-	uint64_t no_memory;
-	uint64_t record_ns; /* time of the last record */
 	json_t *hooks;
 	bool draining;
 	unsigned int drain_turns; /* looks at whether the exporters are done */
-	struct span_builder builder;
+	struct flow flow;
 };
 
 /* --- spans on their way out --- */
@@ -80,66 +54,11 @@ static void span_out(void *context, struct span *span)
 {
 	struct pipeline *pipeline = context;
 
-	pipeline->settled++;
 	span->start_ns += (uint64_t)pipeline->unix_offset_ns;
 	span->end_ns += (uint64_t)pipeline->unix_offset_ns;
 	for (size_t i = 0; i < pipeline->n_exporters; i++)
 		pipeline->exporters[i]->ops->export(pipeline->exporters[i], span);
 	control_publish(pipeline->control, span);
-	span_free(span);
-}
-
-static void exchange_started(void *context, struct exchange *exchange)
-{
-	struct pipeline *pipeline = context;
-
-	correlator_started(pipeline->correlator, exchange);
-}
-
-/* A collector on this host that is traced would be sent a span for each time that it is sent spans.
- */
-static bool is_own_export(const struct protocol *protocol, const struct exchange *exchange)
-{
-	struct view agent;
-	unsigned int count;
-
-	return protocol->request_field(exchange, VIEW("user-agent"), &agent, &count) == 0 &&
-	       view_starts_with(agent, VIEW(EXPORT_USER_AGENT));
-}
-
-static void exchange_drop(struct pipeline *pipeline, const struct exchange *exchange,
-			  uint64_t *counter)
-{
-	(*counter)++;
-	correlator_dropped(pipeline->correlator, exchange);
-}
-
-static void exchange_finished(void *context, struct exchange *exchange)
-{
-	struct pipeline *pipeline = context;
-	const struct protocol *protocol = protocol_by_id(exchange->protocol);
-	struct span_builder *builder = &pipeline->builder;
-
-	if (!exchange->request.head_complete && !exchange->request.truncated) {
-		exchange_drop(pipeline, exchange, &pipeline->half_heads);
-		return;
-	}
-	span_builder_init(builder);
-	if (!protocol || protocol->describe(exchange, builder) < 0) {
-		exchange_drop(pipeline, exchange, &pipeline->not_protocol);
-		return;
-	}
-	if (is_own_export(protocol, exchange)) {
-		exchange_drop(pipeline, exchange, &pipeline->own_exports);
-		return;
-	}
-	builder->span.resource = processes_resource(pipeline->processes, exchange);
-	if (!builder->span.resource) {
-		exchange_drop(pipeline, exchange, &pipeline->no_memory);
-		return;
-	}
-	process_chain_run(pipeline->chain, builder);
-	correlator_finished(pipeline->correlator, exchange, builder);
 }
 
 /* --- records on their way in --- */
@@ -147,37 +66,19 @@ static void exchange_finished(void *context, struct exchange *exchange)
 static int record_in(void *context, void *data, size_t size)
 {
 	struct pipeline *pipeline = context;
-	union event event;
 
-	if (event_decode(data, size, &event) < 0) {
-		pipeline->totals->bad_records++;
-		return 0;
-	}
-	pipeline->record_ns = event.header->time_ns;
-	conn_table_event(pipeline->connections, event);
+	flow_record(&pipeline->flow, data, size);
 	return 0;
 }
 
 /* The counters of all rooms, put together to the one account that totals.h promises. */
 static void totals_update(struct pipeline *pipeline)
 {
-	const struct conn_counters *conn = conn_table_counters(pipeline->connections);
-	const struct correlate_counters *correlate = correlator_counters(pipeline->correlator);
 	const struct totals *base = &pipeline->base;
 	struct totals *totals = pipeline->totals;
 	uint64_t *dropped = totals->dropped;
-	uint64_t lost = totals->kernel[STAT_REQUESTS_LOST];
 
-	dropped[DROP_RING_FULL] = lost;
-	totals->captured = base->captured - base->dropped[DROP_RING_FULL] + conn->exchanges +
-			   conn->no_memory + lost;
-	dropped[DROP_NOT_PROTOCOL] = base->dropped[DROP_NOT_PROTOCOL] + pipeline->not_protocol;
-	dropped[DROP_HALF_HEAD] = base->dropped[DROP_HALF_HEAD] + pipeline->half_heads;
-	dropped[DROP_OWN_EXPORT] = base->dropped[DROP_OWN_EXPORT] + pipeline->own_exports;
-	dropped[DROP_NOT_SAMPLED] = base->dropped[DROP_NOT_SAMPLED] + correlate->not_sampled;
-	dropped[DROP_NO_MEMORY] = base->dropped[DROP_NO_MEMORY] + pipeline->no_memory +
-				  conn->no_memory + correlate->no_memory;
-	totals->unmatched_records = base->unmatched_records + conn->unmatched;
+	flow_account(&pipeline->flow, base, totals);
 	if (pipeline->n_exporters) {
 		const struct export_counters *out = &pipeline->exporters[0]->counters;
 
@@ -198,6 +99,12 @@ static int ring_read(struct pipeline *pipeline)
 	return n < 0 ? 0 : n;
 }
 
+/* Headers that point to spans are only made while somebody makes the spans. */
+static void say_alive(struct pipeline *pipeline)
+{
+	__atomic_store_n(&pipeline->page->alive_ns, clock_monotonic_ns(), __ATOMIC_RELAXED);
+}
+
 /*
  * One look at the ring. While records come the timer goes on; when none came the reader asks to be
  * woken, looks once more for what came in between, and sleeps.
@@ -207,18 +114,19 @@ static void ring_turn(struct pipeline *pipeline)
 	bool sleep = false;
 
 	pipeline->unix_offset_ns = clock_unix_offset_ns();
+	say_alive(pipeline);
 	if (ring_read(pipeline) == 0) {
 		__atomic_store_n(&pipeline->page->reader_idle, 1, __ATOMIC_SEQ_CST);
 		sleep = ring_read(pipeline) == 0;
 		if (!sleep)
 			__atomic_store_n(&pipeline->page->reader_idle, 0, __ATOMIC_SEQ_CST);
-		correlator_tick(pipeline->correlator, clock_monotonic_ns());
+		correlator_tick(pipeline->flow.correlator, clock_monotonic_ns());
 	} else {
-		correlator_tick(pipeline->correlator, pipeline->record_ns);
+		correlator_tick(pipeline->flow.correlator, pipeline->flow.record_ns);
 	}
 	totals_update(pipeline);
 	sd_event_source_set_enabled(pipeline->ring_source, sleep ? SD_EVENT_ON : SD_EVENT_OFF);
-	if (!sleep || correlator_waiting(pipeline->correlator)) {
+	if (!sleep || correlator_waiting(pipeline->flow.correlator)) {
 		sd_event_source_set_time_relative(pipeline->poll_timer, POLL_INTERVAL_US);
 		sd_event_source_set_enabled(pipeline->poll_timer, SD_EVENT_ONESHOT);
 	}
@@ -274,7 +182,7 @@ static int drain(struct pipeline *pipeline)
 	sd_event_source_set_enabled(pipeline->ring_source, SD_EVENT_OFF);
 	sd_event_source_set_enabled(pipeline->poll_timer, SD_EVENT_OFF);
 	ring_read(pipeline);
-	correlator_drain(pipeline->correlator);
+	correlator_drain(pipeline->flow.correlator);
 	for (size_t i = 0; i < pipeline->n_exporters; i++)
 		pipeline->exporters[i]->ops->flush(pipeline->exporters[i]);
 	return sd_event_add_time_relative(pipeline->loop, &pipeline->drain_timer, CLOCK_MONOTONIC,
@@ -285,6 +193,7 @@ static int drain(struct pipeline *pipeline)
 
 static void kernel_counters(struct pipeline *pipeline, const struct channel_message *message)
 {
+	say_alive(pipeline);
 	if (message->size != sizeof(pipeline->totals->kernel) + sizeof(uint64_t))
 		return;
 	memcpy(pipeline->totals->kernel, message->payload, sizeof(pipeline->totals->kernel));
@@ -309,7 +218,7 @@ static int on_message(struct pipeline *pipeline, const struct channel_message *m
 	switch (message->header.type) {
 	case CHANNEL_PROCESS:
 	case CHANNEL_PROCESS_GONE:
-		processes_told(pipeline->processes, message);
+		processes_told(pipeline->flow.processes, message);
 		return 0;
 	case CHANNEL_KERNEL_COUNTERS:
 		kernel_counters(pipeline, message);
@@ -347,8 +256,9 @@ static json_t *on_ps(void *context)
 
 	totals_update(pipeline);
 	return json_pack("{s:s, s:f, s:O, s:o, s:o}", "version", WEFT_VERSION, "uptime_s", uptime,
-			 "hooks", pipeline->hooks, "processes", processes_json(pipeline->processes),
-			 "counters", totals_json(pipeline->totals));
+			 "hooks", pipeline->hooks, "processes",
+			 processes_json(pipeline->flow.processes), "counters",
+			 totals_json(pipeline->totals));
 }
 
 /* --- start --- */
@@ -382,42 +292,6 @@ static int start_exporters(struct pipeline *pipeline)
 		pipeline->n_exporters++;
 	}
 	return 0;
-}
-
-static int start_rooms(struct pipeline *pipeline)
-{
-	const struct config *config = pipeline->setup->config;
-	const struct processor_options process_options = {
-		.query_keys_kept = (const char *const *)config->query_keys.items,
-		.n_query_keys_kept = config->query_keys.n,
-	};
-	const struct correlate_options correlate_options = {
-		.join_window_ns = JOIN_WINDOW_NS,
-		.preemption_ns = PREEMPTION_NS,
-		.traces = TRACES_MAX,
-		.held_spans = HELD_SPANS_MAX,
-		.settled = span_out,
-		.context = pipeline,
-	};
-	const struct conn_limits limits = {
-		.exchanges = OPEN_EXCHANGES_MAX,
-		.request_head = (uint32_t)config->request_head,
-		.response_head = (uint32_t)config->response_head,
-	};
-	const struct conn_callbacks callbacks = {
-		.started = exchange_started,
-		.finished = exchange_finished,
-		.context = pipeline,
-	};
-	int r = processes_new(PROCESSES_MAX, &pipeline->processes);
-
-	if (r == 0)
-		r = process_chain_new(&process_options, &pipeline->chain);
-	if (r == 0)
-		r = correlator_new(&correlate_options, &pipeline->correlator);
-	if (r == 0)
-		r = conn_table_new(&limits, &callbacks, &pipeline->connections);
-	return r;
 }
 
 /* The ring and the shared page are mapped while bpf(2) is still allowed. */
@@ -484,7 +358,7 @@ static int start(struct pipeline *pipeline)
 		return log_error_r(r, "cannot restrict system calls: %s", strerror(-r));
 	r = sd_event_new(&pipeline->loop);
 	if (r >= 0)
-		r = start_rooms(pipeline);
+		r = flow_init(&pipeline->flow, pipeline->setup->config);
 	if (r >= 0)
 		r = start_exporters(pipeline);
 	if (r >= 0)
@@ -528,16 +402,15 @@ int pipeline_run(const struct pipeline_setup *setup)
 	pipeline->setup = setup;
 	pipeline->totals = setup->totals;
 	pipeline->base = *setup->totals;
+	pipeline->flow.span = span_out;
+	pipeline->flow.context = pipeline;
 	r = start(pipeline);
 	if (r < 0)
 		return 1;
 	r = sd_event_loop(pipeline->loop);
 	stop(pipeline);
 	control_stop(pipeline->control);
-	conn_table_free(pipeline->connections);
-	correlator_free(pipeline->correlator);
-	process_chain_free(pipeline->chain);
-	processes_free(pipeline->processes);
+	flow_clear(&pipeline->flow);
 	ring_buffer__free(pipeline->ring);
 	json_decref(pipeline->hooks);
 	free(pipeline);

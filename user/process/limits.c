@@ -54,8 +54,8 @@ static void limits_process(struct processor *processor, struct span_builder *bui
 		struct attribute *attribute = &span->attributes[i];
 
 		if (attribute->type == ATTRIBUTE_STRING)
-			attribute->string =
-				first_characters(attribute->string, limits->value_length);
+			attribute_set_text(attribute, first_characters(attribute_text(attribute),
+								       limits->value_length));
 	}
 }
 

@@ -60,13 +60,35 @@ static struct view view_to(struct view view, size_t to)
 	return (struct view){ .data = view.data, .len = to < view.len ? to : view.len };
 }
 
-/* Where one of `stops` stands first, else the length. */
-static size_t find_any(struct view text, const char *stops)
+static size_t find(struct view text, char stop)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if (text.data[i] != '\0' && strchr(stops, text.data[i]))
-			return i;
-	return text.len;
+	const char *found = text.len > 0 ? memchr(text.data, stop, text.len) : NULL;
+
+	return found ? (size_t)(found - text.data) : text.len;
+}
+
+/* The characters that end the parts of a URL. */
+enum url_stop {
+	STOP_COLON = 1 << 0,
+	STOP_SLASH = 1 << 1,
+	STOP_QUERY = 1 << 2,
+	STOP_FRAGMENT = 1 << 3,
+};
+
+/* Where one of `stops` stands first, else the length. */
+static size_t find_any(struct view text, unsigned int stops)
+{
+	static const uint8_t stop_of[256] = {
+		[':'] = STOP_COLON,
+		['/'] = STOP_SLASH,
+		['?'] = STOP_QUERY,
+		['#'] = STOP_FRAGMENT,
+	};
+	size_t i = 0;
+
+	while (i < text.len && !(stop_of[(unsigned char)text.data[i]] & stops))
+		i++;
+	return i;
 }
 
 static bool is_credential(struct view name)
@@ -157,7 +179,7 @@ static bool only_equals_signs(struct view text)
 /* A piece between two '&'. A tail of '=' alone is base64's padding as likely as an empty value. */
 static void put_piece(struct writer *writer, struct view piece, const struct redact_keys *kept)
 {
-	struct view name = view_to(piece, find_any(piece, "="));
+	struct view name = view_to(piece, find(piece, '='));
 	struct view value = view_from(piece, name.len + 1);
 
 	if (is_kept(kept, name)) {
@@ -181,7 +203,7 @@ static void put_query(struct writer *writer, struct view query, const struct red
 		struct view piece = view_from(query, start);
 		size_t mark = writer->used;
 
-		piece = view_to(piece, find_any(piece, "&"));
+		piece = view_to(piece, find(piece, '&'));
 		if (start > 0)
 			put(writer, VIEW("&"));
 		put_piece(writer, piece, kept);
@@ -196,7 +218,7 @@ static void put_query(struct writer *writer, struct view query, const struct red
 /* Length of "scheme://" or "//"; a text that starts with a path has no authority. */
 static size_t authority_start(struct view url)
 {
-	size_t colon = find_any(url, ":/?#");
+	size_t colon = find_any(url, STOP_COLON | STOP_SLASH | STOP_QUERY | STOP_FRAGMENT);
 
 	if (view_starts_with(view_from(url, colon), VIEW("://")))
 		return colon + 3;
@@ -206,10 +228,9 @@ static size_t authority_start(struct view url)
 /* Offset behind the last '@' of the authority; 0: no user information. */
 static size_t userinfo_len(struct view authority)
 {
-	for (size_t i = authority.len; i > 0; i--)
-		if (authority.data[i - 1] == '@')
-			return i;
-	return 0;
+	const char *at = authority.len > 0 ? memrchr(authority.data, '@', authority.len) : NULL;
+
+	return at ? (size_t)(at - authority.data) + 1 : 0;
 }
 
 static void put_authority(struct writer *writer, struct view authority)
@@ -219,7 +240,7 @@ static void put_authority(struct writer *writer, struct view authority)
 
 	if (userinfo > 0) {
 		put(writer, REDACTED);
-		if (find_any(user, ":") < user.len)
+		if (find(user, ':') < user.len)
 			put(writer, VIEW(":REDACTED"));
 		put(writer, VIEW("@"));
 	}
@@ -242,16 +263,16 @@ size_t redact_url(struct view url, const struct redact_keys *kept, char *out, si
 	struct writer writer = { .data = out, .size = size };
 	size_t start = authority_start(url);
 	struct view rest = view_from(url, start);
-	size_t len = find_any(rest, "/?#");
+	size_t len = find_any(rest, STOP_SLASH | STOP_QUERY | STOP_FRAGMENT);
 
 	put(&writer, view_to(url, start));
 	put_authority(&writer, view_to(rest, len));
 	rest = view_from(rest, len);
-	len = find_any(rest, "?#");
+	len = find_any(rest, STOP_QUERY | STOP_FRAGMENT);
 	put(&writer, view_to(rest, len));
 	rest = view_from(rest, len);
 
-	len = find_any(rest, "#");
+	len = find(rest, '#');
 	if (len > 0) {
 		put(&writer, VIEW("?"));
 		put_query(&writer, view_from(view_to(rest, len), 1), kept);
@@ -260,17 +281,6 @@ size_t redact_url(struct view url, const struct redact_keys *kept, char *out, si
 		put(&writer, VIEW("#REDACTED"));
 	*ret_cut = writer.cut;
 	return writer.used;
-}
-
-static struct attribute *find_string(struct span *span, const char *key)
-{
-	for (uint16_t i = 0; i < span->n_attributes; i++) {
-		struct attribute *attribute = &span->attributes[i];
-
-		if (attribute->type == ATTRIBUTE_STRING && strcmp(attribute->key, key) == 0)
-			return attribute;
-	}
-	return NULL;
 }
 
 /* Where the value lies in the builder's own text, to be written; NULL: not there. */
@@ -291,29 +301,29 @@ typedef size_t (*redact_fn)(struct view text, const struct redact_keys *kept, ch
  * room, and the secret is gone from memory as well.
  */
 static void redact_attribute(struct redact_processor *redact, struct span_builder *builder,
-			     const char *key, redact_fn rewrite)
+			     enum attribute_key key, redact_fn rewrite)
 {
-	struct attribute *attribute = find_string(&builder->span, key);
+	struct attribute *attribute = span_builder_attribute(builder, key);
 	size_t room = sizeof(builder->text) - builder->text_used;
 	size_t limit = room > TEXT_RESERVE ? room - TEXT_RESERVE : 0;
 	struct view text = { .data = redact->buffer };
 	char *old;
 	bool cut;
 
-	if (!attribute)
+	if (!attribute || attribute->type != ATTRIBUTE_STRING)
 		return;
-	if (limit < attribute->string.len)
-		limit = attribute->string.len;
+	if (limit < attribute->len)
+		limit = attribute->len;
 	if (limit > sizeof(redact->buffer))
 		limit = sizeof(redact->buffer);
 
-	text.len = rewrite(attribute->string, &redact->kept, redact->buffer, limit, &cut);
-	old = own_text(builder, attribute->string);
+	text.len = rewrite(attribute_text(attribute), &redact->kept, redact->buffer, limit, &cut);
+	old = own_text(builder, attribute_text(attribute));
 	if (old)
-		memset(old, 0, attribute->string.len);
-	if (old && text.len <= attribute->string.len) {
+		memset(old, 0, attribute->len);
+	if (old && text.len <= attribute->len) {
 		memcpy(old, text.data, text.len);
-		attribute->string.len = text.len;
+		attribute->len = (uint32_t)text.len;
 	} else {
 		span_set_string(builder, key, text);
 	}

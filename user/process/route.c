@@ -57,14 +57,15 @@ static const struct attribute *typed(const struct attribute *attribute, enum att
 	return attribute && attribute->type == type ? attribute : NULL;
 }
 
-static struct request_facts facts_of(const struct span *span)
+static struct request_facts facts_of(struct span_builder *builder)
 {
 	return (struct request_facts){
-		.method = typed(span_attribute(span, ATTR_HTTP_REQUEST_METHOD), ATTRIBUTE_STRING),
-		.path = typed(span_attribute(span, ATTR_URL_PATH), ATTRIBUTE_STRING),
-		.route = typed(span_attribute(span, ATTR_HTTP_ROUTE), ATTRIBUTE_STRING),
-		.status =
-			typed(span_attribute(span, ATTR_HTTP_RESPONSE_STATUS_CODE), ATTRIBUTE_INT),
+		.method = typed(span_builder_attribute(builder, ATTR_HTTP_REQUEST_METHOD),
+				ATTRIBUTE_STRING),
+		.path = typed(span_builder_attribute(builder, ATTR_URL_PATH), ATTRIBUTE_STRING),
+		.route = typed(span_builder_attribute(builder, ATTR_HTTP_ROUTE), ATTRIBUTE_STRING),
+		.status = typed(span_builder_attribute(builder, ATTR_HTTP_RESPONSE_STATUS_CODE),
+				ATTRIBUTE_INT),
 	};
 }
 
@@ -128,7 +129,7 @@ static void name_by_path(struct route_processor *processor, struct span_builder 
 {
 	struct span *span = &builder->span;
 	struct route_request request = {
-		.path = facts->path->string,
+		.path = attribute_text(facts->path),
 		.method = method,
 		.now_ns = span->end_ns,
 	};
@@ -146,25 +147,25 @@ static void name_by_path(struct route_processor *processor, struct span_builder 
 	name_start(&name, method);
 	name.len = name.route_at +
 		   route_table_route(processor->table, &request, name.text + name.route_at);
-	set_name(builder, name_view(&name));
-	span_set_string(builder, ATTR_HTTP_ROUTE, view_from(name_view(&name), name.route_at));
+	builder->span.name = span_text(builder, name_view(&name));
+	span_set_text(builder, ATTR_HTTP_ROUTE, view_from(builder->span.name, name.route_at));
 	span_set_bool(builder, ATTR_WEFT_ROUTE_INFERRED, true);
 }
 
 static void route_process(struct processor *processor, struct span_builder *builder)
 {
 	struct route_processor *route = (struct route_processor *)processor;
-	struct request_facts facts = facts_of(&builder->span);
+	struct request_facts facts = facts_of(builder);
 	unsigned int method;
 
 	if (!facts.method)
 		return;
-	method = method_index(facts.method->string);
+	method = method_index(attribute_text(facts.method));
 
 	if (builder->span.kind == SPAN_KIND_SERVER && facts.route)
-		name_by_known_route(builder, method, facts.route->string);
+		name_by_known_route(builder, method, attribute_text(facts.route));
 	else if (builder->span.kind == SPAN_KIND_SERVER && facts.path &&
-		 view_starts_with(facts.path->string, VIEW("/")) &&
+		 view_starts_with(attribute_text(facts.path), VIEW("/")) &&
 		 !view_equal(method_names[method], VIEW("CONNECT")))
 		name_by_path(route, builder, method, &facts);
 	else

@@ -12,14 +12,30 @@ static_assert(ENDPOINT_TEXT_MAX == INET6_ADDRSTRLEN, "room for every address");
 static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
 static const uint8_t unspecified[16];
 
+/* inet_ntop() does it with printf: that took a twelfth of the time that a span takes. */
+static struct view ipv4_text(const uint8_t ip[4], char buffer[ENDPOINT_TEXT_MAX])
+{
+	char *at = buffer;
+
+	for (int i = 0; i < 4; i++) {
+		if (i > 0)
+			*at++ = '.';
+		if (ip[i] >= 100)
+			*at++ = (char)('0' + ip[i] / 100);
+		if (ip[i] >= 10)
+			*at++ = (char)('0' + ip[i] / 10 % 10);
+		*at++ = (char)('0' + ip[i] % 10);
+	}
+	return (struct view){ .data = buffer, .len = (size_t)(at - buffer) };
+}
+
 struct view endpoint_text(const struct conn_address *address, char buffer[ENDPOINT_TEXT_MAX])
 {
-	bool mapped = memcmp(address->ip, mapped_prefix, sizeof(mapped_prefix)) == 0;
-	const uint8_t *ip = mapped ? address->ip + sizeof(mapped_prefix) : address->ip;
-
 	if (memcmp(address->ip, unspecified, sizeof(unspecified)) == 0)
 		return VIEW("");
-	return view_of(inet_ntop(mapped ? AF_INET : AF_INET6, ip, buffer, ENDPOINT_TEXT_MAX));
+	if (memcmp(address->ip, mapped_prefix, sizeof(mapped_prefix)) == 0)
+		return ipv4_text(address->ip + sizeof(mapped_prefix), buffer);
+	return view_of(inet_ntop(AF_INET6, address->ip, buffer, ENDPOINT_TEXT_MAX));
 }
 
 const struct conn_address *endpoint_server(const struct exchange *exchange)
@@ -56,16 +72,17 @@ static void describe_peer(const struct exchange *exchange, struct span_builder *
 	struct view peer = endpoint_text(&exchange->remote, buffer);
 
 	if (exchange->family == AF_UNIX) {
-		span_set_string(builder, ATTR_NETWORK_TRANSPORT, VIEW("unix"));
+		span_set_text(builder, ATTR_NETWORK_TRANSPORT, VIEW("unix"));
 		return;
 	}
 	if (peer.len == 0)
 		return;
-	span_set_string(builder, ATTR_NETWORK_PEER_ADDRESS, peer);
+	peer = span_text(builder, peer);
+	span_set_text(builder, ATTR_NETWORK_PEER_ADDRESS, peer);
 	span_set_int(builder, ATTR_NETWORK_PEER_PORT, exchange->remote.port);
 	/* not from a Forwarded field: anybody can write one */
 	if (exchange->role == ROLE_SERVER)
-		span_set_string(builder, ATTR_CLIENT_ADDRESS, peer);
+		span_set_text(builder, ATTR_CLIENT_ADDRESS, peer);
 }
 
 void endpoint_describe(const struct exchange *exchange, struct span_builder *builder)
@@ -96,9 +113,9 @@ void endpoint_describe_end(const struct exchange *exchange, struct span_builder 
 				    : NULL;
 
 	if (exchange->end == EXCHANGE_LOST)
-		span_set_string(builder, ATTR_WEFT_END, VIEW("unknown"));
+		span_set_text(builder, ATTR_WEFT_END, VIEW("unknown"));
 	if (!error)
 		return;
 	builder->span.status = SPAN_STATUS_ERROR;
-	span_set_string(builder, ATTR_ERROR_TYPE, view_of(error));
+	span_set_text(builder, ATTR_ERROR_TYPE, view_of(error));
 }

@@ -4,7 +4,6 @@
  * peers accept is what weft shows; a line that its own end does not follow is never relied on.
  */
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "base/cursor.h"
@@ -34,7 +33,13 @@ static bool is_letter(char c)
 /* tchar, RFC 9110 section 5.6.2 */
 static bool is_token_byte(char c)
 {
-	return is_letter(c) || is_digit(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
+	static const bool token[256] = {
+		['0' ... '9'] = true,  ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['!'] = true,
+		['#' ... '\''] = true, ['*'] = true,	     ['+'] = true,	   ['-'] = true,
+		['.'] = true,	       ['^' ... '`'] = true, ['|'] = true,	   ['~'] = true,
+	};
+
+	return token[(unsigned char)c];
 }
 
 /* RFC 3986 section 3.1 */
@@ -86,69 +91,70 @@ static void take_folded(struct cursor *cursor, struct view *value)
 		value->len = (size_t)(line.data + line.len - value->data);
 }
 
-/*
- * The next field, its value without surrounding white space. Lines that are no fields are passed
- * over. False: the head ended, or was cut; a line without its end does not count.
- */
-static bool fields_next(struct fields *fields, struct view *ret_name, struct view *ret_value)
+/* A name is followed by its colon at once (RFC 9112 section 5.1), and most lines are others. */
+static inline bool line_has_name(struct view line, struct view name)
 {
-	struct view line, name, value;
-	struct cursor inner;
+	return line.len > name.len && line.data[name.len] == ':' &&
+	       strncasecmp(line.data, name.data, name.len) == 0;
+}
+
+/*
+ * The next field with one of the names: the number of its name, and its value without surrounding
+ * white space. All other lines are passed over. -ENODATA: the head ended, or was cut; a line
+ * without its end does not count.
+ */
+static int fields_next(struct fields *fields, const struct view *names, size_t n,
+		       struct view *ret_value)
+{
+	struct view line, value;
 
 	while (!fields->complete && cursor_take_line(&fields->cursor, &line) == 0) {
 		fields->complete = line.len == 0;
-		inner = cursor_of(line);
-		name = cursor_take_while(&inner, is_token_byte);
-		if (name.len == 0 || cursor_expect(&inner, VIEW(":")) < 0)
-			continue;
-		value = cursor_rest(&inner);
-		take_folded(&fields->cursor, &value);
-		*ret_name = name;
-		*ret_value = trim(value);
-		return true;
+		for (size_t i = 0; i < n; i++) {
+			if (!line_has_name(line, names[i]))
+				continue;
+			value = view_from(line, names[i].len + 1);
+			take_folded(&fields->cursor, &value);
+			*ret_value = trim(value);
+			return (int)i;
+		}
 	}
-	return false;
+	return -ENODATA;
 }
 
-/* What a span needs of the field lines; empty: not there. */
+/* What a span needs of the field lines. */
+enum known_field {
+	FIELD_HOST,
+	FIELD_USER_AGENT,
+	FIELD_CONTENT_LENGTH,
+	FIELD_TRANSFER_ENCODING,
+	FIELD_MAX,
+};
+
+static const struct view known_names[FIELD_MAX] = {
+	[FIELD_HOST] = VIEW_INIT("Host"),
+	[FIELD_USER_AGENT] = VIEW_INIT("User-Agent"),
+	[FIELD_CONTENT_LENGTH] = VIEW_INIT("Content-Length"),
+	[FIELD_TRANSFER_ENCODING] = VIEW_INIT("Transfer-Encoding"),
+};
+
+/* Their values; without data: not there. */
 struct known_fields {
-	struct view host;
-	struct view user_agent;
-	struct view content_length;
-	struct view transfer_encoding;
+	struct view values[FIELD_MAX];
 };
-
-static const struct {
-	struct view name;
-	size_t offset;
-} known_names[] = {
-	{ VIEW_INIT("Host"), offsetof(struct known_fields, host) },
-	{ VIEW_INIT("User-Agent"), offsetof(struct known_fields, user_agent) },
-	{ VIEW_INIT("Content-Length"), offsetof(struct known_fields, content_length) },
-	{ VIEW_INIT("Transfer-Encoding"), offsetof(struct known_fields, transfer_encoding) },
-};
-
-static void keep_known(struct known_fields *known, struct view name, struct view value)
-{
-	for (size_t i = 0; i < sizeof(known_names) / sizeof(known_names[0]); i++) {
-		struct view *place = (struct view *)((char *)known + known_names[i].offset);
-
-		/* the first one counts */
-		if (!place->data && view_equal_nocase(name, known_names[i].name))
-			*place = value;
-	}
-}
 
 /* Returns whether the head was read to its end. */
 static bool read_fields(struct cursor cursor, struct known_fields *ret_known)
 {
 	struct fields fields = { .cursor = cursor };
-	struct known_fields known = { 0 };
-	struct view name, value;
+	struct view value;
+	int i;
 
-	while (fields_next(&fields, &name, &value))
-		keep_known(&known, name, value);
-	*ret_known = known;
+	*ret_known = (struct known_fields){};
+	while ((i = fields_next(&fields, known_names, FIELD_MAX, &value)) >= 0)
+		/* the first one counts */
+		if (!ret_known->values[i].data)
+			ret_known->values[i] = value;
 	return fields.complete;
 }
 
@@ -327,22 +333,30 @@ static int64_t parse_length(struct view text)
 	return length;
 }
 
+/* The bytes that were counted count, whatever the fields say. */
+static bool body_is_known(const struct message *message)
+{
+	return message->ended && message->body_bytes > 0;
+}
+
 /*
- * Bytes of the body; -1: not known, or the message has none and does not say so. The bytes that
- * were counted count; the announced ones only where the rest was not seen.
+ * Bytes of the body; -1: not known, or the message has none and does not say so. The announced ones
+ * only where the rest was not seen.
  */
 static int64_t body_size(const struct message *message, const struct known_fields *known,
 			 bool may_have_body)
 {
+	struct view length = known->values[FIELD_CONTENT_LENGTH];
+	bool is_coded = known->values[FIELD_TRANSFER_ENCODING].data;
+
 	if (message->ended)
-		return message->body_bytes > 0 || known->content_length.data ||
-				       known->transfer_encoding.data
+		return message->body_bytes > 0 || length.data || is_coded
 			       ? (int64_t)message->body_bytes
 			       : -1;
 	/* an announced length has no meaning beside a transfer coding (RFC 9112 section 6.3) */
-	if (!may_have_body || known->transfer_encoding.data)
+	if (!may_have_body || is_coded)
 		return -1;
-	return parse_length(known->content_length);
+	return parse_length(length);
 }
 
 static bool has_response_body(const struct http_facts *facts)
@@ -352,25 +366,34 @@ static bool has_response_body(const struct http_facts *facts)
 }
 
 /* A status line, then fields; a head that is not there or not of this protocol gives nothing. */
-static void read_response(const struct exchange *exchange, struct http_facts *facts)
+static void read_response_head(const struct exchange *exchange, struct http_facts *facts,
+			       struct known_fields *known)
 {
 	struct cursor cursor = cursor_of(message_head(&exchange->response));
-	struct known_fields known = { 0 };
-	struct view line, version, digits = { 0 };
+	struct view line, version, digits;
 	struct cursor inner;
 
-	facts->status = exchange->status;
 	take_start_line(&cursor, &line);
 	inner = cursor_of(line);
-	if (take_version(&inner, &version) == 0) {
-		if (facts->version.len == 0)
-			facts->version = version;
-		cursor_take_while(&inner, is_blank);
-		digits = cursor_take_while(&inner, is_digit);
-		read_fields(cursor, &known);
-	}
+	if (take_version(&inner, &version) < 0)
+		return;
+	if (facts->version.len == 0)
+		facts->version = version;
+	cursor_take_while(&inner, is_blank);
+	digits = cursor_take_while(&inner, is_digit);
 	if (!facts->status && digits.len == 3 && digits.data[0] != '0')
 		facts->status = (uint16_t)parse_length(digits);
+	read_fields(cursor, known);
+}
+
+/* Most heads need not be read: what they would tell is known without them. */
+static void read_response(const struct exchange *exchange, struct http_facts *facts)
+{
+	struct known_fields known = {};
+
+	facts->status = exchange->status;
+	if (!facts->status || facts->version.len == 0 || !body_is_known(&exchange->response))
+		read_response_head(exchange, facts, &known);
 	facts->response_body = body_size(&exchange->response, &known, has_response_body(facts));
 }
 
@@ -414,8 +437,8 @@ static int http1_describe(const struct exchange *exchange, struct span_builder *
 	if (r < 0)
 		return r;
 	facts.truncated = !read_fields(cursor, &known) || exchange->request.truncated;
-	use_host(known.host, &facts);
-	facts.user_agent = unfold(known.user_agent, user_agent);
+	use_host(known.values[FIELD_HOST], &facts);
+	facts.user_agent = unfold(known.values[FIELD_USER_AGENT], user_agent);
 	facts.request_body = body_size(&exchange->request, &known, true);
 	read_response(exchange, &facts);
 	http_span_describe(exchange, &facts, builder);
@@ -426,12 +449,12 @@ static int http1_request_field(const struct exchange *exchange, struct view name
 			       struct view *ret_value, unsigned int *ret_count)
 {
 	struct fields fields = { .cursor = cursor_of(message_head(&exchange->request)) };
-	struct view text, found_name, value, first = { 0 };
+	struct view text, value, first = {};
 	unsigned int count = 0;
 
 	take_start_line(&fields.cursor, &text);
-	while (fields_next(&fields, &found_name, &value))
-		if (view_equal_nocase(found_name, name) && count++ == 0)
+	while (fields_next(&fields, &name, 1, &value) >= 0)
+		if (count++ == 0)
 			first = value;
 	if (count == 0)
 		return -ENOENT;

@@ -31,7 +31,14 @@ static const struct {
 
 static bool is_host_byte(char c)
 {
-	return (unsigned char)c > ' ' && c != 0x7f && !strchr("/?#@[]:<>\"\\^`{|}", c);
+	static const bool other[256] = {
+		[0 ... ' '] = true, ['/'] = true,  ['?'] = true,  ['#'] = true, ['@'] = true,
+		['['] = true,	    [']'] = true,  [':'] = true,  ['<'] = true, ['>'] = true,
+		['"'] = true,	    ['\\'] = true, ['^'] = true,  ['`'] = true, ['{'] = true,
+		['|'] = true,	    ['}'] = true,  [0x7f] = true,
+	};
+
+	return !other[(unsigned char)c];
 }
 
 static bool is_ipv6_byte(char c)
@@ -118,8 +125,8 @@ static void describe_method(struct view sent, struct span_builder *builder)
 	const struct view *known = known_method(sent);
 	struct view method = known ? *known : VIEW("_OTHER");
 
-	builder->span.name = span_text(builder, known ? *known : VIEW("HTTP"));
-	span_set_string(builder, ATTR_HTTP_REQUEST_METHOD, method);
+	builder->span.name = known ? *known : VIEW("HTTP");
+	span_set_text(builder, ATTR_HTTP_REQUEST_METHOD, method);
 	if (!view_equal(method, sent))
 		span_set_string(builder, ATTR_HTTP_REQUEST_METHOD_ORIGINAL, sent);
 }
@@ -196,7 +203,7 @@ static void url_add_authority(struct url *url, struct view scheme, const struct 
 }
 
 /* Returns false when not all of it fits. */
-static bool set_long_string(struct span_builder *builder, const char *key, struct view value)
+static bool set_long_string(struct span_builder *builder, enum attribute_key key, struct view value)
 {
 	size_t room = sizeof(builder->text) - builder->text_used;
 
@@ -296,7 +303,7 @@ void http_span_describe(const struct exchange *exchange, const struct http_facts
 	server_find(exchange, facts, &server);
 	describe_server(&server, builder);
 	endpoint_describe(exchange, builder);
-	span_set_string(builder, ATTR_NETWORK_PROTOCOL_NAME, VIEW("http"));
+	span_set_text(builder, ATTR_NETWORK_PROTOCOL_NAME, VIEW("http"));
 	if (facts->version.len > 0)
 		span_set_string(builder, ATTR_NETWORK_PROTOCOL_VERSION, facts->version);
 	if (facts->request_body >= 0)

@@ -9,7 +9,7 @@
 #include "span/semconv.h"
 
 /* Attributes whose values are numbers; all others are strings. */
-static const char *const integer_keys[] = { ATTR_PROCESS_PID, ATTR_PROCESS_PARENT_PID };
+static const char *const integer_keys[] = { RESOURCE_PROCESS_PID, RESOURCE_PROCESS_PARENT_PID };
 
 struct pair {
 	struct view key;
@@ -52,7 +52,7 @@ static bool parse_integer(struct view text, int64_t *ret_value)
 }
 
 /* The attribute of that key, or a new one at the end; NULL: there are too many. */
-static struct attribute *attribute_place(struct resource *resource, const char *key)
+static struct resource_attribute *attribute_place(struct resource *resource, const char *key)
 {
 	for (uint16_t i = 0; i < resource->n_attributes; i++)
 		if (strcmp(resource->attributes[i].key, key) == 0)
@@ -67,24 +67,25 @@ static void resource_add(struct resource *resource, struct pair pair, char **tex
 {
 	char *key = *text;
 	char *value = key + utf8_repair(pair.key, key, utf8_repair_bound(pair.key)) + 1;
-	struct attribute *attribute;
+	struct resource_attribute *attribute;
+	struct view text_value;
 
 	value[-1] = '\0';
 	attribute = attribute_place(resource, key);
 	if (!attribute)
 		return;
 	attribute->key = key;
-	if (is_integer_key(key) && parse_integer(pair.value, &attribute->integer)) {
-		attribute->type = ATTRIBUTE_INT;
+	if (is_integer_key(key) && parse_integer(pair.value, &attribute->value.integer)) {
+		attribute->value.type = ATTRIBUTE_INT;
 		*text = value;
 		return;
 	}
-	attribute->type = ATTRIBUTE_STRING;
-	attribute->string.data = value;
-	attribute->string.len = utf8_repair(pair.value, value, utf8_repair_bound(pair.value));
-	*text = value + attribute->string.len;
-	if (strcmp(key, ATTR_SERVICE_NAME) == 0)
-		resource->service_name = attribute->string;
+	text_value.data = value;
+	text_value.len = utf8_repair(pair.value, value, utf8_repair_bound(pair.value));
+	attribute_set_text(&attribute->value, text_value);
+	*text = value + text_value.len;
+	if (strcmp(key, RESOURCE_SERVICE_NAME) == 0)
+		resource->service_name = text_value;
 }
 
 int resource_new(uint32_t pid, const char *const *pairs, size_t n, struct resource **ret_resource)
@@ -104,11 +105,11 @@ int resource_new(uint32_t pid, const char *const *pairs, size_t n, struct resour
 
 	/* The service's name goes first: it is in even when there are too many. */
 	for (size_t i = 0; i < n; i++)
-		if (view_equal(pair_at(pairs, i).key, VIEW(ATTR_SERVICE_NAME)))
+		if (view_equal(pair_at(pairs, i).key, VIEW(RESOURCE_SERVICE_NAME)))
 			resource_add(resource, pair_at(pairs, i), &text);
 	for (size_t i = 0; i < n; i++)
 		if (pair_at(pairs, i).key.len > 0 &&
-		    !view_equal(pair_at(pairs, i).key, VIEW(ATTR_SERVICE_NAME)))
+		    !view_equal(pair_at(pairs, i).key, VIEW(RESOURCE_SERVICE_NAME)))
 			resource_add(resource, pair_at(pairs, i), &text);
 	*ret_resource = resource;
 	return 0;

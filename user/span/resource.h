@@ -12,13 +12,18 @@
 
 #define RESOURCE_ATTRIBUTES_MAX 48
 
+struct resource_attribute {
+	const char *key; /* NUL-terminated */
+	struct attribute value;
+};
+
 struct resource {
 	unsigned int references;
 	uint32_t pid;
 	struct view service_name; /* also among the attributes */
 	uint16_t n_attributes;
-	struct attribute attributes[RESOURCE_ATTRIBUTES_MAX]; /* keys and strings are the resource's
-							       */
+	/* keys and strings are the resource's */
+	struct resource_attribute attributes[RESOURCE_ATTRIBUTES_MAX];
 };
 
 /*

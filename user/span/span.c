@@ -8,15 +8,28 @@
 #include "base/utf8.h"
 #include "span/resource.h"
 
-static_assert(SPAN_ATTRIBUTES_MAX <= UINT16_MAX, "attributes are counted in 16 bits");
+static_assert(SPAN_ATTRIBUTES_MAX < UINT8_MAX, "a place in the list is a number of 8 bits");
+static_assert(ATTR_MAX <= ATTRIBUTE_KEYS_MAX, "every key has its place");
+static_assert(sizeof(struct attribute) == 16, "attributes are small");
+
+static const char *const key_names[ATTR_MAX] = {
+#define ATTRIBUTE(constant, key) [ATTR_##constant] = key,
+#include "span/semconv.def"
+#undef ATTRIBUTE
+};
+
+const char *attribute_key_name(enum attribute_key key)
+{
+	return key < ATTR_MAX ? key_names[key] : "";
+}
 
 void span_builder_init(struct span_builder *builder)
 {
 	memset(&builder->span, 0, sizeof(builder->span));
+	memset(builder->places, 0, sizeof(builder->places));
 	builder->span.kind = SPAN_KIND_INTERNAL;
 	builder->span.attributes = builder->attributes;
 	builder->text_used = 0;
-	builder->keys = 0;
 }
 
 struct view span_text(struct span_builder *builder, struct view value)
@@ -30,59 +43,62 @@ struct view span_text(struct span_builder *builder, struct view value)
 	return text;
 }
 
-static struct attribute *attribute_find(const struct span *span, const char *key)
+static struct attribute *attribute_find(const struct span *span, enum attribute_key key)
 {
 	for (uint16_t i = 0; i < span->n_attributes; i++)
-		if (strcmp(span->attributes[i].key, key) == 0)
+		if (span->attributes[i].key == key)
 			return &span->attributes[i];
 	return NULL;
 }
 
-/*
- * One of 64 bits for a key. A key whose bit was never set is not in the list, and need not be
- * looked for: comparing each with all before it took a tenth of the pipeline's time.
- */
-static uint64_t key_bit(const char *key)
+struct attribute *span_builder_attribute(struct span_builder *builder, enum attribute_key key)
 {
-	size_t len = strlen(key);
+	uint8_t place = builder->places[key];
 
-	return len ? 1ULL << ((len * 5 + (unsigned char)key[len - 1] +
-			       (unsigned char)key[len / 2] * 3u) &
-			      63)
-		   : 1;
+	if (!place)
+		return NULL;
+	if (place <= builder->span.n_attributes && builder->attributes[place - 1].key == key)
+		return &builder->attributes[place - 1];
+	/* others have cut the list, or taken something out of it */
+	return attribute_find(&builder->span, key);
 }
 
 /* The place for the key's value: where it is already, or a new one. NULL: the list is full. */
-static struct attribute *attribute_place(struct span_builder *builder, const char *key)
+static struct attribute *attribute_place(struct span_builder *builder, enum attribute_key key)
 {
+	struct attribute *attribute = span_builder_attribute(builder, key);
 	struct span *span = &builder->span;
-	uint64_t bit = key_bit(key);
-	struct attribute *attribute = builder->keys & bit ? attribute_find(span, key) : NULL;
 
 	if (attribute)
 		return attribute;
-	builder->keys |= bit;
 	if (span->n_attributes >= SPAN_ATTRIBUTES_MAX) {
 		if (span->dropped_attributes < UINT16_MAX)
 			span->dropped_attributes++;
 		return NULL;
 	}
-	attribute = &span->attributes[span->n_attributes++];
-	attribute->key = key;
+	attribute = &builder->attributes[span->n_attributes++];
+	attribute->key = (uint16_t)key;
+	builder->places[key] = (uint8_t)span->n_attributes;
 	return attribute;
 }
 
-void span_set_string(struct span_builder *builder, const char *key, struct view value)
+void span_set_string(struct span_builder *builder, enum attribute_key key, struct view value)
 {
 	struct attribute *attribute = attribute_place(builder, key);
 
-	if (!attribute)
-		return;
-	attribute->string = span_text(builder, value);
-	attribute->type = ATTRIBUTE_STRING;
+	if (attribute)
+		attribute_set_text(attribute, span_text(builder, value));
 }
 
-void span_set_int(struct span_builder *builder, const char *key, int64_t value)
+void span_set_text(struct span_builder *builder, enum attribute_key key, struct view text)
+{
+	struct attribute *attribute = attribute_place(builder, key);
+
+	if (attribute)
+		attribute_set_text(attribute, text);
+}
+
+void span_set_int(struct span_builder *builder, enum attribute_key key, int64_t value)
 {
 	struct attribute *attribute = attribute_place(builder, key);
 
@@ -92,7 +108,7 @@ void span_set_int(struct span_builder *builder, const char *key, int64_t value)
 	attribute->integer = value;
 }
 
-void span_set_double(struct span_builder *builder, const char *key, double value)
+void span_set_double(struct span_builder *builder, enum attribute_key key, double value)
 {
 	struct attribute *attribute = attribute_place(builder, key);
 
@@ -102,7 +118,7 @@ void span_set_double(struct span_builder *builder, const char *key, double value
 	attribute->number = value;
 }
 
-void span_set_bool(struct span_builder *builder, const char *key, bool value)
+void span_set_bool(struct span_builder *builder, enum attribute_key key, bool value)
 {
 	struct attribute *attribute = attribute_place(builder, key);
 
@@ -112,12 +128,12 @@ void span_set_bool(struct span_builder *builder, const char *key, bool value)
 	attribute->boolean = value;
 }
 
-const struct attribute *span_attribute(const struct span *span, const char *key)
+const struct attribute *span_attribute(const struct span *span, enum attribute_key key)
 {
 	return attribute_find(span, key);
 }
 
-void span_remove(struct span *span, const char *key)
+void span_remove(struct span *span, enum attribute_key key)
 {
 	struct attribute *attribute = attribute_find(span, key);
 	size_t behind;
@@ -129,23 +145,12 @@ void span_remove(struct span *span, const char *key)
 	span->n_attributes--;
 }
 
-static size_t text_size(const struct span *span)
+/* Text of the builder's lies in the copy now; what lies elsewhere is constant. */
+static const char *text_moved(const struct span_builder *builder, const char *text, char *copy)
 {
-	size_t size = span->name.len + span->status_message.len + span->trace_state.len;
+	uintptr_t offset = (uintptr_t)text - (uintptr_t)builder->text;
 
-	for (uint16_t i = 0; i < span->n_attributes; i++)
-		if (span->attributes[i].type == ATTRIBUTE_STRING)
-			size += span->attributes[i].string.len;
-	return size;
-}
-
-/* Moves what the view shows to `*text` and the view after it. */
-static void text_move(struct view *view, char **text)
-{
-	if (view->len > 0)
-		memcpy(*text, view->data, view->len);
-	view->data = *text;
-	*text += view->len;
+	return offset <= builder->text_used ? copy + offset : text;
 }
 
 /* One block: the span, its attributes, its text. */
@@ -153,7 +158,7 @@ struct span *span_new(const struct span_builder *builder)
 {
 	const struct span *from = &builder->span;
 	size_t attributes_size = from->n_attributes * sizeof(*from->attributes);
-	size_t size = sizeof(*from) + attributes_size + text_size(from);
+	size_t size = sizeof(*from) + attributes_size + builder->text_used;
 	struct span *span = malloc(size);
 	char *text;
 
@@ -164,14 +169,18 @@ struct span *span_new(const struct span_builder *builder)
 	span->next = NULL;
 	span->attributes = (struct attribute *)(span + 1);
 	memcpy(span->attributes, from->attributes, attributes_size);
-
 	text = (char *)(span->attributes + span->n_attributes);
-	text_move(&span->name, &text);
-	text_move(&span->status_message, &text);
-	text_move(&span->trace_state, &text);
-	for (uint16_t i = 0; i < span->n_attributes; i++)
-		if (span->attributes[i].type == ATTRIBUTE_STRING)
-			text_move(&span->attributes[i].string, &text);
+	memcpy(text, builder->text, builder->text_used);
+
+	span->name.data = text_moved(builder, from->name.data, text);
+	span->status_message.data = text_moved(builder, from->status_message.data, text);
+	span->trace_state.data = text_moved(builder, from->trace_state.data, text);
+	for (uint16_t i = 0; i < span->n_attributes; i++) {
+		struct attribute *attribute = &span->attributes[i];
+
+		if (attribute->type == ATTRIBUTE_STRING)
+			attribute->text = text_moved(builder, attribute->text, text);
+	}
 	if (span->resource)
 		resource_ref(span->resource);
 	return span;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/view.h"
+#include "span/semconv.h"
 
 #define TRACE_ID_LEN 16
 #define SPAN_ID_LEN  8
@@ -46,16 +47,34 @@ enum attribute_type {
 	ATTRIBUTE_BOOL,
 };
 
+/* Small, for spans that wait for their trace are many. */
 struct attribute {
-	const char *key; /* a constant of span/semconv.h: never freed */
-	enum attribute_type type;
+	uint16_t key; /* enum attribute_key; of no meaning in a resource */
+	uint8_t type; /* enum attribute_type */
+	uint32_t len;
 	union {
-		struct view string; /* valid UTF-8, in the span's own text */
+		const char *text; /* len bytes of valid UTF-8: the span's own text, or a constant */
 		int64_t integer;
 		double number;
 		bool boolean;
 	};
 };
+
+/* The value of an ATTRIBUTE_STRING. */
+static inline struct view attribute_text(const struct attribute *attribute)
+{
+	return (struct view){ .data = attribute->text, .len = attribute->len };
+}
+
+static inline void attribute_set_text(struct attribute *attribute, struct view text)
+{
+	attribute->type = ATTRIBUTE_STRING;
+	attribute->text = text.data;
+	attribute->len = (uint32_t)text.len;
+}
+
+/* Numbers of keys stay below this. */
+#define ATTRIBUTE_KEYS_MAX 64
 
 #define SPAN_ATTRIBUTES_MAX 40
 #define SPAN_TEXT_MAX	    12288
@@ -88,12 +107,12 @@ struct span {
 struct span_builder {
 	struct span span;
 	struct attribute attributes[SPAN_ATTRIBUTES_MAX];
-	uint64_t keys; /* span.c: which keys may be in the list */
+	uint8_t places[ATTRIBUTE_KEYS_MAX]; /* by key: its index in the list + 1; 0: not there */
 	size_t text_used;
 	char text[SPAN_TEXT_MAX];
 };
 
-/* Empties the builder. Does not touch the text area: cheap. */
+/* Empties the builder. Does not touch the lists: cheap. */
 void span_builder_init(struct span_builder *builder);
 
 /*
@@ -103,19 +122,31 @@ void span_builder_init(struct span_builder *builder);
 struct view span_text(struct span_builder *builder, struct view value);
 
 /*
- * Each sets one attribute; setting a key again replaces its value. `key` must live for ever.
- * When the list is full the attribute is counted in dropped_attributes. Empty strings are kept.
+ * Each sets one attribute; setting a key again replaces its value. When the list is full the
+ * attribute is counted in dropped_attributes. Empty strings are kept.
  */
-void span_set_string(struct span_builder *builder, const char *key, struct view value);
-void span_set_int(struct span_builder *builder, const char *key, int64_t value);
-void span_set_double(struct span_builder *builder, const char *key, double value);
-void span_set_bool(struct span_builder *builder, const char *key, bool value);
+void span_set_string(struct span_builder *builder, enum attribute_key key, struct view value);
+void span_set_int(struct span_builder *builder, enum attribute_key key, int64_t value);
+void span_set_double(struct span_builder *builder, enum attribute_key key, double value);
+void span_set_bool(struct span_builder *builder, enum attribute_key key, bool value);
+
+/*
+ * As span_set_string(), of valid UTF-8 that is not copied: it lives for ever, or span_text() gave
+ * it, or it is a part of what that gave.
+ */
+void span_set_text(struct span_builder *builder, enum attribute_key key, struct view text);
+
+/*
+ * The attribute of that key, to read or to change its value; NULL: there is none. Lives until the
+ * next attribute is set or taken out.
+ */
+struct attribute *span_builder_attribute(struct span_builder *builder, enum attribute_key key);
 
 /* NULL if there is no such attribute. The pointer lives until the next change of the span. */
-const struct attribute *span_attribute(const struct span *span, const char *key);
+const struct attribute *span_attribute(const struct span *span, enum attribute_key key);
 
-/* Takes the attribute out, if it is there. */
-void span_remove(struct span *span, const char *key);
+/* Takes the attribute out of a frozen span, if it is there. */
+void span_remove(struct span *span, enum attribute_key key);
 
 /*
  * A frozen copy of the builder's span in one allocation, with a reference to its resource.

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "attach/loader.h"
+#include "bpf/abi/context.h"
 #include "base/channel.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -409,6 +410,9 @@ static int load_kernel_side(struct watcher *watcher)
 			.response_head_max = (uint32_t)config->response_head,
 			.select_all = selection_is_all(config),
 			.n_ports = (uint8_t)config->ports.n,
+			.propagators = PROPAGATOR_TRACECONTEXT,
+			.sampler_parent_based = 1,
+			.n_propagate_trust = 1,
 		},
 	};
 	int r;

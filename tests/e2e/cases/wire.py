@@ -287,6 +287,33 @@ def peeked_before_read(t):
     _small_reads(t, "--peek")
 
 
+def _send_scattered(client, data, sizes):
+    """One call with buffers of these sizes in turn."""
+    pieces, at = [], 0
+    while at < len(data):
+        pieces.append(data[at:at + sizes[len(pieces) % len(sizes)]])
+        at += len(pieces[-1])
+    return len(data) == client.sock.sendmsg(pieces)
+
+
+@case()
+def scattered_buffers(t):
+    """Messages, heads and chunk sizes that begin and end anywhere in the buffers of one call."""
+    app, weft, client = _started(t, "--vector")
+    for n in range(40):
+        data = b"".join(traffic.head("POST", f"/chunked/{m % 7}/{m}", "Content-Length: 9") + b"s" * 9
+                        for m in range(10 * n, 10 * n + 10))
+        t.expect("sent in one call", True, _send_scattered(client, data, (n + 14, 900, 1, 33)))
+        for m in range(10 * n, 10 * n + 10):
+            t.expect("size of the body that came", 10 * (m % 7), len(client.answer().body))
+    spans = t.stop(weft)
+    common.exchanges(t, spans, range(400), app.port, method="POST")
+    _size(t, "http.request.body.size", 9, spans)
+    common.all_equal(t, "http.response.body.size", lambda s: 10 * (s.number % 7), spans,
+                     lambda s: s["http.response.body.size"] or 0)
+    t.expect("what the kernel side could not follow", False, "not followed" in weft.log)
+
+
 @case()
 def http_1_0(t):
     """Closing and keep-alive."""

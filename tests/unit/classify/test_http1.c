@@ -19,6 +19,7 @@
 #define SAMPLE_MAX 65536
 
 static struct piece piece;
+static struct context_fields fields;
 
 /* The text at the piece's start, with `n` bytes that count and leftovers behind them. */
 static void piece_set(const void *text, size_t n, uint8_t leftover)
@@ -177,7 +178,7 @@ static struct http1_head scan(const char *text, enum http1_start start)
 	size_t len = strlen(text);
 
 	piece_set(text, len, '\n');
-	http1_scan(&head, &piece, (uint32_t)len, start == HTTP1_REQUEST);
+	http1_scan(&head, &fields, &piece, (uint32_t)len, start == HTTP1_REQUEST);
 	return head;
 }
 
@@ -277,7 +278,7 @@ static void test_used(void **state)
 
 	(void)state;
 	piece_set(text, sizeof(text) - 1, '\n');
-	used = http1_scan(&head, &piece, sizeof(text) - 1, 1);
+	used = http1_scan(&head, &fields, &piece, sizeof(text) - 1, 1);
 	assert_int_equal(used, sizeof(text) - 1 - strlen("Conte"));
 	assert_false(head.done);
 	assert_false(head.has_length);
@@ -296,7 +297,7 @@ static void test_many_lines(void **state)
 		memcpy(piece.data + i, "a\n", 2);
 	piece.data[len - 2] = '\n';
 	head.lines = 1;
-	assert_int_equal(http1_scan(&head, &piece, len, 1), len - 1);
+	assert_int_equal(http1_scan(&head, &fields, &piece, len, 1), len - 1);
 	assert_true(head.done);
 }
 

@@ -63,7 +63,8 @@ static void test_same_line_as_stdout(void **state)
 		{ .key = ATTR_HTTP_RESPONSE_STATUS_CODE, .type = ATTRIBUTE_INT, .integer = 503 },
 		{ .key = ATTR_URL_PATH,
 		  .type = ATTRIBUTE_STRING,
-		  .string = VIEW_INIT("/users/7\033[2J") },
+		  .text = "/users/7\033[2J",
+		  .len = sizeof("/users/7\033[2J") - 1 },
 	};
 	const struct span span = {
 		.trace_id = { 0x4b, 0xf9, 0x2f, [15] = 0x01 },

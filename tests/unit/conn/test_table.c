@@ -734,6 +734,31 @@ static void test_much_at_a_time(void **state)
 	assert_null(conn_table_free(NULL));
 }
 
+/* A connection's exchanges stay in their order while the table makes room for more of them. */
+static void test_order_while_growing(void **state)
+{
+	static struct fixture fixture;
+	const struct conn_limits limits = { .exchanges = 1024 };
+
+	(void)state;
+	assert_int_equal(setup_limits(&fixture, &limits), 0);
+	for (uint32_t serial = 1; serial <= 3; serial++)
+		for (uint64_t conn = 1; conn <= 100; conn++)
+			PUT(&fixture, .type = EVENT_REQUEST, .conn = conn, .exchange = serial,
+			    .flags = EVENT_F_HEAD_END, .role = ROLE_SERVER, .time_ns = 1);
+	for (uint64_t conn = 1; conn <= 100; conn++) {
+		const struct seen *finished = &fixture.finished[(conn - 1) * 3];
+
+		PUT(&fixture, .type = EVENT_CLOSE, .conn = conn, .exchange = 1);
+		assert_int_equal(fixture.n_finished, conn * 3);
+		for (uint32_t i = 0; i < 3; i++) {
+			assert_int_equal(finished[i].conn, conn);
+			assert_int_equal(finished[i].serial, i + 1);
+		}
+	}
+	assert_null(conn_table_free(fixture.table));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -764,6 +789,7 @@ int main(void)
 		TEST(test_drain),
 		TEST(test_reuse),
 		cmocka_unit_test(test_much_at_a_time),
+		cmocka_unit_test(test_order_while_growing),
 	};
 
 	return cmocka_run_group_tests_name("conn/table", tests, NULL, NULL);

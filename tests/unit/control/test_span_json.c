@@ -34,10 +34,11 @@ static void test_whole_span(void **state)
 		{ .key = ATTR_HTTP_RESPONSE_STATUS_CODE, .type = ATTRIBUTE_INT, .integer = 503 },
 		{ .key = ATTR_URL_PATH,
 		  .type = ATTRIBUTE_STRING,
-		  .string = VIEW_INIT("/a\"b\n\0c") },
+		  .text = "/a\"b\n\0c",
+		  .len = sizeof("/a\"b\n\0c") - 1 },
 		{ .key = ATTR_WEFT_TRUNCATED, .type = ATTRIBUTE_BOOL, .boolean = true },
-		{ .key = "ratio", .type = ATTRIBUTE_DOUBLE, .number = 0.5 },
-		{ .key = "none", .type = ATTRIBUTE_DOUBLE, .number = NAN },
+		{ .key = ATTR_HTTP_REQUEST_BODY_SIZE, .type = ATTRIBUTE_DOUBLE, .number = 0.5 },
+		{ .key = ATTR_HTTP_RESPONSE_BODY_SIZE, .type = ATTRIBUTE_DOUBLE, .number = NAN },
 	};
 	const struct span span = {
 		.trace_id = { 0x4b, 0xf9, 0x2f, [15] = 0x01 },
@@ -61,7 +62,7 @@ static void test_whole_span(void **state)
 	      "\"span_id\":\"ff00000000000002\",\"parent_id\":\"0000000000000003\","
 	      "\"attributes\":{\"http.response.status_code\":503,"
 	      "\"url.path\":\"/a\\\"b\\n\\u0000c\","
-	      "\"weft.truncated\":true,\"ratio\":0.5,\"none\":null}}");
+	      "\"weft.truncated\":true,\"http.request.body.size\":0.5,\"http.response.body.size\":null}}");
 }
 
 /* A root without resource, code and attributes; a name that no writer should have made. */

@@ -238,7 +238,7 @@ static void test_public_peers(void **state)
 		uint8_t *ip = server.exchange.remote.ip;
 
 		exchange_make(&server);
-		memset(server.exchange.trace_id, (int)i + 1, TRACE_ID_LEN);
+		memset(server.exchange.span_id, (int)i + 1, SPAN_ID_LEN);
 		if (!rows[i].ipv6) {
 			memcpy(ip, tcp4, sizeof(tcp4));
 			memcpy(ip + sizeof(tcp4), rows[i].ip, 4);

@@ -29,7 +29,7 @@ static int teardown(void **state)
 
 static struct trace *add(uint8_t id)
 {
-	uint8_t key[TRACE_ID_LEN];
+	uint8_t key[SPAN_ID_LEN];
 
 	memset(key, id, sizeof(key));
 	return trace_add(&table, key);
@@ -37,7 +37,7 @@ static struct trace *add(uint8_t id)
 
 static struct trace *find(uint8_t id)
 {
-	uint8_t key[TRACE_ID_LEN];
+	uint8_t key[SPAN_ID_LEN];
 
 	memset(key, id, sizeof(key));
 	return trace_find(&table, key);

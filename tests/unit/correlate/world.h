@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "correlate/correlate.h"
+#include "lib/head_scan.h"
 #include "span/semconv.h"
 
 #define WINDOW_NS 500
@@ -107,6 +108,30 @@ static inline void address_set(struct conn_address *address, const char *bytes)
 	memcpy(address->ip + sizeof(mapped), bytes, 4);
 }
 
+/* What the kernel side would say of the context in the exchange's head. */
+static inline void context_read(struct exchange *exchange, const char *head, size_t len)
+{
+	static struct head_scan scan;
+	struct event_context *context = &exchange->context;
+
+	head_scan_init(&scan);
+	head_scan_feed(&scan, (const uint8_t *)head, len);
+	context->settled = 1;
+	context->refused = (uint8_t)context_refused(&scan.fields, PROPAGATOR_TRACECONTEXT);
+	exchange->trace_flags = TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM;
+	if (context_resolve(&scan.fields, PROPAGATOR_TRACECONTEXT, &context->carried) !=
+	    CONTEXT_PARENT)
+		return;
+	context->evidence = EVIDENCE_HEADER;
+	context->head_span_id = context->carried.span_id;
+	context->use = CONTEXT_CARRIED;
+	if (exchange->role == ROLE_CLIENT)
+		return;
+	context->use = CONTEXT_TAKEN;
+	exchange->trace_flags = context->carried.flags;
+	memcpy(exchange->trace_id, context->carried.trace_id, TRACE_ID_LEN);
+}
+
 /* The exchange of `end` as conn/table.c would make it. */
 static inline void exchange_make(struct end *end)
 {
@@ -130,6 +155,7 @@ static inline void exchange_make(struct end *end)
 	memset(exchange->parent_id, end->parent, SPAN_ID_LEN);
 	address_set(&exchange->local, "\x0a\x00\x00\x01");
 	address_set(&exchange->remote, end->public ? "\x08\x08\x08\x08" : "\x0a\x00\x00\x02");
+	context_read(exchange, end->head, (size_t)n);
 	exchange->request.head = (uint8_t *)end->head;
 	exchange->request.head_len = (uint32_t)n;
 	exchange->request.head_complete = true;
@@ -219,8 +245,8 @@ static inline struct span *assert_place(const struct world *world, enum span_kin
 		return span;
 	}
 	assert_non_null(evidence);
-	assert_int_equal(evidence->string.len, strlen(place.evidence));
-	assert_memory_equal(evidence->string.data, place.evidence, evidence->string.len);
+	assert_int_equal(evidence->len, strlen(place.evidence));
+	assert_memory_equal(evidence->text, place.evidence, evidence->len);
 	return span;
 }
 

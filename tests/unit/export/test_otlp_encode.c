@@ -162,11 +162,11 @@ static void every_kind_of_value_survives(void **state)
 	builder.span.trace_state = span_text(&builder, VIEW("ot=th:c"));
 	builder.span.kind = SPAN_KIND_CLIENT;
 	builder.span.dropped_attributes = 3;
-	span_set_string(&builder, "empty", VIEW(""));
-	span_set_int(&builder, "minus", INT64_MIN);
-	span_set_double(&builder, "half", 0.5);
-	span_set_bool(&builder, "no", false);
-	span_set_bool(&builder, "yes", true);
+	span_set_string(&builder, ATTR_URL_PATH, VIEW(""));
+	span_set_int(&builder, ATTR_SERVER_PORT, INT64_MIN);
+	span_set_double(&builder, ATTR_THREAD_ID, 0.5);
+	span_set_bool(&builder, ATTR_WEFT_TRUNCATED, false);
+	span_set_bool(&builder, ATTR_WEFT_ROUTE_INFERRED, true);
 	span = span_new(&builder);
 	batch_queue_add(&fixture->queue, span);
 	encode(fixture);
@@ -222,7 +222,6 @@ static void spans_stand_under_their_resource(void **state)
 static void the_largest_span_fits(void **state)
 {
 	static struct span_builder builder;
-	static char keys[SPAN_ATTRIBUTES_MAX][8];
 	static char text[SPAN_VALUE_MAX];
 	struct fixture *fixture = *state;
 	struct span *span;
@@ -230,13 +229,13 @@ static void the_largest_span_fits(void **state)
 
 	memset(text, 'x', sizeof(text));
 	span_builder_init(&builder);
-	for (int i = 0; i < SPAN_ATTRIBUTES_MAX; i++) {
-		snprintf(keys[i], sizeof(keys[i]), "k%d", i);
-		if (i == 7)
-			span_set_string(&builder, keys[i], (struct view){ text, sizeof(text) });
-		else
-			span_set_int(&builder, keys[i], i);
-	}
+	/* more than there are keys */
+	for (uint16_t i = 0; i < SPAN_ATTRIBUTES_MAX; i++)
+		builder.attributes[i] = (struct attribute){ .key = i % ATTR_MAX,
+							    .type = ATTRIBUTE_INT,
+							    .integer = i };
+	attribute_set_text(&builder.attributes[7], (struct view){ text, sizeof(text) });
+	builder.span.n_attributes = SPAN_ATTRIBUTES_MAX;
 	span = span_new(&builder);
 	batch_queue_add(&fixture->queue, span);
 	encode(fixture);
@@ -307,9 +306,10 @@ static void bytes_are_those_of_otlp(void **state)
 		0x30, 3,						 /* 6 kind */
 		0x39, 1,    0,	  0,	0,    0,    0,	  0,	0,	 /* 7 start */
 		0x41, 2,    0,	  0,	0,    0,    0,	  0,	0,	 /* 8 end */
-		0x4a, 7,    0x0a, 1,	'k',  0x12, 2,	  0x18, 5,	 /* 9 attributes */
-		0x7a, 2,    0x18, 2,					 /* 15 status */
-		0x85, 0x01, 1,	  0,	0,    0,			 /* 16 flags */
+		0x4a, 17,   0x0a, 11,	's',  'e',  'r',  'v',	'e',  'r',
+		'.',  'p',  'o',  'r',	't',  0x12, 2,	  0x18, 5, /* 9 attributes */
+		0x7a, 2,    0x18, 2,				   /* 15 status */
+		0x85, 0x01, 1,	  0,	0,    0,		   /* 16 flags */
 	};
 	static struct span_builder builder;
 	struct bytes out = { 0 };
@@ -326,7 +326,7 @@ static void bytes_are_those_of_otlp(void **state)
 	builder.span.end_ns = 2;
 	builder.span.status = SPAN_STATUS_ERROR;
 	builder.span.flags = SPAN_FLAG_SAMPLED;
-	span_set_int(&builder, "k", 5);
+	span_set_int(&builder, ATTR_SERVER_PORT, 5);
 	builder.span.attributes = builder.attributes;
 	otlp_codec.span(&builder.span, &out);
 	assert_int_equal(out.len, sizeof(expected));

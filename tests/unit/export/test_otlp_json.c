@@ -161,15 +161,48 @@ static void hostile_text_stays_one_string(void **state)
 
 	span_builder_init(&builder);
 	builder.span.name = span_text(&builder, (struct view){ text, sizeof(text) - 1 });
-	span_set_string(&builder, "text", (struct view){ text, sizeof(text) - 1 });
+	span_set_string(&builder, ATTR_URL_PATH, (struct view){ text, sizeof(text) - 1 });
 	add(fixture, span_new(&builder));
 	got = span_of(group(line(fixture), 0), 0);
 	assert_int_equal(json_string_length(json_object_get(got, "name")), sizeof(text) - 1);
 	assert_memory_equal(json_string_value(json_object_get(got, "name")), text,
 			    sizeof(text) - 1);
-	got = json_object_get(value_of(got, 0, "text"), "stringValue");
+	got = json_object_get(value_of(got, 0, "url.path"), "stringValue");
 	assert_int_equal(json_string_length(got), sizeof(text) - 1);
 	assert_memory_equal(json_string_value(got), text, sizeof(text) - 1);
+}
+
+#define ASCII_MAX 0x80
+#define TEXT_LEN  64
+
+static void text_around(char text[TEXT_LEN], int c)
+{
+	for (size_t at = 0; at < TEXT_LEN; at++)
+		text[at] = (char)(at % 9 == 8 ? c : at % 7 == 0 ? '\x7f' : 'z');
+}
+
+/* Eight bytes are looked at together: each of them must be seen, among any neighbours. */
+static void each_byte_is_escaped_wherever_it_stands(void **state)
+{
+	static struct span_builder builder;
+	struct fixture *fixture = *state;
+	char text[TEXT_LEN];
+	json_t *spans;
+
+	for (int c = 0; c < ASCII_MAX; c++) {
+		text_around(text, c);
+		span_builder_init(&builder);
+		builder.span.name = span_text(&builder, (struct view){ text, sizeof(text) });
+		add(fixture, span_new(&builder));
+	}
+	spans = group(line(fixture), 0);
+	for (int c = 0; c < ASCII_MAX; c++) {
+		json_t *name = json_object_get(span_of(spans, (size_t)c), "name");
+
+		text_around(text, c);
+		assert_int_equal(json_string_length(name), sizeof(text));
+		assert_memory_equal(json_string_value(name), text, sizeof(text));
+	}
 }
 
 static void every_kind_of_value_is_written(void **state)
@@ -183,21 +216,21 @@ static void every_kind_of_value_is_written(void **state)
 	builder.span.status_message = span_text(&builder, VIEW("reset"));
 	builder.span.trace_state = span_text(&builder, VIEW("ot=th:c"));
 	builder.span.dropped_attributes = 4;
-	span_set_string(&builder, "empty", VIEW(""));
-	span_set_int(&builder, "least", INT64_MIN);
-	span_set_double(&builder, "tenth", 0.1);
-	span_set_double(&builder, "nan", NAN);
-	span_set_double(&builder, "less", -INFINITY);
-	span_set_bool(&builder, "yes", true);
+	span_set_string(&builder, ATTR_URL_PATH, VIEW(""));
+	span_set_int(&builder, ATTR_SERVER_PORT, INT64_MIN);
+	span_set_double(&builder, ATTR_THREAD_ID, 0.1);
+	span_set_double(&builder, ATTR_NETWORK_PEER_PORT, NAN);
+	span_set_double(&builder, ATTR_HTTP_REQUEST_BODY_SIZE, -INFINITY);
+	span_set_bool(&builder, ATTR_WEFT_TRUNCATED, true);
 	add(fixture, span_new(&builder));
 	got = span_of(group(line(fixture), 0), 0);
-	assert_text(value_of(got, 0, "empty"), "stringValue", "");
-	assert_text(value_of(got, 1, "least"), "intValue", "-9223372036854775808");
-	assert_true(json_real_value(json_object_get(value_of(got, 2, "tenth"), "doubleValue")) ==
-		    0.1);
-	assert_text(value_of(got, 3, "nan"), "doubleValue", "NaN");
-	assert_text(value_of(got, 4, "less"), "doubleValue", "-Infinity");
-	assert_true(json_is_true(json_object_get(value_of(got, 5, "yes"), "boolValue")));
+	assert_text(value_of(got, 0, "url.path"), "stringValue", "");
+	assert_text(value_of(got, 1, "server.port"), "intValue", "-9223372036854775808");
+	assert_true(json_real_value(
+			    json_object_get(value_of(got, 2, "thread.id"), "doubleValue")) == 0.1);
+	assert_text(value_of(got, 3, "network.peer.port"), "doubleValue", "NaN");
+	assert_text(value_of(got, 4, "http.request.body.size"), "doubleValue", "-Infinity");
+	assert_true(json_is_true(json_object_get(value_of(got, 5, "weft.truncated"), "boolValue")));
 	assert_number(json_object_get(got, "status"), "code", 2);
 	assert_text(json_object_get(got, "status"), "message", "reset");
 	assert_text(got, "traceState", "ot=th:c");
@@ -228,9 +261,8 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(one_span_is_as_the_specification_says),
-		TEST(hostile_text_stays_one_string),
-		TEST(every_kind_of_value_is_written),
+		TEST(one_span_is_as_the_specification_says),   TEST(hostile_text_stays_one_string),
+		TEST(each_byte_is_escaped_wherever_it_stands), TEST(every_kind_of_value_is_written),
 		TEST(spans_stand_under_their_resource),
 	};
 

@@ -118,7 +118,7 @@ static void test_told(void **state)
 	assert_int_equal(resource->n_attributes, 3);
 	for (uint16_t i = 0; i < resource->n_attributes; i++)
 		if (strcmp(resource->attributes[i].key, "process.pid") == 0)
-			attribute = &resource->attributes[i];
+			attribute = &resource->attributes[i].value;
 	assert_non_null(attribute);
 	assert_int_equal(attribute->integer, 7);
 	assert_ptr_equal(seen(processes, 7, ROLE_CLIENT), resource);

@@ -32,7 +32,7 @@ static void fill(void)
 
 static void assert_path(const char *expected)
 {
-	struct view path = span_attribute(&builder.span, ATTR_URL_PATH)->string;
+	struct view path = attribute_text(span_attribute(&builder.span, ATTR_URL_PATH));
 
 	assert_int_equal(path.len, strlen(expected));
 	assert_memory_equal(path.data, expected, path.len);

@@ -32,11 +32,11 @@ static void test_chain_runs_all(void **state)
 	assert_int_equal(builder.span.name.len, strlen("GET /products/{id}"));
 	assert_memory_equal(builder.span.name.data, "GET /products/{id}", builder.span.name.len);
 	attribute = span_attribute(&builder.span, ATTR_HTTP_ROUTE);
-	assert_int_equal(attribute->string.len, 9);
-	assert_memory_equal(attribute->string.data, "/products", 9);
+	assert_int_equal(attribute->len, 9);
+	assert_memory_equal(attribute->text, "/products", 9);
 	attribute = span_attribute(&builder.span, ATTR_URL_QUERY);
-	assert_int_equal(attribute->string.len, 9);
-	assert_memory_equal(attribute->string.data, "k=REDACTE", 9);
+	assert_int_equal(attribute->len, 9);
+	assert_memory_equal(attribute->text, "k=REDACTE", 9);
 	assert_null(process_chain_free(chain));
 }
 

@@ -163,15 +163,15 @@ static struct process_chain *chain_of(const struct processor_options *options)
 	return chain;
 }
 
-static void assert_attribute(const struct span_builder *builder, const char *key,
+static void assert_attribute(const struct span_builder *builder, enum attribute_key key,
 			     const char *expected)
 {
 	const struct attribute *attribute = span_attribute(&builder->span, key);
 
 	assert_non_null(attribute);
 	assert_int_equal(attribute->type, ATTRIBUTE_STRING);
-	assert_int_equal(attribute->string.len, strlen(expected));
-	assert_memory_equal(attribute->string.data, expected, strlen(expected));
+	assert_int_equal(attribute->len, strlen(expected));
+	assert_memory_equal(attribute->text, expected, strlen(expected));
 }
 
 static void test_span_attributes(void **state)
@@ -213,9 +213,9 @@ static void check_huge_query(struct process_chain *chain, size_t len)
 	process_chain_run(chain, builder);
 
 	attribute = span_attribute(&builder->span, ATTR_URL_QUERY);
-	assert_in_range(attribute->string.len, len - 16, SPAN_VALUE_MAX);
-	assert_memory_equal(attribute->string.data + attribute->string.len - 8, "REDACTED", 8);
-	assert_null(memchr(attribute->string.data, '1', attribute->string.len));
+	assert_in_range(attribute->len, len - 16, SPAN_VALUE_MAX);
+	assert_memory_equal(attribute->text + attribute->len - 8, "REDACTED", 8);
+	assert_null(memchr(attribute->text, '1', attribute->len));
 	attribute = span_attribute(&builder->span, ATTR_WEFT_TRUNCATED);
 	assert_non_null(attribute);
 	assert_true(attribute->boolean);

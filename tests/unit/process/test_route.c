@@ -67,7 +67,7 @@ static void assert_inferred(const struct span *span, const char *route)
 	const struct attribute *attribute = span_attribute(span, ATTR_HTTP_ROUTE);
 
 	assert_non_null(attribute);
-	assert_text(attribute->string, route);
+	assert_text(attribute_text(attribute), route);
 	attribute = span_attribute(span, ATTR_WEFT_ROUTE_INFERRED);
 	assert_non_null(attribute);
 	assert_int_equal(attribute->type, ATTRIBUTE_BOOL);

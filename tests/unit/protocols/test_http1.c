@@ -13,19 +13,19 @@
 
 static struct span_builder builder;
 
-static void assert_string(const char *key, const char *expected)
+static void assert_string(enum attribute_key key, const char *expected)
 {
 	const struct attribute *attribute = span_attribute(&builder.span, key);
 
 	assert_non_null(attribute);
 	assert_int_equal(attribute->type, ATTRIBUTE_STRING);
-	if (attribute->string.len != strlen(expected) ||
-	    memcmp(attribute->string.data, expected, attribute->string.len) != 0)
-		fail_msg("%s: expected \"%s\", got \"%.*s\"", key, expected,
-			 (int)attribute->string.len, attribute->string.data);
+	if (attribute->len != strlen(expected) ||
+	    memcmp(attribute->text, expected, attribute->len) != 0)
+		fail_msg("%s: expected \"%s\", got \"%.*s\"", attribute_key_name(key), expected,
+			 (int)attribute->len, attribute->text);
 }
 
-static void assert_int(const char *key, int64_t expected)
+static void assert_int(enum attribute_key key, int64_t expected)
 {
 	const struct attribute *attribute = span_attribute(&builder.span, key);
 
@@ -34,7 +34,7 @@ static void assert_int(const char *key, int64_t expected)
 	assert_int_equal(attribute->integer, expected);
 }
 
-static void assert_absent(const char *key)
+static void assert_absent(enum attribute_key key)
 {
 	assert_null(span_attribute(&builder.span, key));
 }
@@ -518,8 +518,8 @@ static void test_values_without_room_are_cut(void **state)
 			assert_int_equal(fixture_describe(&exchange, &builder), 0);
 			long_one = span_attribute(
 				&builder.span, role == ROLE_CLIENT ? ATTR_URL_FULL : ATTR_URL_PATH);
-			assert_in_range(long_one->string.len, SPAN_VALUE_MAX - 3, SPAN_VALUE_MAX);
-			assert_true(utf8_is_valid(long_one->string));
+			assert_in_range(long_one->len, SPAN_VALUE_MAX - 3, SPAN_VALUE_MAX);
+			assert_true(utf8_is_valid(attribute_text(long_one)));
 			assert_true(span_attribute(&builder.span, ATTR_WEFT_TRUNCATED)->boolean);
 			fixture_clear(&exchange);
 		}

@@ -166,8 +166,8 @@ static json_t *attribute_json(const struct attribute *attribute)
 {
 	switch (attribute->type) {
 	case ATTRIBUTE_STRING:
-		assert_true(utf8_is_valid(attribute->string));
-		return json_stringn(attribute->string.data, attribute->string.len);
+		assert_true(utf8_is_valid(attribute_text(attribute)));
+		return json_stringn(attribute->text, attribute->len);
 	case ATTRIBUTE_INT:
 		return json_integer(attribute->integer);
 	case ATTRIBUTE_DOUBLE:
@@ -183,8 +183,10 @@ static json_t *span_json(const struct span *span)
 	json_t *attributes = json_object();
 
 	for (uint16_t i = 0; i < span->n_attributes; i++) {
-		assert_null(json_object_get(attributes, span->attributes[i].key));
-		assert_int_equal(json_object_set_new(attributes, span->attributes[i].key,
+		assert_null(
+			json_object_get(attributes, attribute_key_name(span->attributes[i].key)));
+		assert_int_equal(json_object_set_new(attributes,
+						     attribute_key_name(span->attributes[i].key),
 						     attribute_json(&span->attributes[i])),
 				 0);
 	}

@@ -31,7 +31,7 @@ static const struct attribute *find(const struct resource *resource, const char 
 {
 	for (uint16_t i = 0; i < resource->n_attributes; i++)
 		if (strcmp(resource->attributes[i].key, key) == 0)
-			return &resource->attributes[i];
+			return &resource->attributes[i].value;
 	return NULL;
 }
 
@@ -41,8 +41,8 @@ static void assert_string(const struct resource *resource, const char *key, cons
 
 	assert_non_null(attribute);
 	assert_int_equal(attribute->type, ATTRIBUTE_STRING);
-	assert_int_equal(attribute->string.len, strlen(expected));
-	assert_memory_equal(attribute->string.data, expected, strlen(expected));
+	assert_int_equal(attribute->len, strlen(expected));
+	assert_memory_equal(attribute->text, expected, strlen(expected));
 }
 
 static void test_copies(void **state)

@@ -51,13 +51,13 @@ static void assert_text(struct view got, const char *expected)
 	assert_memory_equal(got.data, expected, got.len);
 }
 
-static void assert_string(const struct span *span, const char *key, const char *expected)
+static void assert_string(const struct span *span, enum attribute_key key, const char *expected)
 {
 	const struct attribute *attribute = span_attribute(span, key);
 
 	assert_non_null(attribute);
 	assert_int_equal(attribute->type, ATTRIBUTE_STRING);
-	assert_text(attribute->string, expected);
+	assert_text(attribute_text(attribute), expected);
 }
 
 static void test_empty(void **state)
@@ -81,15 +81,15 @@ static void test_each_type(void **state)
 	span_set_string(&fixture->builder, ATTR_URL_PATH, VIEW("/a"));
 	span_set_string(&fixture->builder, ATTR_URL_QUERY, VIEW(""));
 	span_set_int(&fixture->builder, ATTR_SERVER_PORT, -7);
-	span_set_double(&fixture->builder, "test.number", 0.5);
+	span_set_double(&fixture->builder, ATTR_THREAD_ID, 0.5);
 	span_set_bool(&fixture->builder, ATTR_WEFT_TRUNCATED, true);
 	assert_int_equal(span->n_attributes, 5);
 	assert_string(span, ATTR_URL_PATH, "/a");
 	assert_string(span, ATTR_URL_QUERY, "");
 	assert_int_equal(span_attribute(span, ATTR_SERVER_PORT)->type, ATTRIBUTE_INT);
 	assert_int_equal(span_attribute(span, ATTR_SERVER_PORT)->integer, -7);
-	assert_int_equal(span_attribute(span, "test.number")->type, ATTRIBUTE_DOUBLE);
-	assert_true(span_attribute(span, "test.number")->number == 0.5);
+	assert_int_equal(span_attribute(span, ATTR_THREAD_ID)->type, ATTRIBUTE_DOUBLE);
+	assert_true(span_attribute(span, ATTR_THREAD_ID)->number == 0.5);
 	assert_int_equal(span_attribute(span, ATTR_WEFT_TRUNCATED)->type, ATTRIBUTE_BOOL);
 	assert_true(span_attribute(span, ATTR_WEFT_TRUNCATED)->boolean);
 }
@@ -103,7 +103,7 @@ static void test_a_key_again_replaces(void **state)
 	span_set_string(builder, ATTR_URL_PATH, VIEW("/a"));
 	span_set_int(builder, ATTR_SERVER_PORT, 1);
 	span_set_string(builder, ATTR_URL_PATH,
-			span_attribute(&builder->span, ATTR_URL_PATH)->string);
+			attribute_text(span_attribute(&builder->span, ATTR_URL_PATH)));
 	assert_string(&builder->span, ATTR_URL_PATH, "/a");
 	span_set_int(builder, ATTR_URL_PATH, 5);
 	assert_int_equal(builder->span.n_attributes, 2);
@@ -115,17 +115,14 @@ static void test_a_full_list_counts_what_it_drops(void **state)
 {
 	struct fixture *fixture = *state;
 	struct span_builder *builder = &fixture->builder;
-	static char keys[SPAN_ATTRIBUTES_MAX + 2][24];
 
-	for (int i = 0; i < SPAN_ATTRIBUTES_MAX + 2; i++) {
-		snprintf(keys[i], sizeof(keys[i]), "k%d", i);
-		span_set_string(builder, keys[i], VIEW("v"));
-	}
+	for (int i = 0; i < SPAN_ATTRIBUTES_MAX + 2; i++)
+		span_set_string(builder, (enum attribute_key)i, VIEW("v"));
 	assert_int_equal(builder->span.n_attributes, SPAN_ATTRIBUTES_MAX);
 	assert_int_equal(builder->span.dropped_attributes, 2);
-	span_set_int(builder, "k3", 3);
+	span_set_int(builder, (enum attribute_key)3, 3);
 	assert_int_equal(builder->span.dropped_attributes, 2);
-	assert_int_equal(span_attribute(&builder->span, "k3")->integer, 3);
+	assert_int_equal(span_attribute(&builder->span, (enum attribute_key)3)->integer, 3);
 }
 
 static void test_text_is_bounded(void **state)
@@ -160,20 +157,73 @@ static void test_text_is_valid(void **state)
 static void test_remove(void **state)
 {
 	struct fixture *fixture = *state;
-	struct span *span = &fixture->builder.span;
+	struct span_builder *builder = &fixture->builder;
+	struct span *span = &builder->span;
 
-	span_set_int(&fixture->builder, "a", 1);
-	span_set_int(&fixture->builder, "b", 2);
-	span_set_int(&fixture->builder, "c", 3);
-	span_remove(span, "b");
-	span_remove(span, "not there");
+	span_set_int(builder, ATTR_SERVER_PORT, 1);
+	span_set_int(builder, ATTR_THREAD_ID, 2);
+	span_set_int(builder, ATTR_NETWORK_PEER_PORT, 3);
+	span_remove(span, ATTR_THREAD_ID);
+	span_remove(span, ATTR_URL_PATH);
 	assert_int_equal(span->n_attributes, 2);
-	assert_null(span_attribute(span, "b"));
-	assert_string_equal(span->attributes[0].key, "a");
-	assert_string_equal(span->attributes[1].key, "c");
-	span_remove(span, "c");
-	span_remove(span, "a");
+	assert_null(span_attribute(span, ATTR_THREAD_ID));
+	assert_int_equal(span->attributes[0].key, ATTR_SERVER_PORT);
+	assert_int_equal(span->attributes[1].key, ATTR_NETWORK_PEER_PORT);
+	/* the builder finds what has moved up, and makes none twice */
+	assert_ptr_equal(span_builder_attribute(builder, ATTR_NETWORK_PEER_PORT),
+			 &span->attributes[1]);
+	assert_null(span_builder_attribute(builder, ATTR_THREAD_ID));
+	span_set_int(builder, ATTR_NETWORK_PEER_PORT, 4);
+	assert_int_equal(span->n_attributes, 2);
+	span_remove(span, ATTR_NETWORK_PEER_PORT);
+	span_remove(span, ATTR_SERVER_PORT);
 	assert_int_equal(span->n_attributes, 0);
+}
+
+/* The end of the list is cut off, and its places are taken by others. */
+static void test_cut(void **state)
+{
+	struct fixture *fixture = *state;
+	struct span_builder *builder = &fixture->builder;
+
+	span_set_int(builder, ATTR_SERVER_PORT, 1);
+	span_set_int(builder, ATTR_THREAD_ID, 2);
+	builder->span.n_attributes = 1;
+	assert_null(span_builder_attribute(builder, ATTR_THREAD_ID));
+	span_set_int(builder, ATTR_NETWORK_PEER_PORT, 3);
+	assert_null(span_builder_attribute(builder, ATTR_THREAD_ID));
+	assert_int_equal(span_builder_attribute(builder, ATTR_NETWORK_PEER_PORT)->integer, 3);
+}
+
+/* It takes no room in the text, and stays where it is when the span is frozen. */
+static void test_constant(void **state)
+{
+	static const struct view constant = VIEW_INIT("constant");
+	struct fixture *fixture = *state;
+	struct span *span;
+
+	span_set_text(&fixture->builder, ATTR_URL_PATH, constant);
+	span_set_string(&fixture->builder, ATTR_URL_QUERY, VIEW("text"));
+	assert_int_equal(fixture->builder.text_used, strlen("text"));
+	span = span_new(&fixture->builder);
+	assert_non_null(span);
+	assert_ptr_equal(span_attribute(span, ATTR_URL_PATH)->text, constant.data);
+	assert_string(span, ATTR_URL_PATH, "constant");
+	assert_string(span, ATTR_URL_QUERY, "text");
+	span_free(span);
+}
+
+/* No two keys have one name. */
+static void test_names(void **state)
+{
+	(void)state;
+	for (enum attribute_key i = 0; i < ATTR_MAX; i++) {
+		assert_true(strlen(attribute_key_name(i)) > 0);
+		for (enum attribute_key j = 0; j < i; j++)
+			assert_string_not_equal(attribute_key_name(i), attribute_key_name(j));
+	}
+	assert_string_equal(attribute_key_name(ATTR_URL_PATH), "url.path");
+	assert_string_equal(attribute_key_name(ATTR_MAX), "");
 }
 
 static void fill(struct span_builder *builder)
@@ -280,6 +330,9 @@ int main(void)
 		TEST(test_text_is_bounded),
 		TEST(test_text_is_valid),
 		TEST(test_remove),
+		TEST(test_cut),
+		TEST(test_constant),
+		TEST(test_names),
 		TEST(test_frozen),
 		TEST(test_size_stays),
 		TEST(test_holds_its_resource),

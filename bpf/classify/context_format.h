@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The formats of trace context, by OTEL_PROPAGATORS: W3C Trace Context Level 2, B3
+ * (openzipkin/b3-propagation), Jaeger's uber-trace-id and AWS X-Ray's X-Amzn-Trace-Id. A reader
+ * takes one field's value, from `at` to `end`, without blanks around it. Pure functions of bytes,
+ * built for BPF and for the host from this one text.
+ *
+ * Where a specification asks for hexadecimal digits in lower case (W3C, B3), capitals are refused.
+ */
+#ifndef WEFT_CLASSIFY_CONTEXT_FORMAT_H
+#define WEFT_CLASSIFY_CONTEXT_FORMAT_H
+
+#include "abi/context.h"
+#include "lib/piece.h"
+
+/* Ids in wire order; 0: there was none. */
+struct context_ids {
+	__u64 trace_id[2];
+	__u64 span_id;
+};
+
+/* What a reader gives: TRACE_FLAG_* and these. */
+#define CONTEXT_DEBUG	(1 << 2)
+#define CONTEXT_DECIDED (1 << 3) /* the sender has decided whether to sample */
+/* Instead of flags: the value is malformed, the ids are not to be used. */
+#define CONTEXT_BAD (-1)
+
+/* --- hexadecimal digits --- */
+
+enum context_case {
+	CONTEXT_LOWER,
+	CONTEXT_ANY_CASE,
+};
+
+/*
+ * Eight hexadecimal digits, the first one in the lowest byte, as the four bytes that they mean, in
+ * wire order. Sets bits in `bad` when one of them is no digit; capitals are none.
+ */
+static __always_inline __u64 context_hex(__u64 digits, __u64 *bad)
+{
+	__u64 letters = digits >> 6 & PIECE_BYTES(1);
+	__u64 value = (digits & PIECE_BYTES(0x0f)) + letters * 9;
+
+	/* '0'-'9' are 0x30-0x39, 'a'-'f' are 0x61-0x66; a letter's value is above 9 */
+	*bad |= (digits >> 4 & PIECE_BYTES(0x0f)) ^ (PIECE_BYTES(3) + letters * 3);
+	*bad |= value & PIECE_BYTES(0xf0);
+	*bad |= ((value + PIECE_BYTES(6)) >> 4 ^ letters) & PIECE_BYTES(1);
+	value = (value << 4 | value >> 8) & 0x00ff00ff00ff00ffULL;
+	value = (value | value >> 8) & 0x0000ffff0000ffffULL;
+	return (value | value >> 16) & 0xffffffffULL;
+}
+
+/* Eight digits that end before `end`; only the last `len` count, the others are read as zeroes. */
+static __always_inline __u64 context_digits(const struct piece *piece, __u32 end, __u32 len)
+{
+	__u64 digits = piece_word(piece, end - 8);
+	__u64 zeroes;
+
+	if (len >= 8)
+		return digits;
+	if (!len)
+		return PIECE_BYTES('0');
+	zeroes = ~0ULL >> (len * 8);
+	return (digits & ~zeroes) | (PIECE_BYTES('0') & zeroes);
+}
+
+/* Up to 16 digits as eight bytes, zeroes before them. */
+static __always_inline __u64 context_half(const struct piece *piece, __u32 at, __u32 len,
+					  __u32 letters, __u64 *bad)
+{
+	__u64 high = context_digits(piece, at + len - 8, len > 8 ? len - 8 : 0);
+	__u64 low = context_digits(piece, at + len, len);
+
+	if (letters == CONTEXT_ANY_CASE) {
+		high |= high >> 1 & PIECE_BYTES(0x20);
+		low |= low >> 1 & PIECE_BYTES(0x20);
+	}
+	return context_hex(high, bad) | context_hex(low, bad) << 32;
+}
+
+/* A number of 16 bytes in wire order: the highest one first. */
+struct context_number {
+	__u64 half[2];
+};
+
+/* Reads 1 to 32 hexadecimal digits, `letters` of enum context_case. 0: they are none. */
+PIECE_FUNCTION int context_number(struct context_number *ret, const struct piece *piece, __u32 at,
+				  __u32 len, __u32 letters)
+{
+	__u32 first = len > 16 ? len - 16 : 0;
+	__u64 bad = 0;
+
+	if (!ret || !piece || !len || len > 32)
+		return 0;
+	ret->half[0] = first ? context_half(piece, at, first, letters, &bad) : 0;
+	ret->half[1] = context_half(piece, at + first, len - first, letters, &bad);
+	return !bad;
+}
+
+/* The ids, which are never all zero. 0: malformed. */
+static __always_inline int context_trace_id(struct context_ids *ids, const struct piece *piece,
+					    __u32 at, __u32 len, enum context_case letters)
+{
+	struct context_number number = { { 0, 0 } };
+
+	if (!context_number(&number, piece, at, len, letters))
+		return 0;
+	ids->trace_id[0] = number.half[0];
+	ids->trace_id[1] = number.half[1];
+	return (number.half[0] | number.half[1]) != 0;
+}
+
+static __always_inline int context_span_id(struct context_ids *ids, const struct piece *piece,
+					   __u32 at, __u32 len, enum context_case letters)
+{
+	struct context_number number = { { 0, 0 } };
+
+	if (len > 16 || !context_number(&number, piece, at, len, letters))
+		return 0;
+	ids->span_id = number.half[1];
+	return number.half[1] != 0;
+}
+
+/* --- W3C --- */
+
+#define CONTEXT_TRACEPARENT_LEN 55
+
+/*
+ * W3C Trace Context Level 2, "traceparent Header Field Values" and "Versioning of traceparent":
+ * version 00 has these 55 characters, a later one may go on behind a dash, ff is none.
+ */
+static __always_inline int context_traceparent(struct context_ids *ids, const struct piece *piece,
+					       __u32 at, __u32 end)
+{
+	__u32 len = end - at;
+	__u64 bad = 0, both;
+	__u8 version;
+
+	if (len < CONTEXT_TRACEPARENT_LEN || piece_byte(piece, at + 2) != '-' ||
+	    piece_byte(piece, at + 35) != '-' || piece_byte(piece, at + 52) != '-')
+		return CONTEXT_BAD;
+	both = (piece_word(piece, at) & 0xffff) | (piece_word(piece, at + 53) & 0xffff) << 16 |
+	       (PIECE_BYTES('0') << 32);
+	both = context_hex(both, &bad);
+	version = both & 0xff;
+	if (bad || version == 0xff)
+		return CONTEXT_BAD;
+	if (len > CONTEXT_TRACEPARENT_LEN &&
+	    (!version || piece_byte(piece, at + CONTEXT_TRACEPARENT_LEN) != '-'))
+		return CONTEXT_BAD;
+	if (!context_trace_id(ids, piece, at + 3, 32, CONTEXT_LOWER) ||
+	    !context_span_id(ids, piece, at + 36, 16, CONTEXT_LOWER))
+		return CONTEXT_BAD;
+	return CONTEXT_DECIDED | (both >> 8 & (TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM));
+}
+
+/* B3's sampling state. */
+static __always_inline int context_b3_state(__u8 c)
+{
+	switch (c) {
+	case '0':
+		return CONTEXT_DECIDED;
+	case '1':
+		return CONTEXT_DECIDED | TRACE_FLAG_SAMPLED;
+	case 'd':
+		return CONTEXT_DECIDED | TRACE_FLAG_SAMPLED | CONTEXT_DEBUG;
+	default:
+		return CONTEXT_BAD;
+	}
+}
+
+/* {trace id}-{span id}[-{state}[-{parent}]], or a state alone. */
+static __always_inline int context_b3(struct context_ids *ids, const struct piece *piece, __u32 at,
+				      __u32 end)
+{
+	struct context_number parent = { { 0, 0 } };
+	__u32 trace_len, span, state;
+	int flags;
+
+	if (end - at == 1)
+		return context_b3_state(piece_byte(piece, at));
+	trace_len = piece_byte(piece, at + 16) == '-' ? 16 : 32;
+	span = at + trace_len + 1;
+	state = span + 16 + 1;
+	if (state - 1 > end || piece_byte(piece, span - 1) != '-' ||
+	    !context_trace_id(ids, piece, at, trace_len, CONTEXT_LOWER) ||
+	    !context_span_id(ids, piece, span, 16, CONTEXT_LOWER))
+		return CONTEXT_BAD;
+	if (state - 1 == end)
+		return 0;
+	if (state >= end || piece_byte(piece, state - 1) != '-')
+		return CONTEXT_BAD;
+	flags = context_b3_state(piece_byte(piece, state));
+	if (state + 1 == end)
+		return flags;
+	if (end - state != 18 || piece_byte(piece, state + 1) != '-' ||
+	    !context_number(&parent, piece, state + 2, 16, CONTEXT_LOWER))
+		return CONTEXT_BAD;
+	return flags;
+}
+
+/* X-B3-Sampled: 1 or 0; tracers older than the specification say true or false. */
+static __always_inline int context_b3_sampled(const struct piece *piece, __u32 at, __u32 end)
+{
+	__u64 word = piece_word(piece, at);
+	__u8 c = word & 0xff;
+
+	if (end - at == 1 && c != 'd')
+		return context_b3_state(c);
+	if (end - at == 4 && (word & 0xffffffffULL) == 0x65757274ULL) /* "true" */
+		return CONTEXT_DECIDED | TRACE_FLAG_SAMPLED;
+	if (end - at == 5 && (word & 0xffffffffffULL) == 0x65736c6166ULL) /* "false" */
+		return CONTEXT_DECIDED;
+	return CONTEXT_BAD;
+}
+
+/* X-B3-Flags: 1 is debug, anything else says nothing. */
+static __always_inline int context_b3_flags(const struct piece *piece, __u32 at, __u32 end)
+{
+	return end - at == 1 && piece_byte(piece, at) == '1' ? context_b3_state('d') : 0;
+}
+
+static __always_inline int context_b3_trace_id(struct context_ids *ids, const struct piece *piece,
+					       __u32 at, __u32 end)
+{
+	__u32 len = end - at;
+
+	if (len != 16 && len != 32)
+		return CONTEXT_BAD;
+	return context_trace_id(ids, piece, at, len, CONTEXT_LOWER) ? 0 : CONTEXT_BAD;
+}
+
+static __always_inline int context_b3_span_id(struct context_ids *ids, const struct piece *piece,
+					      __u32 at, __u32 end)
+{
+	if (end - at != 16)
+		return CONTEXT_BAD;
+	return context_span_id(ids, piece, at, 16, CONTEXT_LOWER) ? 0 : CONTEXT_BAD;
+}
+
+/*
+ * The next colon, or "%3A", for some clients encode the value as in a URL; `ret_behind` is where
+ * the next part starts. Without one both are `end`.
+ */
+static __always_inline __u32 context_colon(const struct piece *piece, __u32 at, __u32 end,
+					   __u32 *ret_behind)
+{
+	__u32 colon = piece_find(piece, at, end, ':');
+
+	*ret_behind = colon + 1;
+	if (colon < end)
+		return colon;
+	colon = piece_find(piece, at, end, '%');
+	*ret_behind = colon + 3;
+	if (colon + 2 < end && piece_byte(piece, colon + 1) == '3' &&
+	    (piece_byte(piece, colon + 2) | 0x20) == 'a')
+		return colon;
+	*ret_behind = end;
+	return end;
+}
+
+#define JAEGER_SAMPLED (1 << 0)
+#define JAEGER_DEBUG   (1 << 1)
+
+/* {trace id}:{span id}:{parent}:{flags}, without leading zeroes. The parent is outdated. */
+static __always_inline int context_jaeger(struct context_ids *ids, const struct piece *piece,
+					  __u32 at, __u32 end)
+{
+	struct context_number number = { { 0, 0 } };
+	__u32 colon, behind;
+	__u8 flags;
+
+	colon = context_colon(piece, at, end, &behind);
+	if (!context_trace_id(ids, piece, at, colon - at, CONTEXT_ANY_CASE))
+		return CONTEXT_BAD;
+	at = behind;
+	colon = context_colon(piece, at, end, &behind);
+	if (!context_span_id(ids, piece, at, colon - at, CONTEXT_ANY_CASE))
+		return CONTEXT_BAD;
+	at = behind;
+	colon = context_colon(piece, at, end, &behind);
+	if (colon - at > 16 || !context_number(&number, piece, at, colon - at, CONTEXT_ANY_CASE))
+		return CONTEXT_BAD;
+	if (end - behind > 2 ||
+	    !context_number(&number, piece, behind, end - behind, CONTEXT_ANY_CASE))
+		return CONTEXT_BAD;
+	flags = number.half[1] >> 56;
+	return CONTEXT_DECIDED |
+	       (flags & (JAEGER_SAMPLED | JAEGER_DEBUG) ? TRACE_FLAG_SAMPLED : 0) |
+	       (flags & JAEGER_DEBUG ? CONTEXT_DEBUG : 0);
+}
+
+#define CONTEXT_XRAY_PARTS_MAX 16
+
+/* Where the values of the keys that count start; 0: the key is not there. */
+struct context_xray_keys {
+	__u32 root;
+	__u32 parent;
+	__u32 sampled;
+};
+
+/* Notes the part that starts at `at`, if its key is one of ours. Non-zero: the key is there twice.
+ */
+static __always_inline int context_xray_key(struct context_xray_keys *keys,
+					    const struct piece *piece, __u32 at)
+{
+	__u64 word = piece_word(piece, at);
+	__u32 *key, len;
+
+	if ((word & 0xffffffffffULL) == 0x3d746f6f52ULL) { /* "Root=" */
+		key = &keys->root;
+		len = 5;
+	} else if ((word & 0xffffffffffffffULL) == 0x3d746e65726150ULL) { /* "Parent=" */
+		key = &keys->parent;
+		len = 7;
+	} else if (word == 0x3d64656c706d6153ULL) { /* "Sampled=" */
+		key = &keys->sampled;
+		len = 8;
+	} else {
+		return 0;
+	}
+	if (*key)
+		return 1;
+	*key = at + len;
+	return 0;
+}
+
+/* Non-zero: a key is there twice, or there are too many. */
+static __always_inline int context_xray_split(struct context_xray_keys *keys,
+					      const struct piece *piece, __u32 at, __u32 end)
+{
+	for (__u32 i = 0; i < CONTEXT_XRAY_PARTS_MAX; i++) {
+		at = piece_skip_blanks(piece, at, end);
+		if (context_xray_key(keys, piece, at))
+			return 1;
+		at = piece_find(piece, at, end, ';');
+		if (at >= end)
+			return 0;
+		at++;
+	}
+	return 1;
+}
+
+/* Length of the value that starts at `at`. */
+static __always_inline __u32 context_xray_len(const struct piece *piece, __u32 at, __u32 end)
+{
+	return piece_trim_blanks(piece, at, piece_find(piece, at, end, ';')) - at;
+}
+
+/* Sampled: 1, 0, or ? where the decision is asked for. */
+static __always_inline int context_xray_sampled(const struct piece *piece, __u32 at, __u32 end)
+{
+	__u8 c = piece_byte(piece, at);
+
+	if (context_xray_len(piece, at, end) != 1)
+		return CONTEXT_BAD;
+	if (c == '?')
+		return 0;
+	return c == 'd' ? CONTEXT_BAD : context_b3_state(c);
+}
+
+/*
+ * Root=1-{8 digits}-{24 digits};Parent={16 digits};Sampled={state}, in any order, and keys that
+ * others have put between. A load balancer names the root alone: that is no parent, and no mistake.
+ */
+static __always_inline int context_xray(struct context_ids *ids, const struct piece *piece,
+					__u32 at, __u32 end)
+{
+	struct context_xray_keys keys = { 0, 0, 0 };
+	struct context_number time = { { 0, 0 } };
+	int flags = 0;
+
+	if (context_xray_split(&keys, piece, at, end))
+		return CONTEXT_BAD;
+	if (keys.sampled)
+		flags = context_xray_sampled(piece, keys.sampled, end);
+	if (flags < 0 || !keys.root)
+		return CONTEXT_BAD;
+	at = keys.root;
+	if (context_xray_len(piece, at, end) != 35 || piece_byte(piece, at) != '1' ||
+	    piece_byte(piece, at + 1) != '-' || piece_byte(piece, at + 10) != '-' ||
+	    !context_number(&time, piece, at + 2, 8, CONTEXT_ANY_CASE) ||
+	    !context_trace_id(ids, piece, at + 11, 24, CONTEXT_ANY_CASE))
+		return CONTEXT_BAD;
+	/* 24 digits leave the first four bytes free */
+	ids->trace_id[0] |= time.half[1] >> 32;
+	if (!keys.parent) {
+		ids->trace_id[0] = ids->trace_id[1] = 0;
+		return 0;
+	}
+	at = keys.parent;
+	if (context_xray_len(piece, at, end) != 16 ||
+	    !context_span_id(ids, piece, at, 16, CONTEXT_ANY_CASE))
+		return CONTEXT_BAD;
+	return flags;
+}
+
+#endif

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Reads trace context out of a head's field lines. Pure functions of bytes, built for BPF and for
+ * the host from this one text.
+ *
+ * Every format is read while the lines pass; which one counts is decided behind the last of them,
+ * so the lines' order makes no difference. A field that comes twice, or goes on in a folded line,
+ * is spoilt: nobody knows which of its values is meant.
+ */
+#ifndef WEFT_CLASSIFY_TRACE_CONTEXT_H
+#define WEFT_CLASSIFY_TRACE_CONTEXT_H
+
+#include "abi/config.h"
+#include "classify/context_format.h"
+
+/* The fields that carry trace context; bits (1 << name) in the sets of struct context_fields. */
+enum context_name {
+	CONTEXT_NO_NAME,
+	CONTEXT_TRACEPARENT,
+	CONTEXT_TRACESTATE, /* its presence is noted, its value is not read */
+	CONTEXT_B3,
+	CONTEXT_B3_TRACE_ID,
+	CONTEXT_B3_SPAN_ID,
+	CONTEXT_B3_SAMPLED,
+	CONTEXT_B3_FLAGS,
+	CONTEXT_B3_PARENT, /* as tracestate: the sender's own parent is none of ours */
+	CONTEXT_JAEGER,
+	CONTEXT_XRAY,
+};
+
+/* Both forms of B3 share a slot: one field wins over several. */
+enum context_slot {
+	CONTEXT_SLOT_TRACECONTEXT,
+	CONTEXT_SLOT_B3,
+	CONTEXT_SLOT_JAEGER,
+	CONTEXT_SLOT_XRAY,
+	CONTEXT_SLOTS,
+};
+
+/* What the lines of one head have said so far. All zero at its start. */
+struct context_fields {
+	struct context_ids ids[CONTEXT_SLOTS];
+	__u8 flags[CONTEXT_SLOTS];
+	__u16 seen;   /* the field is there */
+	__u16 spoilt; /* more than once, or folded, or torn */
+	__u16 bad;    /* with a malformed value */
+	__u8 last;    /* enum context_name of the last line that was looked at */
+	__u8 pad;
+};
+
+#define CONTEXT_BIT(name) (1u << (name))
+#define CONTEXT_B3_FIELDS                                                                          \
+	(CONTEXT_BIT(CONTEXT_B3_TRACE_ID) | CONTEXT_BIT(CONTEXT_B3_SPAN_ID) |                      \
+	 CONTEXT_BIT(CONTEXT_B3_SAMPLED) | CONTEXT_BIT(CONTEXT_B3_FLAGS))
+
+#define CONTEXT_PROPAGATOR(order) ((enum propagator)((order) & ((1 << PROPAGATOR_BITS) - 1)))
+
+_Static_assert(sizeof(struct context_fields) == 112, "part of every connection's state");
+_Static_assert(PROPAGATOR_MAX <= 1 << PROPAGATOR_BITS, "a propagator has its bits");
+
+/* What the field of that name says: flags, or CONTEXT_BAD. */
+static __always_inline int context_value(struct context_ids *ids, enum context_name name,
+					 const struct piece *piece, __u32 at, __u32 end)
+{
+	switch (name) {
+	case CONTEXT_TRACEPARENT:
+		return context_traceparent(ids, piece, at, end);
+	case CONTEXT_B3:
+		return context_b3(ids, piece, at, end);
+	case CONTEXT_B3_TRACE_ID:
+		return context_b3_trace_id(ids, piece, at, end);
+	case CONTEXT_B3_SPAN_ID:
+		return context_b3_span_id(ids, piece, at, end);
+	case CONTEXT_B3_SAMPLED:
+		return context_b3_sampled(piece, at, end);
+	case CONTEXT_B3_FLAGS:
+		return context_b3_flags(piece, at, end);
+	case CONTEXT_JAEGER:
+		return context_jaeger(ids, piece, at, end);
+	case CONTEXT_XRAY:
+		return context_xray(ids, piece, at, end);
+	default:
+		return 0;
+	}
+}
+
+/* --- lines --- */
+
+/* Are the lowest `n` bytes of `word`, letters of either case, those of `text` in lower case? */
+static __always_inline int context_spells(__u64 word, __u64 text, __u32 n)
+{
+	__u64 letters = text >> 1 & PIECE_BYTES(0x20);
+
+	return ((word | letters) & (~0ULL >> (64 - n * 8))) == text;
+}
+
+/*
+ * Could the line be ours, as far as its first two bytes tell? Most are not. A line that starts with
+ * a blank goes on with the one before: obs-fold, RFC 9112 section 5.2.
+ */
+static __always_inline int context_likely(__u64 word)
+{
+	__u16 both = word | 0x2020;
+
+	return both == 0x7274 /* tr */ || both == 0x2d78 /* x- */ || both == 0x3362 /* b3 */ ||
+	       both == 0x6275 /* ub */;
+}
+
+static __always_inline int context_folded(__u8 first)
+{
+	return first == ' ' || first == '\t';
+}
+
+/* The name of an X- field, `rest` being its characters from the ninth on. */
+static __always_inline enum context_name context_x_name(__u64 word, __u64 rest, __u32 *ret_len)
+{
+	*ret_len = 13;
+	if (context_spells(word, 0x6172742d33622d78ULL, 8) && /* x-b3-tra */
+	    context_spells(rest, 0x3a64696563ULL, 5))	      /* ceid: */
+		return CONTEXT_B3_TRACE_ID;
+	if (context_spells(word, 0x6d61732d33622d78ULL, 8) && /* x-b3-sam */
+	    context_spells(rest, 0x3a64656c70ULL, 5))	      /* pled: */
+		return CONTEXT_B3_SAMPLED;
+	*ret_len = 12;
+	if (context_spells(word, 0x6170732d33622d78ULL, 8) && /* x-b3-spa */
+	    context_spells(rest, 0x3a64696eULL, 4))	      /* nid: */
+		return CONTEXT_B3_SPAN_ID;
+	*ret_len = 11;
+	if (context_spells(word, 0x616c662d33622d78ULL, 8) && /* x-b3-fla */
+	    context_spells(rest, 0x3a7367ULL, 3))	      /* gs: */
+		return CONTEXT_B3_FLAGS;
+	*ret_len = 16;
+	if (context_spells(word, 0x742d6e7a6d612d78ULL, 8) && /* x-amzn-t */
+	    context_spells(rest, 0x3a64692d65636172ULL, 8))   /* race-id: */
+		return CONTEXT_XRAY;
+	return CONTEXT_NO_NAME;
+}
+
+/* Which field does the line at `at` carry? `ret_len`: of its name and colon. */
+static __always_inline enum context_name context_name(const struct piece *piece, __u32 at,
+						      __u32 *ret_len)
+{
+	__u64 word = piece_word(piece, at), rest = piece_word(piece, at + 8);
+
+	*ret_len = 12;
+	if (context_spells(word, 0x7261706563617274ULL, 8) && /* tracepar */
+	    context_spells(rest, 0x3a746e65ULL, 4))	      /* ent: */
+		return CONTEXT_TRACEPARENT;
+	*ret_len = 11;
+	if (context_spells(word, 0x6174736563617274ULL, 8) && /* tracesta */
+	    context_spells(rest, 0x3a6574ULL, 3))	      /* te: */
+		return CONTEXT_TRACESTATE;
+	*ret_len = 3;
+	if (context_spells(word, 0x3a3362ULL, 3)) /* b3: */
+		return CONTEXT_B3;
+	*ret_len = 14;
+	if (context_spells(word, 0x6172742d72656275ULL, 8) && /* uber-tra */
+	    context_spells(rest, 0x3a64692d6563ULL, 6))	      /* ce-id: */
+		return CONTEXT_JAEGER;
+	*ret_len = 18;
+	if (context_spells(word, 0x7261702d33622d78ULL, 8) &&	      /* x-b3-par */
+	    context_spells(rest, 0x64696e6170737465ULL, 8) &&	      /* entspani */
+	    context_spells(piece_word(piece, at + 16), 0x3a64ULL, 2)) /* d: */
+		return CONTEXT_B3_PARENT;
+	return context_x_name(word, rest, ret_len);
+}
+
+/*
+ * Notes that a field is there. Gives its name if its value is to be read, `ret_len` as above. A
+ * line that goes on with the one before spoils what that one said.
+ */
+static __always_inline enum context_name
+context_note(struct context_fields *fields, const struct piece *piece, __u32 at, __u32 *ret_len)
+{
+	enum context_name name;
+	__u32 bit;
+
+	if (context_folded(piece_byte(piece, at))) {
+		fields->spoilt |= CONTEXT_BIT(fields->last & 15);
+		return CONTEXT_NO_NAME;
+	}
+	name = context_name(piece, at, ret_len);
+	bit = CONTEXT_BIT(name);
+	fields->last = name;
+	if (name == CONTEXT_NO_NAME)
+		return name;
+	if (fields->seen & bit) {
+		fields->spoilt |= bit;
+		return CONTEXT_NO_NAME;
+	}
+	fields->seen |= bit;
+	return name;
+}
+
+/* Is the field there, once, and well-formed? */
+static __always_inline int context_has(const struct context_fields *fields, enum context_name name)
+{
+	return (fields->seen & ~fields->spoilt & ~fields->bad & CONTEXT_BIT(name)) != 0;
+}
+
+/* One of B3's several fields; they do not count where there is one for all. */
+static __always_inline void context_keep_b3_part(struct context_fields *fields,
+						 enum context_name name,
+						 const struct context_ids *ids, int flags)
+{
+	struct context_ids *kept = &fields->ids[CONTEXT_SLOT_B3];
+
+	if (context_has(fields, CONTEXT_B3))
+		return;
+	if (name == CONTEXT_B3_TRACE_ID) {
+		kept->trace_id[0] = ids->trace_id[0];
+		kept->trace_id[1] = ids->trace_id[1];
+	} else if (name == CONTEXT_B3_SPAN_ID) {
+		kept->span_id = ids->span_id;
+	} else {
+		fields->flags[CONTEXT_SLOT_B3] |= flags;
+	}
+}
+
+static __always_inline void context_keep(struct context_fields *fields, enum context_name name,
+					 const struct context_ids *ids, int flags)
+{
+	__u32 slot;
+
+	switch (name) {
+	case CONTEXT_TRACEPARENT:
+		slot = CONTEXT_SLOT_TRACECONTEXT;
+		break;
+	case CONTEXT_B3:
+		slot = CONTEXT_SLOT_B3;
+		break;
+	case CONTEXT_JAEGER:
+		slot = CONTEXT_SLOT_JAEGER;
+		break;
+	case CONTEXT_XRAY:
+		slot = CONTEXT_SLOT_XRAY;
+		break;
+	default:
+		context_keep_b3_part(fields, name, ids, flags);
+		return;
+	}
+	fields->ids[slot] = *ids;
+	fields->flags[slot] = flags;
+}
+
+/*
+ * Takes in a whole field line, from `start` to its line feed at `end`. Lines for which neither
+ * context_likely() nor, behind a likely one, context_folded() holds need not come here.
+ */
+PIECE_FUNCTION int context_field(struct context_fields *fields, const struct piece *piece,
+				 __u32 start, __u32 end)
+{
+	struct context_ids ids = { { 0, 0 }, 0 };
+	enum context_name name;
+	__u32 len = 0;
+	int flags;
+
+	if (!fields || !piece)
+		return 0;
+	name = context_note(fields, piece, start, &len);
+	if (name == CONTEXT_NO_NAME)
+		return 0;
+	start += len;
+	if (piece_byte(piece, end - 1) == '\r')
+		end--;
+	start = piece_skip_blanks(piece, start, end);
+	end = piece_trim_blanks(piece, start, end);
+	flags = context_value(&ids, name, piece, start, end);
+	if (flags < 0)
+		fields->bad |= CONTEXT_BIT(name);
+	else
+		context_keep(fields, name, &ids, flags);
+	return 0;
+}
+
+/*
+ * The line at `start` is too long to be read as a whole: its field is there, and what it says is
+ * lost. Its name stands in the piece.
+ */
+PIECE_FUNCTION int context_torn(struct context_fields *fields, const struct piece *piece,
+				__u32 start)
+{
+	__u32 len;
+
+	if (!fields || !piece)
+		return 0;
+	context_note(fields, piece, start, &len);
+	fields->spoilt |= CONTEXT_BIT(fields->last & 15);
+	return 0;
+}
+
+/* --- the whole head --- */
+
+/* What a head says. */
+enum context_kind {
+	CONTEXT_NONE,
+	CONTEXT_PARENT,	  /* trace and span of the sender */
+	CONTEXT_DECISION, /* B3: no ids, only whether to sample */
+};
+
+/* Is there trace context of any format, valid or not? Then nothing may be added to the head. */
+static __always_inline int context_present(const struct context_fields *fields)
+{
+	return fields->seen != 0;
+}
+
+/* B3 in several fields, one of which was refused. */
+static __always_inline int context_b3_is_refused(const struct context_fields *fields)
+{
+	return ((fields->spoilt | fields->bad) & CONTEXT_B3_FIELDS) != 0;
+}
+
+/* One of the two ids, and no reason why the other is not there. */
+static __always_inline int context_b3_is_half(const struct context_fields *fields)
+{
+	const struct context_ids *ids = &fields->ids[CONTEXT_SLOT_B3];
+
+	return !context_b3_is_refused(fields) &&
+	       !(ids->trace_id[0] | ids->trace_id[1]) != !ids->span_id;
+}
+
+/* Is what the slot holds valid? Gives the propagator that it came by, or PROPAGATOR_NONE. */
+static __always_inline enum propagator context_valid(const struct context_fields *fields,
+						     enum propagator wanted)
+{
+	switch (wanted) {
+	case PROPAGATOR_TRACECONTEXT:
+		return context_has(fields, CONTEXT_TRACEPARENT) ? wanted : PROPAGATOR_NONE;
+	case PROPAGATOR_JAEGER:
+		return context_has(fields, CONTEXT_JAEGER) ? wanted : PROPAGATOR_NONE;
+	case PROPAGATOR_XRAY:
+		return context_has(fields, CONTEXT_XRAY) ? wanted : PROPAGATOR_NONE;
+	case PROPAGATOR_B3:
+	case PROPAGATOR_B3MULTI:
+		if (context_has(fields, CONTEXT_B3))
+			return PROPAGATOR_B3;
+		/* of a b3 field that came twice one may have been kept */
+		if (fields->spoilt & CONTEXT_BIT(CONTEXT_B3))
+			return PROPAGATOR_NONE;
+		return context_b3_is_refused(fields) || context_b3_is_half(fields)
+			       ? PROPAGATOR_NONE
+			       : PROPAGATOR_B3MULTI;
+	default:
+		return PROPAGATOR_NONE;
+	}
+}
+
+static __always_inline enum context_slot context_slot(enum propagator propagator)
+{
+	switch (propagator) {
+	case PROPAGATOR_JAEGER:
+		return CONTEXT_SLOT_JAEGER;
+	case PROPAGATOR_XRAY:
+		return CONTEXT_SLOT_XRAY;
+	case PROPAGATOR_TRACECONTEXT:
+		return CONTEXT_SLOT_TRACECONTEXT;
+	default:
+		return CONTEXT_SLOT_B3;
+	}
+}
+
+/* What the slot holds of a valid context. */
+static __always_inline enum context_kind context_get(const struct context_fields *fields,
+						     enum propagator propagator,
+						     struct trace_context *ret)
+{
+	__u32 slot = context_slot(propagator) & (CONTEXT_SLOTS - 1);
+	const struct context_ids *ids = &fields->ids[slot];
+	__u8 flags = fields->flags[slot];
+
+	if (!ids->span_id && !(flags & CONTEXT_DECIDED))
+		return CONTEXT_NONE;
+	ret->trace_id[0] = ids->trace_id[0];
+	ret->trace_id[1] = ids->trace_id[1];
+	ret->span_id = ids->span_id;
+	ret->flags = flags & (TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM);
+	ret->propagator = propagator;
+	ret->hints = (flags & CONTEXT_DECIDED ? 0 : CONTEXT_F_DEFERRED) |
+		     (flags & CONTEXT_DEBUG ? CONTEXT_F_DEBUG : 0);
+	return ids->span_id ? CONTEXT_PARENT : CONTEXT_DECISION;
+}
+
+/*
+ * The context of the first propagator in `order` that has a valid one: enum context_kind. Other
+ * than with CONTEXT_NONE, `ret` is filled in. "b3" and "b3multi" read both forms of B3, as the
+ * specification of OpenTelemetry has it.
+ */
+PIECE_FUNCTION int context_resolve(const struct context_fields *fields, __u64 order,
+				   struct trace_context *ret)
+{
+	if (!fields || !ret)
+		return CONTEXT_NONE;
+	for (__u32 i = 0; i < PROPAGATOR_MAX; i++, order >>= PROPAGATOR_BITS) {
+		enum propagator found = context_valid(fields, CONTEXT_PROPAGATOR(order));
+		enum context_kind kind;
+
+		if (found == PROPAGATOR_NONE)
+			continue;
+		kind = context_get(fields, found, ret);
+		if (kind != CONTEXT_NONE)
+			return kind;
+	}
+	return CONTEXT_NONE;
+}
+
+/* The fields that belong to a propagator. */
+static __always_inline __u32 context_names(enum propagator propagator)
+{
+	switch (propagator) {
+	case PROPAGATOR_TRACECONTEXT:
+		return CONTEXT_BIT(CONTEXT_TRACEPARENT);
+	case PROPAGATOR_B3:
+	case PROPAGATOR_B3MULTI:
+		return CONTEXT_BIT(CONTEXT_B3) | CONTEXT_B3_FIELDS;
+	case PROPAGATOR_JAEGER:
+		return CONTEXT_BIT(CONTEXT_JAEGER);
+	case PROPAGATOR_XRAY:
+		return CONTEXT_BIT(CONTEXT_XRAY);
+	default:
+		return 0;
+	}
+}
+
+/*
+ * How many fields of the propagators in `order` were refused: malformed, or spoilt; an id of B3
+ * without the other one counts as well.
+ */
+PIECE_FUNCTION int context_refused(const struct context_fields *fields, __u64 order)
+{
+	__u32 names = 0;
+	int refused = 0;
+
+	if (!fields)
+		return 0;
+	for (__u32 i = 0; i < PROPAGATOR_MAX; i++, order >>= PROPAGATOR_BITS)
+		names |= context_names(CONTEXT_PROPAGATOR(order));
+	if (names & CONTEXT_B3_FIELDS && context_b3_is_half(fields))
+		refused++;
+	names &= fields->spoilt | fields->bad;
+	for (__u32 name = CONTEXT_TRACEPARENT; name <= CONTEXT_XRAY; name++)
+		refused += names >> name & 1;
+	return refused;
+}
+
+#endif

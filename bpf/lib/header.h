@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The header lines that carry a context, written out. Pure functions of their arguments, of fixed
+ * sizes; built for BPF and for the host from this one text.
+ */
+#ifndef WEFT_LIB_HEADER_H
+#define WEFT_LIB_HEADER_H
+
+#include "abi/context.h"
+#include "lib/piece.h"
+
+#define HEADER_TRACEPARENT "traceparent: 00-"
+#define HEADER_B3	   "b3: "
+#define HEADER_B3_TRACE	   "X-B3-TraceId: "
+#define HEADER_B3_SPAN	   "\r\nX-B3-SpanId: "
+#define HEADER_B3_SAMPLED  "\r\nX-B3-Sampled: "
+
+#define TRACE_HEX (2 * WEFT_TRACE_ID_LEN)
+#define SPAN_HEX  (2 * WEFT_SPAN_ID_LEN)
+
+#define HEADER_TRACEPARENT_LEN (sizeof(HEADER_TRACEPARENT) - 1 + TRACE_HEX + 1 + SPAN_HEX + 5)
+#define HEADER_B3_LEN	       (sizeof(HEADER_B3) - 1 + TRACE_HEX + 1 + SPAN_HEX + 4)
+#define HEADER_B3MULTI_LEN                                                                         \
+	(sizeof(HEADER_B3_TRACE HEADER_B3_SPAN HEADER_B3_SAMPLED) - 1 + TRACE_HEX + SPAN_HEX + 3)
+
+static __always_inline char hex_digit(__u8 value)
+{
+	return value + (value < 10 ? '0' : 'a' - 10);
+}
+
+/* Two digits for each of `n` bytes, a constant; gives what is behind them. */
+static __always_inline char *hex_write(char *to, const void *from, __u32 n)
+{
+	for (__u32 i = 0; i < n; i++) {
+		__u8 byte = ((const __u8 *)from)[i];
+
+		to[2 * i] = hex_digit(byte >> 4);
+		to[2 * i + 1] = hex_digit(byte & 15);
+	}
+	return to + 2 * n;
+}
+
+/* Writes a literal without its NUL; gives what is behind it. */
+#define literal_write(to, text)                                                                    \
+	(__builtin_memcpy(to, text, sizeof(text) - 1), (to) + sizeof(text) - 1)
+
+/* "traceparent: 00-TRACE-SPAN-0F": Trace Context section 3.2. HEADER_TRACEPARENT_LEN bytes. */
+static __always_inline void header_traceparent(char *to, const struct trace_context *context)
+{
+	to = literal_write(to, HEADER_TRACEPARENT);
+	to = hex_write(to, context->trace_id, WEFT_TRACE_ID_LEN);
+	*to++ = '-';
+	to = hex_write(to, &context->span_id, WEFT_SPAN_ID_LEN);
+	*to++ = '-';
+	*to++ = '0';
+	*to++ = hex_digit(context->flags & (TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM));
+	literal_write(to, "\r\n");
+}
+
+static __always_inline char *sampled_write(char *to, const struct trace_context *context)
+{
+	*to++ = context->flags & TRACE_FLAG_SAMPLED ? '1' : '0';
+	return literal_write(to, "\r\n");
+}
+
+/* "b3: TRACE-SPAN-S": B3 propagation, single header. HEADER_B3_LEN bytes. */
+static __always_inline void header_b3(char *to, const struct trace_context *context)
+{
+	to = literal_write(to, HEADER_B3);
+	to = hex_write(to, context->trace_id, WEFT_TRACE_ID_LEN);
+	*to++ = '-';
+	to = hex_write(to, &context->span_id, WEFT_SPAN_ID_LEN);
+	*to++ = '-';
+	sampled_write(to, context);
+}
+
+/* The three lines of B3's multiple headers. HEADER_B3MULTI_LEN bytes. */
+static __always_inline void header_b3multi(char *to, const struct trace_context *context)
+{
+	to = literal_write(to, HEADER_B3_TRACE);
+	to = hex_write(to, context->trace_id, WEFT_TRACE_ID_LEN);
+	to = literal_write(to, HEADER_B3_SPAN);
+	to = hex_write(to, &context->span_id, WEFT_SPAN_ID_LEN);
+	to = literal_write(to, HEADER_B3_SAMPLED);
+	sampled_write(to, context);
+}
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* What the programs on the way out share: the connection behind a socket of theirs. */
+#ifndef WEFT_LIB_WIRE_BPF_H
+#define WEFT_LIB_WIRE_BPF_H
+
+#include <bpf/bpf_core_read.h>
+
+#include "lib/unit.bpf.h"
+
+#define PF_IO_WORKER 0x00000010
+#define PF_KTHREAD   0x00200000
+
+/* NULL: the socket is not traced. */
+static __always_inline struct conn *wire_conn(struct bpf_sock *sk)
+{
+	__u64 key;
+
+	if (!sk)
+		return NULL;
+	if (!knobs.by_address)
+		return bpf_sk_storage_get(&conns, sk, 0, 0);
+	key = (__u64)bpf_skc_to_tcp_sock(sk);
+	return bpf_map_lookup_elem(&conns_by_sk, &key);
+}
+
+/*
+ * The thread that sends, 0: it cannot be told. Requests of io_uring are met again in a state of
+ * their own, which would not know what was decided here.
+ */
+static __always_inline __u32 wire_sender(const struct conn *conn)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	if (BPF_CORE_READ(task, tgid) != conn->opener || BPF_CORE_READ(task, io_uring) ||
+	    BPF_CORE_READ(task, flags) & (PF_KTHREAD | PF_IO_WORKER))
+		return 0;
+	return BPF_CORE_READ(task, pid);
+}
+
+/* Is a request due on the connection, and is nothing else under way on it? */
+static __always_inline int wire_idle(const struct conn *conn)
+{
+	return conn->role != ROLE_SERVER && conn->flow[DIR_OUT].phase == FLOW_START &&
+	       !conn->flow[DIR_OUT].carry_len && conn->requests == conn->answered;
+}
+
+#endif

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/*
+ * Messages of enrolled sockets, before they leave: the head of a request gains its context behind
+ * the request line. Whatever is not certain leaves as it came.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+#include "lib/header.h"
+#include "lib/socket_call.bpf.h"
+#include "lib/wire.bpf.h"
+
+/* Bytes of a message that are looked at: a head of 8 KiB, and what it takes to see its end. */
+#define MESSAGE_LOOK_MAX 8704
+/* A pipeline that has not been heard of for as long gets no more headers made. */
+#define ALIVE_NS (10ULL * 1000 * 1000 * 1000)
+
+enum insertion {
+	INSERT_DONE,
+	INSERT_NOTHING, /* the message is as it was */
+	INSERT_BROKEN,	/* it has gained bytes that could neither be written nor be taken out */
+};
+
+/*
+ * Makes room at `at` and writes `n` bytes, a constant, into it. The room is a fragment of its own,
+ * so it can be reached without copying.
+ */
+#define msg_insert(msg, at, text, n)                                                               \
+	({                                                                                         \
+		enum insertion done = INSERT_NOTHING;                                              \
+		if (!bpf_msg_push_data(msg, at, n, 0)) {                                           \
+			char *data = NULL, *end = NULL;                                            \
+			if (!bpf_msg_pull_data(msg, at, (at) + (n), 0)) {                          \
+				data = (char *)(long)(msg)->data;                                  \
+				end = (char *)(long)(msg)->data_end;                               \
+			}                                                                          \
+			if (data && data + (n) <= end) {                                           \
+				__builtin_memcpy(data, text, n);                                   \
+				done = INSERT_DONE;                                                \
+			} else if (bpf_msg_pop_data(msg, at, n, 0)) {                              \
+				done = INSERT_BROKEN;                                              \
+			}                                                                          \
+		}                                                                                  \
+		done;                                                                              \
+	})
+
+/* Writes the lines of one propagator. What was inserted is noted in `conn`. */
+static __always_inline enum insertion insert_form(struct sk_msg_md *msg, struct conn *conn,
+						  struct walk *walk, enum propagator form,
+						  const struct trace_context *context)
+{
+	enum insertion done = INSERT_NOTHING;
+	char *text = (char *)walk->room;
+	__u32 n = 0;
+
+	if (form == PROPAGATOR_TRACECONTEXT) {
+		header_traceparent(text, context);
+		n = HEADER_TRACEPARENT_LEN;
+		done = msg_insert(msg, walk->line_end, text, HEADER_TRACEPARENT_LEN);
+	} else if (form == PROPAGATOR_B3) {
+		header_b3(text, context);
+		n = HEADER_B3_LEN;
+		done = msg_insert(msg, walk->line_end, text, HEADER_B3_LEN);
+	} else if (form == PROPAGATOR_B3MULTI) {
+		header_b3multi(text, context);
+		n = HEADER_B3MULTI_LEN;
+		done = msg_insert(msg, walk->line_end, text, HEADER_B3MULTI_LEN);
+	}
+	if (done == INSERT_DONE) {
+		conn->inserted += n;
+		conn->wire |= WIRE_F_HEADER | WIRE_F_TOLD;
+	}
+	return done;
+}
+
+/* In the forms that OTEL_PROPAGATORS asks for. Non-zero: the message must not leave. */
+static __always_inline int insert_context(struct sk_msg_md *msg, struct conn *conn,
+					  struct walk *walk)
+{
+	struct trace_context context = { .trace_id = { conn->own.trace_id[0],
+						       conn->own.trace_id[1] },
+					 .span_id = conn->own.span_id,
+					 .flags = conn->own.flags };
+	__u64 forms = knobs.propagators;
+
+	conn->inserted = 0;
+	for (__u32 i = 0; i < PROPAGATOR_MAX; i++, forms >>= PROPAGATOR_BITS) {
+		enum propagator form = forms & ((1 << PROPAGATOR_BITS) - 1);
+
+		if (form == PROPAGATOR_NONE)
+			break;
+		if (insert_form(msg, conn, walk, form, &context) == INSERT_BROKEN)
+			return -1;
+	}
+	stat_add(conn->inserted ? STAT_INJECTED : STAT_INJECT_FAILED);
+	return 0;
+}
+
+/* Does somebody still read what the headers point to? */
+static __always_inline int reader_alive(void)
+{
+	__u32 key = 0;
+	const struct weft_control *page = bpf_map_lookup_elem(&control, &key);
+
+	return page && bpf_ktime_get_ns() - page->alive_ns < ALIVE_NS;
+}
+
+/*
+ * May this message be given a header? The first one of a call, that starts a request, on a
+ * connection where nothing is under way: then the socket's buffer is empty, and what is inserted
+ * leaves with what it was inserted into.
+ */
+static __always_inline int message_fits(const struct conn *conn, struct tcp_sock *tp, __u32 mode)
+{
+	if (mode == WIRE_OFF || conn->verdict == VERDICT_OPAQUE || !wire_idle(conn))
+		return 0;
+	if (tp->write_seq != tp->snd_una || tp->inet_conn.icsk_ulp_ops)
+		return 0;
+	return conn->wire & WIRE_F_TEST || reader_alive();
+}
+
+/* Points the walk at the message's bytes. Non-zero: they cannot be reached. */
+static __always_inline int walk_message_out(struct walk *walk, struct sk_msg_md *msg)
+{
+	__u32 look = msg->size;
+
+	if (look > MESSAGE_LOOK_MAX)
+		look = MESSAGE_LOOK_MAX;
+	if (bpf_msg_pull_data(msg, 0, look, 0))
+		return -1;
+	walk->len = look;
+	walk->at = 0;
+	walk->seg.base = (__u64)(long)msg->data;
+	walk->seg.start = 0;
+	walk->seg.len = look;
+	walk->seg.n_iov = 0;
+	walk->no_buffer = 0;
+	walk->in_kernel = 1;
+	return 0;
+}
+
+/*
+ * Does the head name the span that the request that is served came with? Proxies hand that on. What
+ * came over a connection that is not understood is known by its trace alone.
+ */
+static __always_inline int context_passed(const struct context_fields *fields,
+					  const struct conn *conn)
+{
+	const struct request_ref *parent = &conn->parent;
+	struct trace_context context;
+
+	if (!parent->conn ||
+	    context_resolve(fields, knobs.propagators, &context) != CONTEXT_PARENT ||
+	    context.trace_id[0] != parent->trace_id[0] ||
+	    context.trace_id[1] != parent->trace_id[1])
+		return 0;
+	return parent->adopted || context.span_id == parent->caller;
+}
+
+static __always_inline int message_out(struct sk_msg_md *msg, struct conn *conn, __u32 tid,
+				       struct walk *walk)
+{
+	if (walk_message_out(walk, msg))
+		return 0;
+	if (!propagate_survey(walk)) {
+		if (walk->at == 0 && conn->verdict != VERDICT_TRACED)
+			conn->wire |= WIRE_F_OPAQUE;
+		return 0;
+	}
+	context_prepare(conn, conn->opener, tid);
+	if (context_present(&walk->fields)) {
+		conn->wire |= WIRE_F_HEADER | WIRE_F_TOLD;
+		if (context_passed(&walk->fields, conn))
+			conn->wire |= WIRE_F_PASSED;
+		return 0;
+	}
+	return insert_context(msg, conn, walk);
+}
+
+SEC("sk_msg")
+int wire_message(struct sk_msg_md *msg)
+{
+	struct bpf_sock *sk = msg->sk;
+	struct conn *conn = wire_conn(sk);
+	const struct wire_config *config;
+	struct tcp_sock *tp;
+	struct walk *walk;
+	__u32 key = 0, tid;
+	int drop = 0;
+
+	config = bpf_map_lookup_elem(&wire, &key);
+	tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+	if (!conn || !config || !tp || conn->wire & (WIRE_F_PENDING | WIRE_F_LEAVE))
+		return SK_PASS;
+	conn->wire |= WIRE_F_PENDING;
+	conn->wire &= ~(WIRE_F_HEADER | WIRE_F_PASSED);
+	if (config->mode == WIRE_EARLY_LEAVE || conn->verdict == VERDICT_OPAQUE)
+		conn->wire |= WIRE_F_LEAVE;
+	tid = wire_sender(conn);
+	if (!tid || !message_fits(conn, tp, config->mode))
+		return SK_PASS;
+	walk = scratch_take(SCRATCH_WIRE);
+	if (!walk)
+		return SK_PASS;
+	drop = message_out(msg, conn, tid, walk);
+	if (conn->wire & WIRE_F_OPAQUE)
+		conn->wire |= WIRE_F_LEAVE;
+	scratch_give(walk);
+	return drop ? SK_DROP : SK_PASS;
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/*
+ * Sockets as they are established, and their segments' headers: who is enrolled, when it leaves,
+ * and the TCP option that carries context where no header can.
+ *
+ * The option is of kind 25, which other tracers use too: trace id and span id, 24 bytes. A 25th one
+ * with flags is there only when the trace is not sampled, or when the option goes with a header
+ * that was handed on: readers that know no flags would take the one for sampled and the other for
+ * better than the header, and they refuse an option that is longer.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "lib/wire.bpf.h"
+
+#define OPTION_KIND 25
+
+struct context_option {
+	__u8 kind;
+	__u8 len;
+	__u8 trace_id[WEFT_TRACE_ID_LEN];
+	__u8 span_id[WEFT_SPAN_ID_LEN];
+	__u8 flags;
+} __attribute__((packed));
+
+#define OPTION_F_NEARER (1 << 7) /* CONTEXT_F_NEARER, beside the trace flags */
+
+#define OPTION_SAMPLED_LEN offsetof(struct context_option, flags)
+
+static __always_inline __u32 option_len(const struct conn *conn)
+{
+	return conn->own.flags & TRACE_FLAG_SAMPLED && !(conn->wire & WIRE_F_PASSED)
+		       ? OPTION_SAMPLED_LEN
+		       : sizeof(struct context_option);
+}
+
+static __always_inline void wire_join(struct bpf_sock_ops *ops)
+{
+	struct conn *conn = wire_conn(ops->sk);
+	__u64 cookie = bpf_get_socket_cookie(ops);
+	__u32 key = 0;
+	const struct wire_config *config = bpf_map_lookup_elem(&wire, &key);
+
+	if (!conn || !config || !(conn->wire & WIRE_F_ALLOWED))
+		return;
+	if (config->mode != WIRE_OFF) {
+		if (bpf_sock_hash_update(ops, &wire_socks, &cookie, BPF_NOEXIST))
+			stat_add(STAT_NOT_ENROLLED);
+		else
+			conn->wire |= WIRE_F_ENROLLED;
+	}
+	if (conn->wire & WIRE_F_ENROLLED || knobs.tcp_option)
+		bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags |
+						       BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+}
+
+/* Every accepted socket: who will use it is not known here, and the callback costs those nothing
+ * that are sent no such option. */
+static __always_inline void option_listen(struct bpf_sock_ops *ops)
+{
+	struct bpf_sock *sk = ops->sk;
+	struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+
+	if (!knobs.tcp_option || !tp)
+		return;
+	if (knobs.netns &&
+	    knobs.netns != BPF_CORE_READ((struct sock *)tp, __sk_common.skc_net.net, ns.inum))
+		return;
+	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags |
+					       BPF_SOCK_OPS_PARSE_UNKNOWN_HDR_OPT_CB_FLAG);
+}
+
+/*
+ * The message that is being sent is the last one to be looked at: before its answer can come, the
+ * socket is an ordinary one again.
+ */
+static __always_inline void wire_leave(struct bpf_sock_ops *ops, struct conn *conn)
+{
+	__u64 cookie = bpf_get_socket_cookie(ops);
+
+	if (bpf_map_delete_elem(&wire_socks, &cookie))
+		stat_add(STAT_NOT_LEFT);
+	conn->wire &= ~WIRE_F_ENROLLED;
+	if (!knobs.tcp_option)
+		bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags &
+						       ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+}
+
+/* Has this end not spoken since the other one did? And if it speaks, may that be a request? */
+static __always_inline int turn_due(const struct bpf_sock_ops *ops, const struct conn *conn)
+{
+	if (conn->turned && conn->turn_rcv == ops->rcv_nxt)
+		return 0;
+	return conn->verdict != VERDICT_TRACED || wire_idle(conn);
+}
+
+/* Does the head that is on its way say all that there is to say? */
+static __always_inline int wire_has_header(const struct conn *conn)
+{
+	return conn->wire & WIRE_F_HEADER && !(conn->wire & WIRE_F_PASSED);
+}
+
+/* What is not understood is sent for the request that its thread serves. */
+static __always_inline int option_of_unit(struct conn *conn, __u32 tid)
+{
+	const struct unit *unit = unit_of(tid);
+
+	if (!unit || !unit->current.conn)
+		return -1;
+	conn->own = unit->current;
+	conn->own.conn = 0;
+	return 0;
+}
+
+/* The first segment of a request goes out. Non-zero: it gets no option. */
+static __always_inline int option_prepare(struct bpf_sock_ops *ops, struct conn *conn)
+{
+	int has_header = wire_has_header(conn);
+	__u32 tid = wire_sender(conn);
+
+	if (!(conn->wire & WIRE_F_HEADER))
+		conn->wire &= ~WIRE_F_PASSED;
+	conn->turned = 1;
+	conn->turn_rcv = ops->rcv_nxt;
+	conn->wire &= ~WIRE_F_HEADER;
+	if (has_header || !tid)
+		return -1;
+	if (conn->verdict == VERDICT_OPAQUE || conn->wire & WIRE_F_OPAQUE)
+		return option_of_unit(conn, tid);
+	/* what a connection that was not looked at will say first is not known */
+	if (conn->verdict != VERDICT_TRACED && !conn->prepared)
+		return -1;
+	context_prepare(conn, conn->opener, tid);
+	return 0;
+}
+
+static __always_inline void header_length(struct bpf_sock_ops *ops)
+{
+	struct conn *conn = wire_conn(ops->sk);
+
+	if (!conn)
+		return;
+	if (conn->wire & WIRE_F_LEAVE && conn->wire & WIRE_F_ENROLLED)
+		wire_leave(ops, conn);
+	if (!knobs.tcp_option || !turn_due(ops, conn))
+		return;
+	/* the size of segments is being reckoned: there must be room when the option is written */
+	if (ops->args[0] == BPF_WRITE_HDR_TCP_CURRENT_MSS) {
+		if (!wire_has_header(conn))
+			bpf_reserve_hdr_opt(ops, sizeof(struct context_option), 0);
+		return;
+	}
+	if (!ops->skb_len || option_prepare(ops, conn))
+		return;
+	if (bpf_reserve_hdr_opt(ops, option_len(conn), 0))
+		stat_add(STAT_OPTION_NO_ROOM);
+}
+
+static __always_inline void option_write(struct bpf_sock_ops *ops)
+{
+	struct context_option option = { .kind = OPTION_KIND };
+	struct conn *conn = wire_conn(ops->sk);
+
+	if (!conn)
+		return;
+	__builtin_memcpy(option.trace_id, conn->own.trace_id, sizeof(option.trace_id));
+	__builtin_memcpy(option.span_id, &conn->own.span_id, sizeof(option.span_id));
+	option.flags = conn->own.flags | (conn->wire & WIRE_F_PASSED ? OPTION_F_NEARER : 0);
+	option.len = option_len(conn);
+	if (option.len == OPTION_SAMPLED_LEN
+		    ? bpf_store_hdr_opt(ops, &option, OPTION_SAMPLED_LEN, 0)
+		    : bpf_store_hdr_opt(ops, &option, sizeof(option), 0))
+		return;
+	conn->wire |= WIRE_F_TOLD;
+	stat_add(STAT_OPTION_SENT);
+}
+
+/* Keeps the option by the bytes that it came with, until they are read. */
+static __always_inline void option_parse(struct bpf_sock_ops *ops)
+{
+	struct context_option option = { .kind = OPTION_KIND };
+	struct trace_context context = { .propagator = PROPAGATOR_TRACECONTEXT };
+	struct option_key key = {};
+	struct tcphdr *tcp = (struct tcphdr *)(long)ops->skb_data;
+	long len = bpf_load_hdr_opt(ops, &option, sizeof(option), 0);
+
+	if ((void *)(tcp + 1) > (void *)(long)ops->skb_data_end ||
+	    (len != OPTION_SAMPLED_LEN && len != sizeof(option)))
+		return;
+	__builtin_memcpy(context.trace_id, option.trace_id, sizeof(option.trace_id));
+	__builtin_memcpy(&context.span_id, option.span_id, sizeof(option.span_id));
+	if (!(context.trace_id[0] | context.trace_id[1]) || !context.span_id)
+		return;
+	context.flags = TRACE_FLAG_SAMPLED;
+	if (len == sizeof(option)) {
+		context.flags = option.flags & (TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM);
+		context.hints = option.flags & OPTION_F_NEARER ? CONTEXT_F_NEARER : 0;
+	}
+	key.cookie = bpf_get_socket_cookie(ops);
+	key.seq = bpf_ntohl(tcp->seq);
+	bpf_map_update_elem(&options, &key, &context, BPF_ANY);
+}
+
+SEC("sockops")
+int wire_socket(struct bpf_sock_ops *ops)
+{
+	switch (ops->op) {
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+		wire_join(ops);
+		break;
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		option_listen(ops);
+		break;
+	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
+		header_length(ops);
+		break;
+	case BPF_SOCK_OPS_WRITE_HDR_OPT_CB:
+		option_write(ops);
+		break;
+	case BPF_SOCK_OPS_PARSE_HDR_OPT_CB:
+		option_parse(ops);
+		break;
+	}
+	return 1;
+}

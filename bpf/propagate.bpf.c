@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/*
+ * Is the message that is about to leave a request that may be given a header? Only if its whole
+ * head is here and names no context of its own, wherever in it that might stand.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+#include "maps.bpf.h"
+
+#define SURVEY_FILL	  (PIECE_MAX - FLOW_CARRY_MAX)
+#define SURVEY_PIECES_MAX 6 /* more than 8 KiB, though lines are never cut */
+
+enum survey {
+	SURVEY_GO_ON,
+	SURVEY_FIT,
+	SURVEY_UNFIT,
+};
+
+/* The first piece must start with a request line. What a proxy is told to CONNECT is not touched.
+ */
+static __always_inline int survey_start(struct walk *walk, __u32 got)
+{
+	if (http1_classify(&walk->piece, got) != HTTP1_REQUEST ||
+	    http1_is_connect_method(walk->piece.data))
+		return -1;
+	walk->line_end = piece_find(&walk->piece, 0, got, '\n') + 1;
+	return walk->line_end > got ? -1 : 0;
+}
+
+/* Whole lines of the head, as many as a piece holds. */
+SUBPROGRAM int survey_piece(struct walk *walk)
+{
+	__u32 left, used;
+	int got;
+
+	if (!walk)
+		return SURVEY_UNFIT;
+	left = walk->len - walk->at;
+	got = capture_fill(walk, 0, left < SURVEY_FILL ? left : SURVEY_FILL);
+	if (got <= 0 || got > SURVEY_FILL)
+		return SURVEY_UNFIT;
+	if (walk->at == 0 && survey_start(walk, got))
+		return SURVEY_UNFIT;
+	used = http1_scan(&walk->head, &walk->fields, &walk->piece, got, 1);
+	if (walk->head.bad)
+		return SURVEY_UNFIT;
+	if (walk->head.done)
+		return SURVEY_FIT;
+	walk->at += used;
+	return used ? SURVEY_GO_ON : SURVEY_UNFIT;
+}
+
+SUBPROGRAM int propagate_survey(struct walk *walk)
+{
+	int survey = SURVEY_GO_ON;
+
+	if (!walk)
+		return 0;
+	__builtin_memset(&walk->head, 0, sizeof(walk->head));
+	__builtin_memset(&walk->fields, 0, sizeof(walk->fields));
+	for (__u32 i = 0; i < SURVEY_PIECES_MAX; i++) {
+		survey = survey_piece(walk);
+		if (survey != SURVEY_GO_ON)
+			break;
+	}
+	return survey == SURVEY_FIT;
+}
