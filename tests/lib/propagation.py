@@ -39,17 +39,22 @@ def _has(t, option):
     return option in t.weft_command("run", "--help").stdout
 
 
-def mode(t):
-    """The mode of this weft on this kernel."""
-    wanted = os.environ.get("WEFT_HEADERS")
-    if not wanted and not run_options(t):
+def _told(t):
+    """What weft says; a weft that has the option and says nothing is an error of the caller's."""
+    if not run_options(t):
         return "none"
-    if not wanted:
-        told = find_key(json.loads(t.weft_command("doctor", "--json").stdout), "propagation")
-        wanted = told.get("headers") if isinstance(told, dict) else told
-    if wanted not in MODES:
-        raise RuntimeError(f"propagation: expected one of {', '.join(MODES)}, got {wanted!r}")
-    return wanted
+    told = find_key(json.loads(t.weft_command("doctor", "--json").stdout), "propagation")
+    return told.get("headers") if isinstance(told, dict) else told
+
+
+def mode(t):
+    """The mode of this weft on this kernel, asked for once in a case."""
+    if not hasattr(t, "propagation_mode"):
+        wanted = os.environ.get("WEFT_HEADERS") or _told(t)
+        if wanted not in MODES:
+            raise RuntimeError(f"propagation: expected one of {', '.join(MODES)}, got {wanted!r}")
+        t.propagation_mode = wanted
+    return t.propagation_mode
 
 
 def allowed(mode_name, want, nth):

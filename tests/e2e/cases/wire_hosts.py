@@ -79,7 +79,7 @@ def _judge(t, spans, named, crossing, count):
 @wire_case(needs=["nginx", "gunicorn", "ip"])
 def wire_two_hosts(t):
     """client -> nginx here -> Flask there -> Python there."""
-    hosts, count = Hosts(t), sized(500, 5000)
+    hosts, count = Hosts(t), sized(300, 5000)
     inner = hosts.add("far", apps.backend(t, place=hosts.far))
     middle = hosts.add("far", apps.flask(t, inner.authority, place=hosts.far))
     entry = hosts.add("near", apps.nginx(t, middle.authority, workers=2))
@@ -90,7 +90,7 @@ def wire_two_hosts(t):
 @wire_case(needs=["nginx", "gunicorn", "ip"])
 def wire_two_hosts_and_back(t):
     """client -> nginx here -> Flask there, a new connection for each call -> Python here."""
-    hosts, count = Hosts(t), sized(300, 3000)
+    hosts, count = Hosts(t), sized(200, 3000)
     inner = hosts.add("near", apps.backend(t, place=hosts.near))
     middle = hosts.add("far", apps.flask(t, inner.authority, reuse=False, place=hosts.far))
     entry = hosts.add("near", apps.nginx(t, middle.authority))
@@ -105,7 +105,7 @@ def wire_two_hosts_tls(t):
     client -> nginx here -> TLS -> nginx there -> Python there: no header can be inserted, only the
     TCP option tells.
     """
-    hosts, count = Hosts(t), sized(300, 3000)
+    hosts, count = Hosts(t), sized(200, 3000)
     apps.certificate(t)
     inner = hosts.add("far", apps.backend(t, place=hosts.far))
     middle = hosts.add("far", apps.nginx(t, inner.authority, place=hosts.far, tls=True))

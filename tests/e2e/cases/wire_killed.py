@@ -54,10 +54,10 @@ def _killed(t, rounds, proxy=None):
 @wire_case()
 def wire_killed(t):
     """The client is traced."""
-    _killed(t, sized(3, 20))
+    _killed(t, sized(2, 20))
 
 
 @wire_case(needs=["nginx"])
 def wire_killed_nginx(t):
     """A proxy is traced, which keeps its connections and asks FIONREAD."""
-    _killed(t, sized(3, 20), lambda t, port: apps.nginx(t, f"127.0.0.1:{port}", workers=2))
+    _killed(t, sized(2, 20), lambda t, port: apps.nginx(t, f"127.0.0.1:{port}", workers=2))
