@@ -32,7 +32,7 @@ say  = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$(1)' '$(patsubst $(CURDI
 # --- tools and libraries ---------------------------------------------------------------------
 
 # Goals that compile nothing do without configuration, so they work on a machine that lacks packages.
-NO_CONFIG := help clean deps run test bench check format
+NO_CONFIG := help clean deps run test bench check check-wire format
 ifneq ($(filter-out $(NO_CONFIG),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/config.mk
 endif
@@ -231,7 +231,7 @@ endif
 # Jobs for the goals that stand for whole commands, unless make was told how many.
 parallel = $$(case "$$MAKEFLAGS" in *jobserver*) ;; *) echo "-j$$(nproc 2>/dev/null || echo 1)" ;; esac)
 
-.PHONY: deps run test check bench format
+.PHONY: deps run test check check-wire bench format
 deps:
 	@scripts/deps build
 
@@ -246,6 +246,12 @@ test:
 
 check:
 	@BUILD='$(BUILD)' tests/lib/run checks
+
+# Every byte that clients send, 100,000 requests long; a short form is a part of the tests.
+check-wire:
+	@scripts/deps test
+	@$(MAKE) --no-print-directory $(parallel) all
+	@WEFT_WIRE=long scripts/as-root tests/e2e/run 'wire_*'
 
 # On other kernels, in virtual machines; says what it lacks. KERNELS: patterns of package names.
 $(BUILD)/vm/weft-hooks-off: $(BUILD)/user/main.o $(BUILD)/tests/vm/hooks_off.o $(BUILD)/libweft.a | $(LIBBPF)
@@ -308,6 +314,7 @@ help:
 	@echo 'make run        install what is missing, build, trace this host (root); ARGS="--pid 1"'
 	@echo 'make test       install what is missing, build, run all tests; SUITES="checks unit"'
 	@echo 'make check      the checks of form alone: nothing is compiled'
+	@echo 'make check-wire what weft puts on the wire, with 100,000 requests (root)'
 	@echo 'make check-vm   the hooks on other kernels, in virtual machines; KERNELS="PATTERN..."'
 	@echo 'make format     lay out the C files with clang-format'
 	@echo 'make deps       install what the build needs'
