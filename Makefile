@@ -87,7 +87,8 @@ FUZZ_FLAGS := $(COMMON) -O1 $(SANITIZE) -fsanitize=fuzzer-no-link
 # them, such as hashmap_delete, meet names of ours.
 LIBBPF     := $(BUILD)/libbpf.o
 LIBBPF_NAMES := 'bpf_*' 'btf_*' 'libbpf_*' 'ring_*' 'user_ring_*' 'perf_buffer_*'
-LDLIBS     := $(LIBBPF) -lelf -lz $(PKG_LIBS)
+# A library that is loaded when it is needed (export/curl_library.h) is not linked.
+LDLIBS     := $(LIBBPF) -Wl,--as-needed -lelf -lz $(PKG_LIBS) -ldl
 
 # --- the daemon ------------------------------------------------------------------------------
 

@@ -16,8 +16,10 @@ static void as_file(const uint8_t *data, size_t size)
 	static char name[] = "fuzz.yaml";
 	struct config_messages messages = { 0 };
 	struct config config = { .file = name };
-	int r = config_parse_yaml(&config, data, size, &messages);
+	int r = config_set_defaults(&config, &messages);
 
+	if (r == 0)
+		r = config_parse_yaml(&config, data, size, &messages);
 	if (r == 0)
 		r = config_finish(&config, CONFIG_DOCTOR, &messages);
 	/* Either a configuration with a target or a reason. */

@@ -170,14 +170,17 @@ def backend(t, delay=0):
     return App(t, words, port, log="backend.log")
 
 
+def raw_words(*options):
+    return [PYTHON, os.path.join(APPS, "rawserver.py"), *options]
+
+
 def raw(t, *options, host="127.0.0.1", env=None):
     """tests/apps/rawserver.py; host "unix" listens at a path, "::" on both families."""
-    script = os.path.join(APPS, "rawserver.py")
     if host == "unix":
         path = t.path("raw.sock")
-        return App(t, [PYTHON, script, *options, "unix", path], path=path, log="raw.log", env=env)
+        return App(t, raw_words(*options, "unix", path), path=path, log="raw.log", env=env)
     port = t.port()
-    return App(t, [PYTHON, script, *options, host, port], port, log="raw.log", env=env)
+    return App(t, raw_words(*options, host, port), port, log="raw.log", env=env)
 
 
 def flask(t, behind=None, reuse=True, unix=False, workers=2, threads=16):

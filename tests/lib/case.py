@@ -135,6 +135,7 @@ class Test:
                               capture_output=True, text=True, timeout=20, **options)
 
     def weft(self, *args, ready=True, **options):
+        """Starts weft in the runner's namespace; it traces the case's one."""
         started = weft_module.Weft(self.dir, *[str(a) for a in args], **{
             "prefix": netns.outside(self.runner_pid), "name": f"weft{len(self.wefts)}",
             **options})

@@ -28,6 +28,11 @@ def outside(pid):
     return ["nsenter", f"--net=/proc/{pid}/ns/net", "--"]
 
 
+def same(one, other):
+    """Do these two processes live in one network namespace?"""
+    return os.stat(f"/proc/{one}/ns/net").st_ino == os.stat(f"/proc/{other}/ns/net").st_ino
+
+
 def pids(name):
     listed = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True)
     return [int(pid) for pid in listed.stdout.split()]

@@ -63,19 +63,30 @@ def children(pid):
         return [int(child) for child in handle.read().split()]
 
 
+def own(instance, pid):
+    """
+    Options with which a weft may run beside others on this host: a name of its own, and only the
+    sockets of the network namespace of process `pid`.
+    """
+    return ["--instance", instance, "--netns", str(pid)]
+
+
 class Weft:
     """
     `weft run` with its export file and control socket in `directory`. `prefix`: words before the
-    command (to leave a namespace). The process leads a session of its own.
+    command (to leave a namespace). `netns_of`: traces the network namespace of this process alone,
+    the caller's without it. The process leads a session of its own.
     """
 
-    def __init__(self, directory, *args, exports=None, prefix=(), name="weft", env=None):
+    def __init__(self, directory, *args, exports=None, prefix=(), name="weft", env=None,
+                 netns_of=None):
         self.directory, self.prefix = directory, list(prefix)
         self.spans_path = os.path.join(directory, f"{name}.jsonl")
         self.socket = os.path.join(directory, f"{name}.sock")
+        self.instance = f"{name}-{os.getpid()}"
         self.log_path = os.path.join(directory, f"{name}.log")
         self.stop_s = None
-        words = [BINARY, "run", "--socket", self.socket]
+        words = [BINARY, "run", "--socket", self.socket, *own(self.instance, netns_of or os.getpid())]
         for export in exports or [f"file:{self.spans_path}"]:
             words += ["--export", export]
         self.started = time.monotonic()

@@ -40,7 +40,7 @@ const struct command commands[] = {
 		.name = "ps",
 		.summary =
 			"list the processes that the running weft knows, and its counters (root)",
-		.usage = "[--json] [--socket PATH]",
+		.usage = "[--json] [--instance NAME] [--socket PATH]",
 		.examples = "  weft ps\n  weft ps --json | jq '.counters'\n",
 		.options = CONFIG_PS,
 		.run = cli_ps,
@@ -48,7 +48,7 @@ const struct command commands[] = {
 	{
 		.name = "tail",
 		.summary = "show the spans of the running weft, one a line (root)",
-		.usage = "[--json] [--socket PATH]",
+		.usage = "[--json] [--instance NAME] [--socket PATH]",
 		.examples = "  weft tail\n  weft tail --json | jq 'select(.status == \"error\")'\n",
 		.options = CONFIG_TAIL,
 		.run = cli_tail,

@@ -96,7 +96,10 @@ void help_print_man(FILE *out)
 	for (size_t i = 0; i < n_commands; i++)
 		fprintf(out, ".TP\n\\fB%s\\fR\n%s\n", commands[i].name, commands[i].summary);
 	option_print_man(out);
-	fputs(".SH FILES\n.TP\n\\fI/run/weft.sock\\fR\nThe control socket.\n"
+	fputs(".SH FILES\n.TP\n\\fI/run/weft/weft.sock\\fR\nThe control socket; "
+	      "\\fIweft\\-NAME.sock\\fR beside it is that of an instance with a name.\n"
+	      ".TP\n\\fI/run/weft/lock\\fR\nHolds the locks of running instances: one for a "
+	      "name and one for a network namespace.\n"
 	      ".PP\nThe file of \\fB\\-\\-config\\fR is YAML; a dot in an option's name is a "
 	      "level:\n"
 	      ".PP\n.nf\n"

@@ -17,6 +17,8 @@
 #include <sys/types.h>
 
 #include "base/log.h"
+#include "bpf/abi/config.h"
+#include "bpf/abi/context.h"
 
 /* Heap strings. A list of pairs holds name, value, name, value ...: n is twice the pairs' number.
  */
@@ -30,6 +32,13 @@ struct strings {
 struct numbers {
 	uint32_t items[CONFIG_NUMBERS_MAX];
 	size_t n;
+};
+
+/* Peers, by address. */
+struct ranges {
+	struct address_range items[CONFIG_RANGES_MAX];
+	size_t n;
+	bool none; /* the list was said to be empty: nothing can be added */
 };
 
 /* In order: a later source wins over an earlier one. */
@@ -60,7 +69,26 @@ enum config_compression {
 	CONFIG_COMPRESSION_GZIP,
 };
 
-#define CONFIG_OPTIONS_MAX 40
+/* Propagators that are accepted although weft does nothing for them. */
+enum config_propagator {
+	CONFIG_PROPAGATOR_BAGGAGE = PROPAGATOR_MAX,
+	CONFIG_PROPAGATOR_OTTRACE,
+};
+
+enum config_sampler {
+	CONFIG_SAMPLER_ALWAYS_ON,
+	CONFIG_SAMPLER_ALWAYS_OFF,
+	CONFIG_SAMPLER_RATIO,
+	CONFIG_SAMPLER_PARENT_ALWAYS_ON,
+	CONFIG_SAMPLER_PARENT_ALWAYS_OFF,
+	CONFIG_SAMPLER_PARENT_RATIO,
+};
+
+/* Of its own for the control socket and the lock of running daemons; only root may look into it. */
+#define CONFIG_RUNTIME_DIRECTORY "/run/weft"
+#define CONFIG_INSTANCE		 "default"
+
+#define CONFIG_OPTIONS_MAX 48
 
 struct config {
 	char *file; /* --config; NULL: none */
@@ -71,12 +99,23 @@ struct config {
 	struct numbers pids;  /* empty: all */
 	struct strings exes;  /* globs; empty: all */
 	struct numbers ports; /* at most CONFIG_PORTS_MAX of bpf/abi/config.h; empty: all */
+	uint32_t netns;	      /* inode number of the network namespace; 0: all */
 	uint64_t duration_ns; /* 0: until a signal comes */
 
 	uint64_t request_head;	   /* bytes */
 	uint64_t response_head;	   /* bytes */
 	struct strings query_keys; /* keys whose values in query strings are not redacted */
 	bool command_args;
+
+	struct numbers propagators; /* enum propagator or config_propagator, most wanted first;
+				       PROPAGATOR_NONE stands alone */
+	int inject;		    /* enum inject_mode */
+	int tcp_option;		    /* 1: on */
+	struct ranges propagate_to;
+	struct ranges propagate_trust;
+	int sampler;		    /* enum config_sampler */
+	double sampler_ratio;	    /* 0 to 1, for the samplers of a ratio */
+	double sampling_percentage; /* 0 to 1, only what the environment says */
 
 	/* Only what the environment and the file say; `targets` is what counts. */
 	char *otlp_endpoint;
@@ -105,6 +144,7 @@ struct config {
 
 	uint64_t ring_size; /* bytes, a power of two */
 	int log_level;	    /* enum log_level */
+	char *instance;	    /* letters, digits, "_.-" */
 	char *socket;	    /* absolute, fits in sun_path */
 	char *user;	    /* account of the pipeline, with its ids: never root. CONFIG_RUN only */
 	uid_t uid;

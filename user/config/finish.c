@@ -169,6 +169,56 @@ static int finish_batch(struct config *config, struct config_messages *messages)
 	return 0;
 }
 
+static bool sampler_has_ratio(int sampler)
+{
+	return sampler == CONFIG_SAMPLER_RATIO || sampler == CONFIG_SAMPLER_PARENT_RATIO;
+}
+
+/* TRACE_SAMPLING_PERCENTAGE is no standard: it counts only when nothing else names a sampler. */
+static int finish_sampler(struct config *config, struct config_messages *messages)
+{
+	size_t sampler = (size_t)option_by_name("traces_sampler");
+	size_t ratio = (size_t)option_by_name("traces_sampler_arg");
+	size_t percentage = (size_t)option_by_name("sampling_percentage");
+	char where[256];
+
+	if (config->origins[sampler].source == CONFIG_DEFAULT &&
+	    config->origins[percentage].source != CONFIG_DEFAULT) {
+		config->sampler = CONFIG_SAMPLER_PARENT_RATIO;
+		config->sampler_ratio = config->sampling_percentage;
+		config->origins[sampler] = config->origins[ratio] = config->origins[percentage];
+	}
+	if (sampler_has_ratio(config->sampler) || config->origins[ratio].source == CONFIG_DEFAULT)
+		return 0;
+	option_place(config, ratio, where, sizeof(where));
+	if (config->origins[ratio].source == CONFIG_ENVIRONMENT) {
+		config_warn(messages,
+			    "%s: counts for no sampler but traceidratio and "
+			    "parentbased_traceidratio; ignored",
+			    where);
+		return 0;
+	}
+	return config_error(messages, -EINVAL,
+			    "%s: counts for no sampler but traceidratio and "
+			    "parentbased_traceidratio; name one of them in traces_sampler",
+			    where);
+}
+
+/* The default path is the default instance's. */
+static int finish_socket(struct config *config, struct config_messages *messages)
+{
+	char *path;
+
+	if (config->origins[option_by_name("socket")].source != CONFIG_DEFAULT ||
+	    strcmp(config->instance, CONFIG_INSTANCE) == 0)
+		return 0;
+	if (asprintf(&path, "%s/weft-%s.sock", CONFIG_RUNTIME_DIRECTORY, config->instance) < 0)
+		return out_of_memory(messages);
+	free(config->socket);
+	config->socket = path;
+	return 0;
+}
+
 static int finish_user(struct config *config, struct config_messages *messages)
 {
 	const char *name = config->user ? config->user : WEFT_ACCOUNT;
@@ -200,13 +250,15 @@ static int finish_user(struct config *config, struct config_messages *messages)
 int config_finish(struct config *config, enum config_command command,
 		  struct config_messages *messages)
 {
-	int r = 0;
+	int r = finish_socket(config, messages);
 
-	if (command & (CONFIG_RUN | CONFIG_DOCTOR))
+	if (r == 0 && command & (CONFIG_RUN | CONFIG_DOCTOR))
 		r = finish_targets(config, messages);
 	if (r < 0 || !(command & CONFIG_RUN))
 		return r;
 	r = finish_batch(config, messages);
+	if (r == 0)
+		r = finish_sampler(config, messages);
 	if (r == 0)
 		r = finish_user(config, messages);
 	if (r == 0 && finish_resource(config) < 0)

@@ -52,7 +52,7 @@ static void help_range(const struct option *option, char *text, size_t size)
 			 option->type == TYPE_POWER_OF_TWO ? "a power of two, " : "",
 			 (uintmax_t)option->min, (uintmax_t)option->max, option->unit ? " " : "",
 			 option->unit ? option->unit : "");
-	else if (option->type == TYPE_NUMBERS)
+	else if (option->type == TYPE_NUMBERS || option->type == TYPE_FRACTION)
 		snprintf(range, sizeof(range), "%ju to %ju", (uintmax_t)option->min,
 			 (uintmax_t)option->max);
 	text[0] = '\0';

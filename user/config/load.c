@@ -158,6 +158,42 @@ static int restore_default(struct config *config, size_t index, struct config_me
 	return 0;
 }
 
+/* 1: the option has the value, 0: it is told and passed over. */
+static int try_value(struct config *config, size_t index, const char *text,
+		     const struct config_origin *origin, struct config_messages *messages)
+{
+	int r = config_set(config, index, text, origin, messages);
+
+	if (r == 0)
+		return 1;
+	if (r != -EINVAL || option_is_strict(&options[index]))
+		return r;
+	config_warn(messages, "%s; ignored", messages->error);
+	messages->error[0] = '\0';
+	return 0;
+}
+
+/* The same for each item of a list. 1: the option has one of them at least. */
+static int try_items(struct config *config, size_t index, const char *text,
+		     const struct config_origin *origin, struct config_messages *messages)
+{
+	struct view item;
+	int taken = 0;
+
+	while (list_next(&text, &item)) {
+		_cleanup_free_ char *copy = strndup(item.data, item.len);
+		int r;
+
+		if (!copy)
+			return config_error(messages, -ENOMEM, "out of memory");
+		r = item.len ? try_value(config, index, copy, origin, messages) : 0;
+		if (r < 0)
+			return r;
+		taken |= r;
+	}
+	return taken;
+}
+
 /* One variable. 1: it has set the option, 0: it has not. */
 static int read_variable(struct config *config, size_t index, const char *name,
 			 char *const *environment, struct config_messages *messages)
@@ -168,14 +204,9 @@ static int read_variable(struct config *config, size_t index, const char *name,
 
 	if (!text)
 		return 0;
-	r = config_set(config, index, text, &origin, messages);
-	if (r == 0)
-		return 1;
-	if (r != -EINVAL || option_is_strict(&options[index]))
-		return r;
-	config_warn(messages, "%s; ignored", messages->error);
-	messages->error[0] = '\0';
-	return restore_default(config, index, messages);
+	r = option_is_itemwise(&options[index]) ? try_items(config, index, text, &origin, messages)
+						: try_value(config, index, text, &origin, messages);
+	return r == 0 ? restore_default(config, index, messages) : r;
 }
 
 int config_read_environment(struct config *config, enum config_command command,

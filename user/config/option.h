@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "base/view.h"
 #include "config/config.h"
 
 /* Sections of --help and of the man page, in their order there. */
@@ -15,6 +16,7 @@ enum option_group {
 	GROUP_TARGETS,
 	GROUP_SELECTION,
 	GROUP_CAPTURE,
+	GROUP_CONTEXT,
 	GROUP_OTLP,
 	GROUP_BATCH,
 	GROUP_RESOURCE,
@@ -27,17 +29,22 @@ enum option_type {
 	TYPE_NUMBER,	   /* uint64_t = the number * scale */
 	TYPE_POWER_OF_TWO, /* the same */
 	TYPE_SECONDS,	   /* uint64_t nanoseconds; fractions are allowed */
+	TYPE_FRACTION,	   /* double, 0 to 1 = the number / max */
 	TYPE_WORD,	   /* int, one of `words` */
 	TYPE_TEXT,	   /* char * */
+	TYPE_NAME,	   /* char *, of characters that do no harm anywhere */
 	TYPE_READABLE,	   /* char *, a file that can be opened */
 	TYPE_ABSOLUTE,	   /* char *, a path that starts with a slash */
 	TYPE_URL,	   /* char * */
+	TYPE_NETNS,	   /* uint32_t, inode number of a network namespace; 0: none */
 	TYPE_TARGET,	   /* struct strings, one a time */
 	TYPE_GLOB,	   /* struct strings, one a time */
 	TYPE_KEYS,	   /* struct strings, separated by commas */
 	TYPE_PAIRS,	   /* struct strings, "key=value,key=value" */
 	TYPE_HEADERS,	   /* the same, where keys are HTTP field names */
 	TYPE_NUMBERS,	   /* struct numbers, separated by commas */
+	TYPE_WORDS,	   /* struct numbers, some of `words`; 0 stands alone */
+	TYPE_RANGES,	   /* struct ranges, separated by commas */
 	TYPE_MAX,
 };
 
@@ -103,6 +110,12 @@ int option_add_pair(const struct option *option, struct strings *pairs, const ch
 
 /* Is a bad value in the environment an error too? */
 bool option_is_strict(const struct option *option);
+
+/* Does each item of a list in the environment stand for itself, so that a bad one goes alone? */
+bool option_is_itemwise(const struct option *option);
+
+/* Cuts the next item off a list with commas, without the space around it. False: there is none. */
+bool list_next(const char **rest, struct view *ret_item);
 
 /* Frees what the field owns and empties it. */
 void option_clear(const struct option *option, void *field);

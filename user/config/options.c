@@ -27,10 +27,46 @@ static const struct option_word otlp_protocols[] = {
 	{ NULL, 0 },
 };
 
+static const struct option_word inject_modes[] = {
+	{ "auto", INJECT_AUTO },
+	{ "off", INJECT_OFF },
+	{ NULL, 0 },
+};
+
+static const struct option_word switches[] = {
+	{ "on", 1 },
+	{ "off", 0 },
+	{ NULL, 0 },
+};
+
+/* Every known value of OTEL_PROPAGATORS. */
+static const struct option_word propagators[] = {
+	{ "tracecontext", PROPAGATOR_TRACECONTEXT },
+	{ "baggage", CONFIG_PROPAGATOR_BAGGAGE },
+	{ "b3", PROPAGATOR_B3 },
+	{ "b3multi", PROPAGATOR_B3MULTI },
+	{ "jaeger", PROPAGATOR_JAEGER },
+	{ "xray", PROPAGATOR_XRAY },
+	{ "ottrace", CONFIG_PROPAGATOR_OTTRACE },
+	{ "none", PROPAGATOR_NONE },
+	{ NULL, 0 },
+};
+
+static const struct option_word samplers[] = {
+	{ "always_on", CONFIG_SAMPLER_ALWAYS_ON },
+	{ "always_off", CONFIG_SAMPLER_ALWAYS_OFF },
+	{ "traceidratio", CONFIG_SAMPLER_RATIO },
+	{ "parentbased_always_on", CONFIG_SAMPLER_PARENT_ALWAYS_ON },
+	{ "parentbased_always_off", CONFIG_SAMPLER_PARENT_ALWAYS_OFF },
+	{ "parentbased_traceidratio", CONFIG_SAMPLER_PARENT_RATIO },
+	{ NULL, 0 },
+};
+
 const char *const option_groups[GROUP_MAX] = {
 	[GROUP_TARGETS] = "Where spans go",
 	[GROUP_SELECTION] = "What is traced",
 	[GROUP_CAPTURE] = "What is captured",
+	[GROUP_CONTEXT] = "Trace context and sampling",
 	[GROUP_OTLP] = "OTLP",
 	[GROUP_BATCH] = "Batches",
 	[GROUP_RESOURCE] = "Resource attributes",
@@ -61,6 +97,10 @@ const struct option options[] = {
 	{ .name = "port", .type = TYPE_NUMBERS, .group = GROUP_SELECTION, FIELD(ports),
 	  .commands = CONFIG_RUN, .argument = "LIST", .min = 1, .max = 65535, .items_max = 16,
 	  .help = "trace connections with one of these ports at either end; may be repeated" },
+	{ .name = "netns", .type = TYPE_NETNS, .group = GROUP_SELECTION, FIELD(netns),
+	  .commands = CONFIG_RUN, .argument = "NAMESPACE",
+	  .help = "trace the sockets of this network namespace only: a file like "
+		  "/run/netns/NAME, the id of a process in it, or self" },
 	{ .name = "duration", .type = TYPE_SECONDS, .group = GROUP_DAEMON, FIELD(duration_ns),
 	  .commands = CONFIG_RUN, .preset = "0", .argument = "S", .unit = "seconds",
 	  .max = 31536000,
@@ -81,6 +121,51 @@ const struct option options[] = {
 	{ .name = "command_args", .type = TYPE_BOOL, .group = GROUP_CAPTURE, FIELD(command_args),
 	  .commands = CONFIG_RUN, .preset = "false",
 	  .help = "add process.command_args to the resource; arguments may hold secrets" },
+
+	{ .name = "propagators", .type = TYPE_WORDS, .group = GROUP_CONTEXT, FIELD(propagators),
+	  .commands = CONFIG_RUN, .preset = "tracecontext,baggage", .argument = "LIST",
+	  .words = propagators, .items_max = 8,
+	  .variables = { "OTEL_PROPAGATORS" },
+	  .help = "read and write these forms of trace context, the first that is found counts; "
+		  "baggage and ottrace pass by untouched" },
+	{ .name = "inject", .type = TYPE_WORD, .group = GROUP_CONTEXT, FIELD(inject),
+	  .commands = CONFIG_RUN, .preset = "auto", .argument = "WORD", .words = inject_modes,
+	  .help = "add trace context to requests that have none, where this kernel bears it" },
+	{ .name = "tcp_option", .type = TYPE_WORD, .group = GROUP_CONTEXT, FIELD(tcp_option),
+	  .commands = CONFIG_RUN, .preset = "on", .argument = "WORD", .words = switches,
+	  .help = "carry trace context in an option of TCP where no header can be added" },
+	{ .name = "propagate.to", .type = TYPE_RANGES, .group = GROUP_CONTEXT,
+	  FIELD(propagate_to),
+	  .commands = CONFIG_RUN, .preset = "loopback,private,link-local,cluster",
+	  .argument = "LIST",
+	  .help = "send trace context to these peers only: addresses, prefixes, loopback, private "
+		  "(10/8, 172.16/12, 192.168/16, fc00::/7), link-local, cluster (private and "
+		  "100.64/10), all, none" },
+	{ .name = "propagate.trust", .type = TYPE_RANGES, .group = GROUP_CONTEXT,
+	  FIELD(propagate_trust),
+	  .commands = CONFIG_RUN, .preset = "loopback,private,link-local,cluster",
+	  .argument = "LIST",
+	  .help = "continue the traces of these peers only; a request of another one begins a new "
+		  "trace, with a link to the one that it came with" },
+	{ .name = "traces_sampler", .type = TYPE_WORD, .group = GROUP_CONTEXT, FIELD(sampler),
+	  .commands = CONFIG_RUN, .preset = "parentbased_always_on", .argument = "WORD",
+	  .words = samplers,
+	  .hint = "jaeger_remote and xray, which ask a service, are not supported",
+	  .variables = { "OTEL_TRACES_SAMPLER" },
+	  .help = "keep these traces; parentbased: as was decided where a trace that comes in "
+		  "began, the rest is for those that begin here" },
+	{ .name = "traces_sampler_arg", .type = TYPE_FRACTION, .group = GROUP_CONTEXT,
+	  FIELD(sampler_ratio),
+	  .commands = CONFIG_RUN, .preset = "1", .argument = "RATIO", .max = 1,
+	  .variables = { "OTEL_TRACES_SAMPLER_ARG" },
+	  .help = "share of traces that the samplers traceidratio and parentbased_traceidratio "
+		  "keep" },
+	{ .name = "sampling_percentage", .type = TYPE_FRACTION, .group = GROUP_CONTEXT,
+	  FIELD(sampling_percentage),
+	  .commands = CONFIG_RUN, .flags = OPTION_NO_FLAG | OPTION_NO_FILE, .preset = "100",
+	  .max = 100,
+	  .variables = { "TRACE_SAMPLING_PERCENTAGE" },
+	  .help = "keep so many of 100 traces that begin here, unless OTEL_TRACES_SAMPLER is set" },
 
 	{ .name = "otlp.traces_endpoint", .type = TYPE_URL, .group = GROUP_OTLP,
 	  FIELD(otlp_traces_endpoint),
@@ -209,9 +294,15 @@ const struct option options[] = {
 	  .help = "account of the process that reads captured bytes; without it weft if there is "
 		  "such "
 		  "an account, else nobody" },
+	{ .name = "instance", .type = TYPE_NAME, .group = GROUP_DAEMON, FIELD(instance),
+	  .commands = ALL_COMMANDS, .preset = CONFIG_INSTANCE, .argument = "NAME", .max = 32,
+	  .help = "which weft of this host: several may run if each has a name and a --netns of "
+		  "its own" },
 	{ .name = "socket", .type = TYPE_ABSOLUTE, .group = GROUP_DAEMON, FIELD(socket),
-	  .commands = ALL_COMMANDS, .preset = "/run/weft.sock", .argument = "PATH", .max = 107,
-	  .help = "the daemon's control socket, which only root may open" },
+	  .commands = ALL_COMMANDS, .preset = CONFIG_RUNTIME_DIRECTORY "/weft.sock",
+	  .argument = "PATH", .max = 107,
+	  .help = "the daemon's control socket, which only root may open; weft-NAME.sock in the "
+		  "same place for an --instance NAME" },
 	{ .name = "disabled", .type = TYPE_BOOL, .group = GROUP_DAEMON, FIELD(disabled),
 	  .commands = CONFIG_RUN, .flags = OPTION_NO_FLAG, .preset = "false",
 	  .variables = { "OTEL_SDK_DISABLED" },

@@ -14,6 +14,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/view.h"
+#include "config/netns.h"
+#include "config/ranges.h"
 #include "config/url.h"
 
 struct why {
@@ -132,16 +134,49 @@ static int parse_seconds(const struct option *option, void *field, const char *t
 	return 0;
 }
 
+/* A decimal number: strtod(3) would take "nan", "inf" and hexadecimal ones too. */
+static int parse_fraction(const struct option *option, void *field, const char *text,
+			  const struct why *why)
+{
+	char *end;
+	double value;
+
+	if (text[strspn(text, "+-.0123456789eE")] != '\0')
+		return bad(why, "is not a number");
+	value = strtod(text, &end);
+	if (end == text || *end != '\0')
+		return bad(why, "is not a number");
+	if (value < 0 || value > (double)option->max)
+		return bad(why, "is out of range");
+	*(double *)field = value / (double)option->max;
+	return 0;
+}
+
+static const struct option_word *find_word(const struct option *option, struct view text)
+{
+	const struct option_word *word = option->words;
+
+	while (word->word && !view_equal_nocase(text, view_of(word->word)))
+		word++;
+	return word->word ? word : NULL;
+}
+
 static int parse_word(const struct option *option, void *field, const char *text,
 		      const struct why *why)
 {
-	for (const struct option_word *word = option->words; word->word; word++) {
-		if (strcasecmp(text, word->word) == 0) {
-			*(int *)field = word->value;
-			return 0;
-		}
-	}
-	return bad(why, "is not known");
+	const struct option_word *word = find_word(option, view_of(text));
+
+	if (!word)
+		return bad(why, "is not known");
+	*(int *)field = word->value;
+	return 0;
+}
+
+static int parse_netns(const struct option *option, void *field, const char *text,
+		       const struct why *why)
+{
+	(void)option;
+	return netns_inode(text, field, why->text, why->size);
 }
 
 static int check_text(const struct option *option, struct view text, const struct why *why)
@@ -170,6 +205,15 @@ static int parse_text(const struct option *option, void *field, const char *text
 	free(*(char **)field);
 	*(char **)field = copy;
 	return 0;
+}
+
+static int parse_name(const struct option *option, void *field, const char *text,
+		      const struct why *why)
+{
+	for (const char *c = text; *c; c++)
+		if (!isalnum((unsigned char)*c) && !strchr("_.-", *c))
+			return bad(why, "has a character that no name may have");
+	return parse_text(option, field, text, why);
 }
 
 static int parse_readable(const struct option *option, void *field, const char *text,
@@ -242,8 +286,7 @@ static struct view trim(struct view text)
 	return text;
 }
 
-/* Cuts the next item off a list with commas. False: there is none. */
-static bool next_item(const char **rest, struct view *ret_item)
+bool list_next(const char **rest, struct view *ret_item)
 {
 	const char *comma;
 
@@ -260,7 +303,7 @@ static int parse_keys(const struct option *option, void *field, const char *text
 {
 	struct view item;
 
-	while (next_item(&text, &item)) {
+	while (list_next(&text, &item)) {
 		int r = add_once(option, field, item, why);
 
 		if (r < 0)
@@ -269,14 +312,10 @@ static int parse_keys(const struct option *option, void *field, const char *text
 	return 0;
 }
 
-static int add_number(const struct option *option, struct numbers *list, struct view text,
+/* Adds a number that the list does not have yet. */
+static int add_number(const struct option *option, struct numbers *list, uint64_t value,
 		      const struct why *why)
 {
-	uint64_t value;
-	int r = parse_in_range(option, text, &value, why);
-
-	if (r < 0)
-		return r;
 	for (size_t i = 0; i < list->n; i++)
 		if (list->items[i] == value)
 			return 0;
@@ -291,11 +330,53 @@ static int parse_numbers(const struct option *option, void *field, const char *t
 {
 	struct view item;
 
-	while (next_item(&text, &item)) {
-		int r = add_number(option, field, item, why);
+	while (list_next(&text, &item)) {
+		uint64_t value;
+		int r = parse_in_range(option, item, &value, why);
 
+		if (r == 0)
+			r = add_number(option, field, value, why);
 		if (r < 0)
 			return r;
+	}
+	return 0;
+}
+
+static int parse_words(const struct option *option, void *field, const char *text,
+		       const struct why *why)
+{
+	struct numbers *list = field;
+	struct view item;
+
+	while (list_next(&text, &item)) {
+		const struct option_word *word = find_word(option, item);
+		int r;
+
+		if (!word)
+			return bad(why, "is not known");
+		if (list->n > 0 && (word->value == 0) != (list->items[0] == 0))
+			return bad(why, "is not alone, and none must be");
+		r = add_number(option, list, (uint64_t)word->value, why);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int parse_ranges(const struct option *option, void *field, const char *text,
+			const struct why *why)
+{
+	struct view item, whole = view_of(text);
+
+	(void)option;
+	while (list_next(&text, &item)) {
+		const char *fault = ranges_add(field, item);
+
+		if (fault && item.len == whole.len)
+			return bad(why, "%s", fault);
+		if (fault)
+			return bad(why, "has '%.*s' in it, which %s",
+				   (int)(item.len < 48 ? item.len : 48), item.data, fault);
 	}
 	return 0;
 }
@@ -377,7 +458,7 @@ static int parse_pairs(const struct option *option, void *field, const char *tex
 {
 	struct view item;
 
-	while (next_item(&text, &item)) {
+	while (list_next(&text, &item)) {
 		const char *equal = memchr(item.data, '=', item.len);
 		_cleanup_free_ char *key = NULL, *value = NULL;
 		int r;
@@ -427,6 +508,7 @@ struct type {
 	size_t size;
 	bool list;
 	bool strict;
+	bool itemwise;
 	const char *accepted; /* NULL: from the option's range or words */
 };
 
@@ -440,8 +522,11 @@ static const struct type types[TYPE_MAX] = {
 	[TYPE_NUMBER] = { .parse = parse_number, SCALAR(uint64_t) },
 	[TYPE_POWER_OF_TWO] = { .parse = parse_number, SCALAR(uint64_t) },
 	[TYPE_SECONDS] = { .parse = parse_seconds, SCALAR(uint64_t) },
+	[TYPE_FRACTION] = { .parse = parse_fraction, SCALAR(double) },
 	[TYPE_WORD] = { .parse = parse_word, SCALAR(int) },
 	[TYPE_TEXT] = { .parse = parse_text, TEXT, .accepted = "a text" },
+	[TYPE_NAME] = { .parse = parse_name, TEXT, .strict = true,
+			.accepted = "letters, digits, '_', '.' and '-', at most 32 of them" },
 	[TYPE_READABLE] = { .parse = parse_readable, TEXT, .strict = true,
 			    .accepted = "a file that can be read" },
 	[TYPE_ABSOLUTE] = { .parse = parse_absolute, TEXT, .strict = true,
@@ -449,6 +534,8 @@ static const struct type types[TYPE_MAX] = {
 	[TYPE_URL] = { .parse = parse_url, TEXT, .strict = true,
 		       .accepted = "http://host:port or https://host:port, with or without a "
 				   "path" },
+	[TYPE_NETNS] = { .parse = parse_netns, SCALAR(uint32_t), .strict = true,
+			 .accepted = NETNS_ACCEPTED },
 	[TYPE_TARGET] = { .parse = parse_target, STRINGS, .strict = true,
 			  .accepted = "stdout, file:PATH, http://host:port, https://host:port" },
 	[TYPE_GLOB] = { .parse = parse_glob, STRINGS, .accepted = "a pattern like /usr/bin/*" },
@@ -457,6 +544,10 @@ static const struct type types[TYPE_MAX] = {
 	[TYPE_PAIRS] = { .parse = parse_pairs, STRINGS, .accepted = "key=value,key=value" },
 	[TYPE_HEADERS] = { .parse = parse_pairs, STRINGS, .accepted = "name=value,name=value" },
 	[TYPE_NUMBERS] = { .parse = parse_numbers, SCALAR(struct numbers), .list = true },
+	[TYPE_WORDS] = { .parse = parse_words, SCALAR(struct numbers), .list = true,
+			 .itemwise = true },
+	[TYPE_RANGES] = { .parse = parse_ranges, SCALAR(struct ranges), .list = true,
+			  .strict = true, .accepted = RANGES_ACCEPTED },
 };
 /* clang-format on */
 
@@ -486,6 +577,11 @@ bool option_is_strict(const struct option *option)
 	return types[option->type].strict;
 }
 
+bool option_is_itemwise(const struct option *option)
+{
+	return types[option->type].itemwise;
+}
+
 static void accepted_words(const struct option *option, char *text, size_t size)
 {
 	size_t used = 0;
@@ -503,9 +599,8 @@ static void accepted_words(const struct option *option, char *text, size_t size)
 const char *option_accepted(const struct option *option, char *text, size_t size)
 {
 	static const char *const numbers[TYPE_MAX] = {
-		[TYPE_NUMBER] = "a whole number",
-		[TYPE_POWER_OF_TWO] = "a power of two",
-		[TYPE_SECONDS] = "a number",
+		[TYPE_NUMBER] = "a whole number", [TYPE_POWER_OF_TWO] = "a power of two",
+		[TYPE_SECONDS] = "a number",	  [TYPE_FRACTION] = "a number",
 		[TYPE_NUMBERS] = "whole numbers",
 	};
 

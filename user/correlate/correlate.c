@@ -243,10 +243,10 @@ static void server_called(struct correlator *correlator, struct exchange *exchan
 	memcpy(trace->place.trace_id, context->trace_id, TRACE_ID_LEN);
 	memcpy(trace->place.parent_id, &context->span_id, SPAN_ID_LEN);
 	trace->place.evidence = evidence_name(exchange->context.evidence);
-	/* only a head can be handed on as it is */
-	if (exchange->context.evidence != EVIDENCE_HEADER)
+	/* only what a head says can be handed on */
+	if (!exchange->context.head_span_id)
 		return;
-	memcpy(key.span_id, &context->span_id, SPAN_ID_LEN);
+	memcpy(key.span_id, &exchange->context.head_span_id, SPAN_ID_LEN);
 	caller = hashmap_put(&correlator->callers, &key, NULL);
 	if (!caller)
 		return;
@@ -255,7 +255,7 @@ static void server_called(struct correlator *correlator, struct exchange *exchan
 	if (caller->open++)
 		caller->shared = true;
 	exchange->has_caller = true;
-	memcpy(exchange->caller_id, &context->span_id, SPAN_ID_LEN);
+	memcpy(exchange->caller_id, key.span_id, SPAN_ID_LEN);
 }
 
 /* Its span, and those of what is done for it, carry the tracestate on. */
@@ -344,6 +344,11 @@ static void client_adopt(struct correlator *correlator, struct exchange *exchang
 		client_pass_on(exchange, caller);
 		return;
 	}
+	/* the caller was named by a TCP option: the head came over a connection that is not
+	   understood, and is handed on */
+	if (exchange->evidence == EVIDENCE_TCP_OPTION &&
+	    memcmp(trace_id, context->trace_id, TRACE_ID_LEN) == 0)
+		return;
 	trace = exchange_trace(correlator, exchange);
 	if (trace)
 		trace_id = trace_root(trace)->place.trace_id;

@@ -1,33 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "watcher/watcher.h"
 
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
 #include "attach/loader.h"
-#include "bpf/abi/context.h"
 #include "base/channel.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/ring.h"
 #include "control/control.h"
 #include "discover/process.h"
 #include "discover/scan.h"
 #include "export/exporter.h"
 #include "pipeline/pipeline.h"
+#include "watcher/knobs.h"
+#include "watcher/lock.h"
 #include "watcher/privileges.h"
 #include "watcher/selection.h"
 
+/* So much of the ring is mapped at a time. */
+#define PROCESS_RING_WINDOW  (16u << 10)
 #define COUNTERS_INTERVAL_US 1000000
 /* The pipeline's own time to drain, and some for a machine that is busy. */
 #define STOP_TIME_US 900000
@@ -40,13 +42,14 @@ struct watcher {
 	struct process_options describe;
 	struct loader *loader;
 	struct surface_state surfaces[SURFACE_MAX];
-	struct ring_buffer *process_ring;
+	struct ring process_ring;
 	sd_event *loop;
 	sd_event_source *child_source;
 	sd_event_source *channel_source;
 	sd_event_source *stop_timer;
 	struct pipeline_setup setup;
 	struct totals *totals;
+	int lock;
 	int channel; /* our end */
 	pid_t pipeline;
 	bool ready;
@@ -137,13 +140,13 @@ static void process_started(struct watcher *watcher, const struct process_event 
 		selection_apply(watcher->config, watcher->loader, &info, false);
 }
 
-static int on_process_event(void *context, void *data, size_t size)
+static void on_process_event(void *context, const void *data, size_t size)
 {
 	struct watcher *watcher = context;
 	const struct process_event *event = data;
 
 	if (size < sizeof(*event) || event->args_len > sizeof(event->args))
-		return 0;
+		return;
 	switch (event->type) {
 	case PROCESS_EXEC:
 		process_started(watcher, event);
@@ -156,7 +159,6 @@ static int on_process_event(void *context, void *data, size_t size)
 		channel_send(watcher->channel, &watcher->message);
 		break;
 	}
-	return 0;
 }
 
 static int on_process_ring(sd_event_source *source, int fd, uint32_t revents, void *context)
@@ -166,7 +168,7 @@ static int on_process_ring(sd_event_source *source, int fd, uint32_t revents, vo
 	(void)source;
 	(void)fd;
 	(void)revents;
-	ring_buffer__consume(watcher->process_ring);
+	ring_read(&watcher->process_ring, on_process_event, watcher);
 	return 0;
 }
 
@@ -252,6 +254,7 @@ static void become_pipeline(struct watcher *watcher, int channel)
 		_exit(1);
 	prctl(PR_SET_NAME, "weft-pipeline");
 	close(watcher->channel);
+	close(watcher->lock); /* which stays the parent's */
 	watcher->setup.channel_fd = channel;
 	status = pipeline_run(&watcher->setup);
 	fflush(NULL);
@@ -366,7 +369,7 @@ static int stop(struct watcher *watcher)
 	watcher->stopping = true;
 	sd_notify(0, "STOPPING=1");
 	loader_detach(watcher->loader);
-	ring_buffer__consume(watcher->process_ring);
+	ring_read(&watcher->process_ring, on_process_event, watcher);
 	tell_counters(watcher);
 	channel_message_init(&watcher->message, CHANNEL_STOP, 0);
 	channel_send(watcher->channel, &watcher->message);
@@ -403,24 +406,10 @@ static int on_counters(sd_event_source *source, uint64_t usec, void *context)
 static int load_kernel_side(struct watcher *watcher)
 {
 	const struct config *config = watcher->config;
-	struct loader_options options = {
-		.ring_size = (uint32_t)config->ring_size,
-		.knobs = {
-			.request_head_max = (uint32_t)config->request_head,
-			.response_head_max = (uint32_t)config->response_head,
-			.select_all = selection_is_all(config),
-			.n_ports = (uint8_t)config->ports.n,
-			.propagators = PROPAGATOR_TRACECONTEXT,
-			.sampler_parent_based = 1,
-			.n_propagate_trust = 1,
-		},
-	};
+	struct loader_options options = { .ring_size = (uint32_t)config->ring_size };
 	int r;
 
-	if (getrandom(&options.knobs.secret, sizeof(options.knobs.secret), GRND_NONBLOCK) < 0)
-		options.knobs.secret = clock_monotonic_ns();
-	for (size_t i = 0; i < config->ports.n && i < CONFIG_PORTS_MAX; i++)
-		options.knobs.ports[i] = (uint16_t)config->ports.items[i];
+	knobs_init(&options.knobs, config);
 	r = loader_new(&options, watcher->surfaces, &watcher->loader);
 	if (r == -ENOENT)
 		return log_error_r(
@@ -434,6 +423,25 @@ static int load_kernel_side(struct watcher *watcher)
 		return log_error_r(
 			r, "cannot load the BPF programs: %s; 'weft doctor' says which and why",
 			strerror(-r));
+	return 0;
+}
+
+/* Before anything that another weft could notice. */
+static int take_lock(struct watcher *watcher)
+{
+	const struct config *config = watcher->config;
+	struct lock_holder holder;
+	char text[256];
+	int r = lock_take(CONFIG_RUNTIME_DIRECTORY, config->instance, config->netns, &watcher->lock,
+			  &holder);
+
+	if (r == -EBUSY)
+		return log_error_r(r, "%s",
+				   lock_explain(&holder, config->instance, config->netns, text,
+						sizeof(text)));
+	if (r < 0)
+		return log_error_r(r, "cannot take the lock of instance '%s' in %s: %s",
+				   config->instance, CONFIG_RUNTIME_DIRECTORY, strerror(-r));
 	return 0;
 }
 
@@ -502,9 +510,8 @@ static int start_loop(struct watcher *watcher)
 	if (r >= 0)
 		r = sd_event_add_signal(watcher->loop, NULL, SIGTERM, on_signal, watcher);
 	if (r >= 0)
-		r = sd_event_add_io(watcher->loop, NULL,
-				    ring_buffer__epoll_fd(watcher->process_ring), EPOLLIN,
-				    on_process_ring, watcher);
+		r = sd_event_add_io(watcher->loop, NULL, loader_process_events_fd(watcher->loader),
+				    EPOLLIN, on_process_ring, watcher);
 	if (r >= 0)
 		r = sd_event_add_time_relative(watcher->loop, NULL, CLOCK_MONOTONIC,
 					       COUNTERS_INTERVAL_US, 0, on_counters, watcher);
@@ -523,10 +530,10 @@ static int start(struct watcher *watcher)
 		return r;
 	watcher->setup.events_fd = loader_events_fd(watcher->loader);
 	watcher->setup.control_fd = loader_control_fd(watcher->loader);
-	watcher->process_ring = ring_buffer__new(loader_process_events_fd(watcher->loader),
-						 on_process_event, watcher, NULL);
-	if (!watcher->process_ring)
-		return log_error_r(-errno, "cannot map a ring buffer: %s", strerror(errno));
+	r = ring_open(&watcher->process_ring, loader_process_events_fd(watcher->loader),
+		      loader_process_events_size(watcher->loader), PROCESS_RING_WINDOW);
+	if (r < 0)
+		return log_error_r(r, "cannot map a ring buffer: %s", strerror(-r));
 	selection_exclude(watcher->loader, getpid());
 	scan_processes(watcher->describe.proc, on_scanned, watcher);
 	r = share_totals(watcher);
@@ -552,7 +559,7 @@ static int check_privileges(void)
 static void watcher_clear(struct watcher *watcher)
 {
 	loader_free(watcher->loader);
-	ring_buffer__free(watcher->process_ring);
+	ring_close(&watcher->process_ring);
 	sd_event_unref(watcher->loop);
 	if (watcher->setup.socket_fd >= 0)
 		unlink(watcher->config->socket);
@@ -567,6 +574,7 @@ int watcher_run(const struct config *config)
 		return log_error_r(1, "out of memory");
 	watcher->config = config;
 	watcher->channel = -1;
+	watcher->lock = -1;
 	watcher->describe = (struct process_options){
 		.proc = "/proc",
 		.command_args = config->command_args,
@@ -581,6 +589,8 @@ int watcher_run(const struct config *config)
 	log_set_level((enum log_level)config->log_level);
 	if (check_privileges() < 0)
 		status = 1;
+	else if (take_lock(watcher) < 0)
+		status = 2;
 	else if (open_targets(watcher) < 0)
 		status = 2;
 	else if (open_socket(watcher) < 0)

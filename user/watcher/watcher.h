@@ -11,7 +11,8 @@
 /*
  * Traces the host as the configuration says until its duration is over or SIGINT or SIGTERM comes.
  * The configuration is complete and checked; it stays the caller's. Tells on stderr what goes
- * wrong. Returns the exit status of the program: 0, or 1 when something failed.
+ * wrong. Returns the exit status of the program: 0; 1 when something failed; 2
+ * when nothing was started, since the configuration or another weft does not let it.
  */
 int watcher_run(const struct config *config);
 

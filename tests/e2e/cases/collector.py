@@ -18,16 +18,16 @@ FAST = {"OTEL_BSP_SCHEDULE_DELAY": "200"}
 
 
 class Receiver:
-    """A collector on this host, in the runner's namespace, where weft is."""
+    """A collector on this host, in the runner's namespace, where weft is, or in the case's own."""
 
-    def __init__(self, t, *answers, port=0):
+    def __init__(self, t, *answers, port=0, outside=True):
         self.t, self.out = t, t.path("received.jsonl")
         self.requests_path, self.log = t.path("requests.jsonl"), f"receiver{len(t.processes)}.log"
         words = [apps.PYTHON, RECEIVER, "--out", self.out, "--requests", self.requests_path,
                  "--port", port]
         for answer in answers:
             words += ["--answer", answer]
-        self.process = t.spawn(words, log=self.log, outside=True)
+        self.process = t.spawn(words, log=self.log, outside=outside)
         self.port = self._listening()
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -230,9 +230,9 @@ def collector_closes(t):
 
 @case()
 def weft_does_not_trace_itself(t):
-    """With the whole host traced, exports make no spans that would be exported again."""
-    app, receiver = apps.raw(t), Receiver(t)
-    weft = t.weft(exports=[receiver.url], env=FAST)
+    """Where everything is traced, exports make no spans that would be exported again."""
+    app, receiver = apps.raw(t), Receiver(t, outside=False)
+    weft = t.weft(exports=[receiver.url], env=FAST, prefix=[])
     pids = {weft.pid, weft.pipeline()}
     _send(app, range(20))
     time.sleep(2)

@@ -12,6 +12,7 @@ import time
 
 import apps
 import common
+import netns
 import traffic
 import weft as weft_module
 from case import case
@@ -51,7 +52,18 @@ def bad_command_lines(t):
             ("port out of range", [*run, "--port", "70000"], ["70000"]),
             ("bad pid", [*run, "--pid", "nginx"], ["nginx"]),
             ("bad duration", [*run, "--duration", "soon"], ["soon"]),
-            ("option without its value", [*run, "--export"], ["--export"])):
+            ("option without its value", [*run, "--export"], ["--export"]),
+            ("unknown peers", [*run, "--propagate-to", "loopback,public"],
+             ["--propagate-to", "public", "link-local"]),
+            ("prefix with bits behind it", [*run, "--propagate-trust", "10.0.0.1/8"],
+             ["--propagate-trust", "10.0.0.1/8"]),
+            ("unknown injection", [*run, "--inject", "always"], ["always", "auto, off"]),
+            ("unknown propagator", [*run, "--propagators", "w3c"], ["w3c", "tracecontext"]),
+            ("remote sampler", [*run, "--traces-sampler", "jaeger_remote"],
+             ["jaeger_remote", "parentbased_always_on"]),
+            ("ratio above 1", [*run, "--traces-sampler-arg", "50"], ["50", "0 to 1"]),
+            ("bad instance", [*run, "--instance", "a/b"], ["a/b"]),
+            ("no namespace", [*run, "--netns", "/etc/passwd"], ["--netns", "/etc/passwd"])):
         _refused(t, what, words, mentions)
     t.expect("control sockets left behind", False, os.path.exists(t.path("w.sock")))
 
@@ -61,9 +73,11 @@ def bad_configuration_file(t):
     """File, line and key are told."""
     broken = t.write("broken.yaml", "port: [80\n  : :\n")
     unknown = t.write("unknown.yaml", "# one\n\nno_such_key: 1\n")
+    peers = t.write("peers.yaml", "propagate:\n  trust: [loopback, 10.0.0.0/40]\n")
     run = ["run", "--socket", t.path("w.sock"), "--config"]
     _refused(t, "broken YAML", [*run, broken], [broken])
     _refused(t, "unknown key", [*run, unknown], [unknown, "no_such_key", "3"])
+    _refused(t, "prefix length", [*run, peers], [f"{peers}:2: propagate.trust", "10.0.0.0/40"])
 
 
 @case()
@@ -138,10 +152,12 @@ def spans_come_without_stopping(t):
 
 @case()
 def second_weft_on_the_same_socket(t):
+    """With a name and a namespace of its own, but the socket of another one."""
     app = apps.raw(t)
     first = t.weft("--port", app.port)
-    done = t.weft_command("run", "--socket", first.socket, "--export", "stdout", "--duration", "2")
-    t.expect_true("the second one refuses", done.returncode != 0)
+    done = t.weft_command("run", "--socket", first.socket, "--export", "stdout", "--duration", "2",
+                          *weft_module.own(f"second-{os.getpid()}", t.runner_pid))
+    t.expect("exit status of the second one", 2, done.returncode)
     t.expect_true(f"it names the socket: {done.stderr.strip()[-200:]!r}",
                   first.socket in done.stderr)
     traffic.keep_alive(app.address, [f"/plain/0/{n}" for n in range(10)])
@@ -160,13 +176,60 @@ def stale_socket_is_taken_over(t):
 
 
 @case()
-def two_wefts_at_once(t):
-    """Two daemons with sockets of their own see the same requests."""
+def second_weft_is_refused(t):
+    """
+    One line that names the first one, exit status 2, and nothing touched: no file, no socket, no
+    program in the kernel. The first one goes on; when it is gone, however, there is room.
+    """
     app = apps.raw(t)
-    both = [t.weft("--port", app.port), t.weft("--port", app.port)]
+    first = t.weft("--port", app.port)
+    name, here = first.instance, str(os.getpid())
+    run = ["run", "--socket", t.path("w.sock"), "--export", f"file:{t.path('second.jsonl')}"]
+    for what, words, mention in (
+            ("the same name", ["--instance", name, "--netns", str(t.runner_pid)], name),
+            ("the same namespace", ["--instance", name + "b", "--netns", here],
+             "another --netns"),
+            ("no namespace", ["--instance", name + "b"], "--netns"),
+            ("neither", [], "--netns")):
+        _refused(t, what, [*run, *words], [f"pid {first.pid}", mention])
+    t.expect("files of the refused ones", [False, False],
+             [os.path.exists(t.path(file)) for file in ("w.sock", "second.jsonl")])
     traffic.keep_alive(app.address, [f"/plain/0/{n}" for n in range(20)])
-    for weft in both:
-        common.exchanges(t, t.stop(weft), range(20), app.port)
+    common.exchanges(t, t.stop(first), range(20), app.port)
+    killed = t.weft("--port", app.port, name="again")
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.process.wait()
+    third = t.weft("--port", app.port, name="again")
+    t.expect("exit status of the one after a killed one", 0, third.stop())
+
+
+def _in_second_namespace(t, port):
+    """A server in a network namespace that begins and ends with it; words that enter there."""
+    server = t.spawn(["unshare", "--net", "sh", "-c",
+                      'ip link set lo up && exec "$@"', "sh", *apps.raw_words("127.0.0.1", port)],
+                     log="second.log")
+    enter = netns.outside(server.pid)
+    ask = [*enter, "curl", "-sf", f"http://127.0.0.1:{port}/plain/0/99"]
+    for _ in range(100):
+        if not netns.same(server.pid, os.getpid()) and \
+                subprocess.run(ask, stdout=subprocess.DEVNULL, timeout=10).returncode == 0:
+            return server, enter
+        time.sleep(0.05)
+    raise RuntimeError("the server in the second namespace does not answer")
+
+
+@case(needs=["curl"])
+def two_wefts_in_two_namespaces(t):
+    """Each with a name and a namespace of its own: each sees the traffic there, on the same port."""
+    app = apps.raw(t)
+    server, enter = _in_second_namespace(t, app.port)
+    first, second = t.weft(), t.weft(netns_of=server.pid)
+    traffic.keep_alive(app.address, [f"/plain/0/{n}" for n in range(10)])
+    url = f"http://127.0.0.1:{app.port}/plain/0/[10-29]"
+    done = subprocess.run([*enter, "curl", "-sf", url], stdout=subprocess.DEVNULL, timeout=20)
+    t.expect("exit status of curl in the second namespace", 0, done.returncode)
+    common.exchanges(t, t.stop(first), range(10), app.port)
+    common.exchanges(t, t.stop(second), range(10, 30), app.port)
 
 
 @case()
@@ -216,7 +279,7 @@ def stdout_export(t):
     process = subprocess.Popen(
         ["nsenter", f"--net=/proc/{t.runner_pid}/ns/net", "--", weft_module.BINARY, "run",
          "--socket", t.path("o.sock"), "--export", "stdout", "--port", str(app.port),
-         "--duration", "3"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+         "--duration", "3", *weft_module.own(f"stdout-{os.getpid()}", os.getpid())], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         if "ready" in line:
             break

@@ -197,7 +197,8 @@ def _without(t, what, hide):
     """`weft run` in a mount namespace where `hide` was run first: exit status and log."""
     log, socket = t.path(f"{what}.log"), t.path(f"{what}.sock")
     script = (f"{hide} && exec {weft_module.BINARY} run --socket {socket} --duration 2 "
-              f"--export file:{t.path(what)}.jsonl")
+              f"--export file:{t.path(what)}.jsonl "
+              f"{' '.join(weft_module.own(f'{what}-{os.getpid()}', os.getpid()))}")
     with open(log, "wb") as out:
         words = [*netns.outside(t.runner_pid), "unshare", "--mount", "sh", "-c", script]
         done = subprocess.run(words, stdout=out, stderr=out, timeout=20)

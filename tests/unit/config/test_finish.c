@@ -152,12 +152,125 @@ static void test_disabled(void **state)
 	fixture_clear(&fixture);
 }
 
+/* An instance has a socket of its own, for the daemon and for those who ask it. */
+static void test_socket_of_instance(void **state)
+{
+	static const enum config_command commands[] = { CONFIG_RUN, CONFIG_DOCTOR, CONFIG_PS,
+							CONFIG_TAIL };
+	char name[] = "--instance=b.1", usual[] = "--instance=default", socket[] = "--socket=/s";
+	struct fixture fixture = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		assert_int_equal(fixture_load(&fixture, commands[i], LIST(name), LIST(), NULL), 0);
+		assert_string_equal(fixture.config.socket, "/run/weft/weft-b.1.sock");
+		assert_int_equal(fixture_load(&fixture, commands[i], LIST(usual), LIST(), NULL), 0);
+		assert_string_equal(fixture.config.socket, "/run/weft/weft.sock");
+		assert_int_equal(
+			fixture_load(&fixture, commands[i], LIST(name, socket), LIST(), NULL), 0);
+		assert_string_equal(fixture.config.socket, "/s");
+	}
+	fixture_clear(&fixture);
+}
+
+/* Which sampler, and with which ratio, follows from the variables. */
+static void test_sampler(void **state)
+{
+	static const struct {
+		const char *variables[3];
+		int sampler;
+		double ratio;
+		size_t n_warnings;
+	} cases[] = {
+		{ { "OTEL_TRACES_SAMPLER=traceidratio" }, CONFIG_SAMPLER_RATIO, 1, 0 },
+		{ { "OTEL_TRACES_SAMPLER=parentbased_traceidratio",
+		    "OTEL_TRACES_SAMPLER_ARG=0.25" },
+		  CONFIG_SAMPLER_PARENT_RATIO,
+		  0.25,
+		  0 },
+		/* an argument that cannot be used is as one that is not there */
+		{ { "OTEL_TRACES_SAMPLER=traceidratio", "OTEL_TRACES_SAMPLER_ARG=many" },
+		  CONFIG_SAMPLER_RATIO,
+		  1,
+		  1 },
+		{ { "OTEL_TRACES_SAMPLER=always_off", "OTEL_TRACES_SAMPLER_ARG=0.5" },
+		  CONFIG_SAMPLER_ALWAYS_OFF,
+		  0.5,
+		  1 },
+		{ { "OTEL_TRACES_SAMPLER_ARG=0.5" }, CONFIG_SAMPLER_PARENT_ALWAYS_ON, 0.5, 1 },
+		{ { "OTEL_TRACES_SAMPLER=jaeger_remote" }, CONFIG_SAMPLER_PARENT_ALWAYS_ON, 1, 1 },
+		{ { "OTEL_TRACES_SAMPLER=xray" }, CONFIG_SAMPLER_PARENT_ALWAYS_ON, 1, 1 },
+		{ { "TRACE_SAMPLING_PERCENTAGE=12.5" }, CONFIG_SAMPLER_PARENT_RATIO, 0.125, 0 },
+		{ { "TRACE_SAMPLING_PERCENTAGE=0" }, CONFIG_SAMPLER_PARENT_RATIO, 0, 0 },
+		{ { "TRACE_SAMPLING_PERCENTAGE=101" }, CONFIG_SAMPLER_PARENT_ALWAYS_ON, 1, 1 },
+		{ { "TRACE_SAMPLING_PERCENTAGE=10", "OTEL_TRACES_SAMPLER=always_on" },
+		  CONFIG_SAMPLER_ALWAYS_ON,
+		  1,
+		  0 },
+		{ { "TRACE_SAMPLING_PERCENTAGE=10", "OTEL_TRACES_SAMPLER=traceidratio",
+		    "OTEL_TRACES_SAMPLER_ARG=0.75" },
+		  CONFIG_SAMPLER_RATIO,
+		  0.75,
+		  0 },
+		/* the standard's argument is used with the standard's sampler only */
+		{ { "TRACE_SAMPLING_PERCENTAGE=50", "OTEL_TRACES_SAMPLER_ARG=0.75" },
+		  CONFIG_SAMPLER_PARENT_RATIO,
+		  0.5,
+		  0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture fixture = { 0 };
+		char *variables[4] = { 0 };
+
+		for (size_t j = 0; j < 3 && cases[i].variables[j]; j++)
+			variables[j] = strdup(cases[i].variables[j]);
+		assert_int_equal(fixture_load(&fixture, CONFIG_RUN, LIST(), variables, NULL), 0);
+		if (fixture.config.sampler != cases[i].sampler ||
+		    fixture.config.sampler_ratio != cases[i].ratio ||
+		    fixture.messages.n_warnings != cases[i].n_warnings)
+			fail_msg("%s: sampler %d, ratio %f, %zu warnings", cases[i].variables[0],
+				 fixture.config.sampler, fixture.config.sampler_ratio,
+				 fixture.messages.n_warnings);
+		for (size_t j = 0; variables[j]; j++)
+			free(variables[j]);
+		fixture_clear(&fixture);
+	}
+}
+
+/* Who writes the argument into a file or on the command line has forgotten the sampler. */
+static void test_argument_without_sampler(void **state)
+{
+	struct fixture fixture = { 0 };
+	char ratio[] = "--traces-sampler-arg=0.5", sampler[] = "--traces-sampler=traceidratio";
+
+	(void)state;
+	assert_int_equal(fixture_load(&fixture, CONFIG_RUN, LIST(ratio), LIST(), NULL), -22);
+	assert_string_equal(fixture.messages.error,
+			    "--traces-sampler-arg: counts for no sampler but traceidratio and "
+			    "parentbased_traceidratio; name one of them in traces_sampler");
+	assert_int_equal(fixture_load(&fixture, CONFIG_RUN, LIST(), LIST(),
+				      "traces_sampler: always_on\ntraces_sampler_arg: 0.5\n"),
+			 -22);
+	assert_memory_equal(fixture_error(&fixture), "2: traces_sampler_arg: counts", 29);
+	assert_int_equal(fixture_load(&fixture, CONFIG_RUN, LIST(ratio, sampler), LIST(), NULL), 0);
+	assert_true(fixture.config.sampler_ratio == 0.5);
+	fixture_clear(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_targets),	 cmocka_unit_test(test_export_wins_over_endpoint),
-		cmocka_unit_test(test_resource), cmocka_unit_test(test_batch),
-		cmocka_unit_test(test_user),	 cmocka_unit_test(test_disabled),
+		cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_export_wins_over_endpoint),
+		cmocka_unit_test(test_resource),
+		cmocka_unit_test(test_batch),
+		cmocka_unit_test(test_user),
+		cmocka_unit_test(test_disabled),
+		cmocka_unit_test(test_socket_of_instance),
+		cmocka_unit_test(test_sampler),
+		cmocka_unit_test(test_argument_without_sampler),
 	};
 
 	return cmocka_run_group_tests_name("config/finish", tests, NULL, NULL);

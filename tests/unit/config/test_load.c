@@ -56,6 +56,14 @@ static void test_warnings(void **state)
 		{ "OTEL_LOG_LEVEL=loud",
 		  "OTEL_LOG_LEVEL: 'loud' is not known; accepted: error, warning, warn, info, "
 		  "debug; ignored" },
+		{ "OTEL_TRACES_SAMPLER=xray",
+		  "OTEL_TRACES_SAMPLER: 'xray' is not known; accepted: always_on, always_off, "
+		  "traceidratio, parentbased_always_on, parentbased_always_off, "
+		  "parentbased_traceidratio; jaeger_remote and xray, which ask a service, are not "
+		  "supported; ignored" },
+		{ "TRACE_SAMPLING_PERCENTAGE=x",
+		  "TRACE_SAMPLING_PERCENTAGE: 'x' is not a number; accepted: a number from 0 to "
+		  "100; ignored" },
 		{ "TEMPO_OTLP_GRPC_ENDPOINT=tempo:4317",
 		  "TEMPO_OTLP_GRPC_ENDPOINT: export over gRPC is not supported yet; set "
 		  "TEMPO_OTLP_HTTP_ENDPOINT to the OTLP/HTTP address, usually http://HOST:4318; "
@@ -98,6 +106,57 @@ static void test_second_variable_after_a_bad_one(void **state)
 	assert_int_equal(fixture.messages.n_warnings, 1);
 	assert_int_equal(fixture.config.otlp_timeout_ns, 9000000);
 	fixture_clear(&fixture);
+}
+
+/* The items of OTEL_PROPAGATORS stand for themselves: a bad one goes, the others stay. */
+static void test_items(void **state)
+{
+	static const char unknown[] =
+		"OTEL_PROPAGATORS: 'w3c' is not known; accepted: tracecontext, baggage, b3, "
+		"b3multi, jaeger, xray, ottrace, none; ignored";
+	static const char alone[] =
+		"OTEL_PROPAGATORS: 'none' is not alone, and none must be; accepted: tracecontext, "
+		"baggage, b3, b3multi, jaeger, xray, ottrace, none; ignored";
+	static const struct {
+		char variable[64];
+		const char *warning; /* NULL: none */
+		uint32_t items[4];
+		size_t n;
+		enum config_source source;
+	} cases[] = {
+		{ "OTEL_PROPAGATORS=b3, w3c,,jaeger,B3",
+		  unknown,
+		  { PROPAGATOR_B3, PROPAGATOR_JAEGER },
+		  2,
+		  CONFIG_ENVIRONMENT },
+		{ "OTEL_PROPAGATORS=w3c,b3", unknown, { PROPAGATOR_B3 }, 1, CONFIG_ENVIRONMENT },
+		{ "OTEL_PROPAGATORS=w3c",
+		  unknown,
+		  { PROPAGATOR_TRACECONTEXT, CONFIG_PROPAGATOR_BAGGAGE },
+		  2,
+		  CONFIG_DEFAULT },
+		{ "OTEL_PROPAGATORS=b3,none", alone, { PROPAGATOR_B3 }, 1, CONFIG_ENVIRONMENT },
+		{ "OTEL_PROPAGATORS=none", NULL, { PROPAGATOR_NONE }, 1, CONFIG_ENVIRONMENT },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture fixture = { 0 };
+		const struct numbers *list = &fixture.config.propagators;
+		char variable[64];
+
+		snprintf(variable, sizeof(variable), "%s", cases[i].variable);
+		assert_int_equal(fixture_load(&fixture, CONFIG_RUN, LIST(), LIST(variable), NULL),
+				 0);
+		assert_int_equal(fixture.messages.n_warnings, cases[i].warning ? 1 : 0);
+		if (cases[i].warning)
+			assert_string_equal(fixture.messages.warnings[0], cases[i].warning);
+		assert_int_equal(list->n, cases[i].n);
+		assert_memory_equal(list->items, cases[i].items, cases[i].n * sizeof(uint32_t));
+		assert_int_equal(fixture.config.origins[option_by_name("propagators")].source,
+				 cases[i].source);
+		fixture_clear(&fixture);
+	}
 }
 
 /* Without these, spans would go to a place that nobody asked for. */
@@ -181,6 +240,7 @@ int main(void)
 		cmocka_unit_test(test_empty_is_unset),
 		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_second_variable_after_a_bad_one),
+		cmocka_unit_test(test_items),
 		cmocka_unit_test(test_bad_addresses_are_errors),
 		cmocka_unit_test(test_lists_are_replaced),
 		cmocka_unit_test(test_other_commands_are_quiet),

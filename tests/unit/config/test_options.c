@@ -14,11 +14,20 @@ static const struct sample {
 	{ "pid", { "1", "2,3", "4194304" } },
 	{ "exe", { "a", "b*", "/c/?" } },
 	{ "port", { "1", "80, 443", "65535" } },
+	{ "netns", { "", "self", "/proc/self/ns/net" } },
 	{ "duration", { "1", "0.5", "31536000" } },
 	{ "request_head", { "256", "1000", "8191" } },
 	{ "response_head", { "64", "1000", "8192" } },
 	{ "query_keys", { "a", "b,c", "d" } },
 	{ "command_args", { "true", "TRUE", "true" } },
+	{ "propagators", { "b3", "xray,TraceContext,ottrace", "none" } },
+	{ "inject", { "", "off", "auto" } },
+	{ "tcp_option", { "", "off", "on" } },
+	{ "propagate.to", { "", "none", "10.0.0.0/8,::1,cluster" } },
+	{ "propagate.trust", { "", "all", "loopback, link-local" } },
+	{ "traces_sampler", { "always_off", "parentbased_traceidratio", "always_on" } },
+	{ "traces_sampler_arg", { "0.25", "1e-3", "0" } },
+	{ "sampling_percentage", { "12.5", "", "" } },
 	{ "otlp.traces_endpoint", { "http://a", "", "" } },
 	{ "otlp.endpoint", { "https://b:1/x", "", "" } },
 	{ "tempo.http_endpoint", { "http://c", "", "" } },
@@ -41,6 +50,7 @@ static const struct sample {
 	{ "log_level", { "error", "warn", "debug" } },
 	{ "ring_size", { "1", "16", "64" } },
 	{ "user", { "nobody", "daemon", "bin" } },
+	{ "instance", { "", "a", "B-1._" } },
 	{ "socket", { "/a", "/b", "/c" } },
 	{ "disabled", { "true", "true", "" } },
 	{ "json", { "", "", "true" } },
@@ -71,10 +81,13 @@ static bool holds(const struct config *config, const struct option *option, cons
 	union {
 		bool boolean;
 		uint64_t number;
+		uint32_t inode;
+		double fraction;
 		int word;
 		char *text;
 		struct strings strings;
 		struct numbers numbers;
+		struct ranges ranges;
 	} want = { 0 };
 	char why[160];
 	bool same = false;
@@ -89,10 +102,17 @@ static bool holds(const struct config *config, const struct option *option, cons
 	case TYPE_SECONDS:
 		same = *(const uint64_t *)field == want.number;
 		break;
+	case TYPE_FRACTION:
+		same = *(const double *)field == want.fraction;
+		break;
+	case TYPE_NETNS:
+		same = *(const uint32_t *)field == want.inode && want.inode != 0;
+		break;
 	case TYPE_WORD:
 		same = *(const int *)field == want.word;
 		break;
 	case TYPE_TEXT:
+	case TYPE_NAME:
 	case TYPE_READABLE:
 	case TYPE_ABSOLUTE:
 	case TYPE_URL:
@@ -106,7 +126,11 @@ static bool holds(const struct config *config, const struct option *option, cons
 		same = strings_equal(field, &want.strings);
 		break;
 	case TYPE_NUMBERS:
+	case TYPE_WORDS:
 		same = memcmp(field, &want.numbers, sizeof(want.numbers)) == 0;
+		break;
+	case TYPE_RANGES:
+		same = memcmp(field, &want.ranges, sizeof(want.ranges)) == 0;
 		break;
 	case TYPE_MAX:
 		break;
@@ -158,10 +182,14 @@ static void check_sources(const struct option *option, unsigned int mask, enum c
 	free(yaml);
 }
 
-/* TEMPO_OTLP_GRPC_ENDPOINT warns whenever it counts, and has a test of its own. */
+/*
+ * Not with a test of its own elsewhere: TEMPO_OTLP_GRPC_ENDPOINT warns whenever it counts, and the
+ * sampler's argument is nothing without its sampler.
+ */
 static bool is_plain(const struct option *option)
 {
 	return strcmp(option->name, "tempo.grpc_endpoint") != 0 &&
+	       strcmp(option->name, "traces_sampler_arg") != 0 &&
 	       strcmp(option->name, "config") != 0;
 }
 
@@ -263,7 +291,12 @@ static void test_defaults(void **state)
 	assert_int_equal(config->ring_size, 8 << 20);
 	assert_int_equal(config->log_level, LOG_LEVEL_INFO);
 	assert_int_equal(config->duration_ns, 0);
-	assert_string_equal(config->socket, "/run/weft.sock");
+	assert_string_equal(config->socket, "/run/weft/weft.sock");
+	assert_string_equal(config->instance, "default");
+	assert_int_equal(config->netns, 0);
+	assert_int_equal(config->inject, INJECT_AUTO);
+	assert_int_equal(config->tcp_option, 1);
+	assert_int_equal(config->sampler, CONFIG_SAMPLER_PARENT_ALWAYS_ON);
 	assert_false(config->command_args);
 	assert_false(config->disabled);
 	assert_int_equal(config->pids.n + config->ports.n + config->exes.n, 0);

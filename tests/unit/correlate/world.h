@@ -125,6 +125,7 @@ static inline void context_read(struct exchange *exchange, const char *head, siz
 	    CONTEXT_PARENT)
 		return;
 	context->evidence = EVIDENCE_HEADER;
+	context->head_span_id = context->carried.span_id;
 	context->use = CONTEXT_CARRIED;
 	if (exchange->role == ROLE_CLIENT)
 		return;
