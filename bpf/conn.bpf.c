@@ -140,7 +140,7 @@ static __always_inline void other_direction(struct conn *conn, struct walk *walk
 
 /*
  * First sequence number of the server's direction: what has passed since is counted by the kernel.
- * The two reads race with the softirq that adds to both; the count is read twice to notice.
+ * The two reads race with the softirq that adds to both; the count is read twice to see it.
  */
 static __always_inline __u32 server_seq_base(const struct conn *conn, const struct walk *walk)
 {
@@ -466,7 +466,7 @@ SUBPROGRAM int step_head(struct conn *conn, struct walk *walk, __u32 kept, __u32
 		return STEP_STOP;
 	}
 	/* a line that only the end of the piece has cut is read again, whole */
-	whole = flow->head.done || (used > kept && len - kept < walk->len - walk->at);
+	whole = http1_leaves(&flow->head) || (used > kept && len - kept < walk->len - walk->at);
 	out = used;
 	if (!whole && len - used > FLOW_CARRY_MAX) {
 		out = len;
@@ -607,9 +607,11 @@ SUBPROGRAM int step_trailer(struct conn *conn, struct walk *walk)
 	}
 	flow->last_ns = walk->now_ns;
 	used = http1_scan(&flow->head, &conn->fields, &walk->piece, kept + got, 0);
-	if (flow->head.done) {
+	if (http1_leaves(&flow->head)) {
 		walk->at += used - kept;
-		message_end(conn, walk);
+		flow->carry_len = 0;
+		if (flow->head.done)
+			message_end(conn, walk);
 		return STEP_NEXT;
 	}
 	walk->at += got;

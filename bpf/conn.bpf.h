@@ -69,14 +69,24 @@ enum conn_verdict {
 	4 /* calls that may be no message before an undecided connection is opaque */
 #define CONN_RESYNC_MAX 64 /* the same on a connection that has carried messages */
 
+/* What both ends of a connection of this host call a request. */
+struct notice_key {
+	struct join_key join;
+	__u64 serial; /* unix sockets; on TCP the join is of the request itself */
+};
+
 /* A server request in progress, as spans will name it. Ids are words here: cheaper to copy. */
 struct request_ref {
-	__u64 conn; /* cookie of the socket that it came in on, 0: none */
+	struct notice_key notice; /* with `late`: what may still say whose request this is, */
+	__u64 after_ns;		  /* if it is younger */
+	__u64 conn;		  /* cookie of the socket that it came in on, 0: none */
 	__u64 trace_id[2];
 	__u64 span_id;
+	__u64 caller; /* the span that its head names, 0: none */
 	__u8 flags;   /* TRACE_FLAG_* */
 	__u8 adopted; /* taken from a TCP option, over bytes that are not understood */
-	__u8 pad[6];
+	__u8 late;    /* its sender had said nothing yet */
+	__u8 pad[5];
 };
 
 /* What the programs on the way out know of a connection: bits of conn.wire. */
@@ -88,6 +98,8 @@ struct request_ref {
 #define WIRE_F_TEST	(1 << 5) /* of the self-test: nothing is reported */
 #define WIRE_F_ACTIVE	(1 << 6) /* this end has opened the connection */
 #define WIRE_F_OPAQUE	(1 << 7) /* its first message is of no protocol that is understood */
+#define WIRE_F_PASSED	(1 << 8) /* with WIRE_F_HEADER: the context is the one that came in */
+#define WIRE_F_TOLD	(1 << 9) /* the next request carries its context */
 
 /* Key: socket (socket storage), or its address where storage cannot be had. Deleted with the
  * socket. */
@@ -113,13 +125,13 @@ struct conn {
 	__u8 fd_checked;
 	__u8 opened_for; /* `parent` was noted when the connection was opened, and not used yet */
 	__u8 prepared;	 /* `own` is the place of the next request, not told yet */
-	__u8 wire;	 /* WIRE_F_* */
 	__u8 turned;	 /* `turn_rcv` counts */
+	__u16 wire;	 /* WIRE_F_* */
 	__u32 opener;	 /* the process that opened the connection, as WIRE_F_ACTIVE says */
 	__u32 inserted;	 /* bytes that the call under way has gained behind its first line */
 	__u32 turn_rcv;	 /* rcv_nxt when this end last began to speak */
 	struct conn_tuple tuple;
-	struct context_fields fields; /* what the current request's head says of context */
+	struct context_fields fields; /* trace context in the head of the last request so far */
 	struct request_ref own;	      /* the last request on this connection */
 	struct request_ref parent;    /* clients: the server request that it was made for */
 };

@@ -93,6 +93,60 @@ static __always_inline void start_trace(struct request_ref *request)
 	request->flags = TRACE_FLAG_RANDOM | trace_sampled(request->trace_id);
 }
 
+/* A request goes on in the trace of who has sent it. */
+static __always_inline void trace_join(struct request_ref *request,
+				       const struct trace_context *context)
+{
+	request->trace_id[0] = context->trace_id[0];
+	request->trace_id[1] = context->trace_id[1];
+	request->flags = context->hints & CONTEXT_F_DEFERRED
+				 ? trace_sampled(context->trace_id)
+				 : child_flags(context->trace_id, context->flags);
+}
+
+/* Leaves word of a request for the other end, which may be on this host. */
+static __always_inline void notice_leave(const struct conn *conn, const struct walk *walk,
+					 const struct event_request *event)
+{
+	struct notice notice = {
+		.context = { .trace_id = { conn->own.trace_id[0], conn->own.trace_id[1] },
+			     .span_id = conn->own.span_id,
+			     .flags = conn->own.flags },
+		.time_ns = walk->now_ns,
+	};
+	struct notice_key key = { .join = event->join };
+
+	if (conn->family == AF_UNIX)
+		key.serial = event->header.exchange;
+	bpf_map_update_elem(&notices, &key, &notice, BPF_ANY);
+}
+
+/*
+ * What the sender has left. Ends that were first seen at different moments count differently: what
+ * was left before the last answer was given is of another exchange. Non-zero: nothing yet.
+ */
+static __always_inline int notice_take(const struct notice_key *key, __u64 after_ns,
+				       struct trace_context *ret)
+{
+	const struct notice *notice = bpf_map_lookup_elem(&notices, key);
+
+	if (!notice || notice->time_ns <= after_ns)
+		return -1;
+	*ret = notice->context;
+	return 0;
+}
+
+/* The sender of the request that is served may have left word by now in whose trace it is. */
+static __always_inline void request_settle(struct request_ref *request)
+{
+	struct trace_context context;
+
+	if (!request->late || notice_take(&request->notice, request->after_ns, &context))
+		return;
+	request->late = 0;
+	trace_join(request, &context);
+}
+
 /*
  * Place of the next request on a client's connection: a child of what its thread serves, or the
  * start of a trace. Decided once, by what comes first of the hooks that see it leave.
@@ -116,6 +170,7 @@ SUBPROGRAM int context_prepare(struct conn *conn, __u32 pid, __u32 tid)
 	conn->own.conn = 0;
 	conn->own.span_id = new_id();
 	if (conn->parent.conn) {
+		request_settle(&conn->parent);
 		conn->own.trace_id[0] = conn->parent.trace_id[0];
 		conn->own.trace_id[1] = conn->parent.trace_id[1];
 		conn->own.flags = child_flags(conn->parent.trace_id, conn->parent.flags);
@@ -135,10 +190,14 @@ SUBPROGRAM int context_begin_client(struct conn *conn, struct walk *walk,
 	context_prepare(conn, walk->pid, walk->tid);
 	conn->prepared = 0;
 	context_place(event, &conn->own);
+	if (!(conn->wire & WIRE_F_TOLD))
+		notice_leave(conn, walk, event);
+	conn->wire &= ~WIRE_F_TOLD;
 	if (conn->parent.conn) {
 		*(__u64 *)event->parent_id = conn->parent.span_id;
-		event->evidence = conn->unit == UNIT_EVENT_LOOP ? EVIDENCE_EVENT_LOOP
-								: EVIDENCE_UNIT;
+		event->evidence = conn->parent.adopted		  ? EVIDENCE_TCP_OPTION
+				  : conn->unit == UNIT_EVENT_LOOP ? EVIDENCE_EVENT_LOOP
+								  : EVIDENCE_UNIT;
 	}
 	return 0;
 }
@@ -167,17 +226,6 @@ static __always_inline int sender_trusted(const struct conn *conn)
 	       address_in(knobs.propagate_trust, knobs.n_propagate_trust, conn->tuple.remote_ip);
 }
 
-/* A request goes on in the trace of who has sent it. */
-static __always_inline void trace_join(struct request_ref *request,
-				       const struct trace_context *context)
-{
-	request->trace_id[0] = context->trace_id[0];
-	request->trace_id[1] = context->trace_id[1];
-	request->flags = context->hints & CONTEXT_F_DEFERRED
-				 ? trace_sampled(context->trace_id)
-				 : child_flags(context->trace_id, context->flags);
-}
-
 /* The sender names no span, and has decided about sampling all the same (B3). */
 static __always_inline void sampling_obey(struct request_ref *request,
 					  const struct trace_context *context)
@@ -190,12 +238,50 @@ static __always_inline void sampling_obey(struct request_ref *request,
 /* The server's request takes the context that came with it, if it trusts its sender. */
 static __always_inline void context_take(struct conn *conn, struct event_context *context)
 {
-	if (!sender_trusted(conn)) {
+	if (context->evidence != EVIDENCE_SAME_HOST && !sender_trusted(conn)) {
 		context->use = CONTEXT_FOREIGN;
 		return;
 	}
 	context->use = CONTEXT_TAKEN;
 	trace_join(&conn->own, &context->carried);
+}
+
+/*
+ * A TCP option stands in for a head that names no caller. One that says so also goes before a head
+ * that was only handed on, by a proxy: it names the proxy's own span, in the same trace.
+ */
+static __always_inline int option_counts(const struct conn *conn, const struct walk *walk,
+					 enum context_kind kind, struct event_context *context)
+{
+	struct trace_context option;
+
+	if (conn->family == AF_UNIX || option_take(walk, conn->flow[DIR_IN].first_seq, &option))
+		return 0;
+	if (kind == CONTEXT_PARENT && (!(option.hints & CONTEXT_F_NEARER) ||
+				       option.trace_id[0] != context->carried.trace_id[0] ||
+				       option.trace_id[1] != context->carried.trace_id[1]))
+		return 0;
+	context->carried = option;
+	return 1;
+}
+
+/* Nothing came with the request: its sender is of this host, and has left word, or will have. */
+static __always_inline int notice_counts(struct conn *conn, struct event_context *context)
+{
+	const struct flow *in = &conn->flow[DIR_IN], *out = &conn->flow[DIR_OUT];
+
+	if (conn->requests - conn->answered > 1)
+		return 0;
+	conn->own.after_ns = out->last_ns;
+	if (conn->family == AF_UNIX)
+		conn->own.notice =
+			(struct notice_key){ .join = { .client = conn->peer, .server = conn->self },
+					     .serial = in->exchange };
+	else
+		conn->own.notice = (struct notice_key){ .join = { .client = in->first_seq,
+								  .server = conn->seq_base } };
+	conn->own.late = notice_take(&conn->own.notice, conn->own.after_ns, &context->carried) != 0;
+	return !conn->own.late;
 }
 
 SUBPROGRAM int context_receive(struct conn *conn, struct walk *walk,
@@ -210,22 +296,23 @@ SUBPROGRAM int context_receive(struct conn *conn, struct walk *walk,
 	ret_context->settled = 1;
 	ret_context->refused = context_refused(&conn->fields, knobs.propagators);
 	kind = context_resolve(&conn->fields, knobs.propagators, &ret_context->carried);
-	if (kind == CONTEXT_PARENT)
+	if (kind == CONTEXT_PARENT) {
 		ret_context->evidence = EVIDENCE_HEADER;
+		ret_context->head_span_id = ret_context->carried.span_id;
+	}
 	if (conn->role != ROLE_SERVER) {
 		ret_context->use = kind == CONTEXT_PARENT ? CONTEXT_CARRIED : CONTEXT_UNUSED;
 		return 0;
 	}
-	if (kind == CONTEXT_DECISION) {
-		if (sender_trusted(conn))
-			sampling_obey(&conn->own, &ret_context->carried);
-	} else if (kind == CONTEXT_PARENT) {
-		context_take(conn, ret_context);
-	} else if (conn->family != AF_UNIX &&
-		   !option_take(walk, conn->flow[DIR_IN].first_seq, &ret_context->carried)) {
+	conn->own.caller = ret_context->head_span_id;
+	if (option_counts(conn, walk, kind, ret_context))
 		ret_context->evidence = EVIDENCE_TCP_OPTION;
+	else if (kind != CONTEXT_PARENT && notice_counts(conn, ret_context))
+		ret_context->evidence = EVIDENCE_SAME_HOST;
+	if (ret_context->evidence != EVIDENCE_NONE)
 		context_take(conn, ret_context);
-	}
+	else if (kind == CONTEXT_DECISION && sender_trusted(conn))
+		sampling_obey(&conn->own, &ret_context->carried);
 	unit = unit_of(walk->tid);
 	if (unit && unit->current.span_id == conn->own.span_id)
 		unit->current = conn->own;
@@ -250,7 +337,9 @@ SUBPROGRAM int context_begin_server(struct conn *conn, struct walk *walk,
 		return 0;
 	conn->own.conn = conn->cookie;
 	conn->own.span_id = new_id();
+	conn->own.caller = 0;
 	conn->own.adopted = 0;
+	conn->own.late = 0;
 	start_trace(&conn->own);
 	conn->reader_tid = walk->tid;
 	conn->unit = process_meet(walk->pid);
@@ -300,6 +389,8 @@ SUBPROGRAM int context_adopt(struct conn *conn, struct walk *walk)
 	}
 	conn->own.conn = conn->cookie;
 	conn->own.span_id = context.span_id;
+	conn->own.caller = 0;
+	conn->own.late = 0;
 	conn->own.adopted = 1;
 	trace_join(&conn->own, &context);
 	conn->reader_tid = walk->tid;

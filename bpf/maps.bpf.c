@@ -15,6 +15,7 @@ struct units_map units SEC(".maps");
 struct ended_map ended SEC(".maps");
 struct wire_socks_map wire_socks SEC(".maps");
 struct options_map options SEC(".maps");
+struct notices_map notices SEC(".maps");
 struct wire_map wire SEC(".maps");
 struct processes_map processes SEC(".maps");
 struct stats_map stats SEC(".maps");

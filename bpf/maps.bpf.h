@@ -121,6 +121,24 @@ struct options_map {
 };
 extern struct options_map options SEC(".maps");
 
+/*
+ * Requests whose context could not travel with them, by the name that both ends give to the
+ * exchange. The receiver may come before the sender's record of it; it looks again when it needs to
+ * know. What is evicted is found by user space.
+ */
+struct notice {
+	struct trace_context context;
+	__u64 time_ns;
+};
+
+struct notices_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct notice_key);
+	__type(value, struct notice);
+};
+extern struct notices_map notices SEC(".maps");
+
 struct wire_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -177,9 +195,6 @@ extern struct control_map control SEC(".maps");
 
 /* Set by user space between open and load. */
 extern const volatile struct weft_knobs knobs;
-
-/* Keeps the compiler from moving a bounds check away from the value that the verifier looks at. */
-#define verify_here(variable) asm volatile("" : "+r"(variable))
 
 static __always_inline void stat_add(enum stat_id id)
 {

@@ -24,6 +24,8 @@ enum propagator {
 
 #define CONTEXT_F_DEFERRED (1 << 0) /* the sender leaves it to the receiver whether to sample */
 #define CONTEXT_F_DEBUG	   (1 << 1) /* sampled, and to be passed on as debug (B3, Jaeger) */
+/* TCP option: the head\'s context was handed on unchanged, and this is the span that did so */
+#define CONTEXT_F_NEARER (1 << 2)
 
 struct trace_context {
 	__u64 trace_id[2]; /* bytes in wire order */

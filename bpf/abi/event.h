@@ -95,10 +95,12 @@ enum context_use {
 /* The context that came with a request, by its head or by a TCP option. */
 struct event_context {
 	struct trace_context carried;
-	__u8 use;      /* enum context_use */
-	__u8 evidence; /* enum parent_evidence: where it stood */
-	__u8 refused;  /* malformed or doubled values in the head */
-	__u8 settled;  /* this record says it for the request: its head has ended, or is cut here */
+	__u64 head_span_id; /* the span that the head names, 0: none; what is handed on names it too
+			     */
+	__u8 use;	    /* enum context_use */
+	__u8 evidence;	    /* enum parent_evidence: where it stood */
+	__u8 refused;	    /* malformed or doubled values in the head */
+	__u8 settled; /* this record says it for the request: its head has ended, or is cut here */
 	__u8 pad[4];
 };
 
@@ -176,11 +178,11 @@ struct event_close {
 
 _Static_assert(sizeof(struct event_header) == 32, "ABI");
 _Static_assert(sizeof(struct join_key) == 16, "ABI");
-_Static_assert(sizeof(struct event_context) == 40, "ABI");
+_Static_assert(sizeof(struct event_context) == 48, "ABI");
 _Static_assert(sizeof(struct conn_tuple) == 40, "ABI");
-_Static_assert(sizeof(struct event_request) == 208, "ABI");
+_Static_assert(sizeof(struct event_request) == 216, "ABI");
 _Static_assert(sizeof(struct event_response) == 56, "ABI");
-_Static_assert(sizeof(struct event_head_more) == 96, "ABI");
+_Static_assert(sizeof(struct event_head_more) == 104, "ABI");
 _Static_assert(sizeof(struct event_end) == 40, "ABI");
 _Static_assert(sizeof(struct event_close) == 56, "ABI");
 

@@ -207,9 +207,9 @@ static __always_inline int context_b3_sampled(const struct piece *piece, __u32 a
 
 	if (end - at == 1 && c != 'd')
 		return context_b3_state(c);
-	if (end - at == 4 && (word & 0xffffffffULL) == 0x65757274ULL) /* "true" */
+	if (end - at == 4 && piece_is(word, "true"))
 		return CONTEXT_DECIDED | TRACE_FLAG_SAMPLED;
-	if (end - at == 5 && (word & 0xffffffffffULL) == 0x65736c6166ULL) /* "false" */
+	if (end - at == 5 && piece_is(word, "false"))
 		return CONTEXT_DECIDED;
 	return CONTEXT_BAD;
 }
@@ -307,13 +307,13 @@ static __always_inline int context_xray_key(struct context_xray_keys *keys,
 	__u64 word = piece_word(piece, at);
 	__u32 *key, len;
 
-	if ((word & 0xffffffffffULL) == 0x3d746f6f52ULL) { /* "Root=" */
+	if (piece_is(word, "Root=")) {
 		key = &keys->root;
 		len = 5;
-	} else if ((word & 0xffffffffffffffULL) == 0x3d746e65726150ULL) { /* "Parent=" */
+	} else if (piece_is(word, "Parent=")) {
 		key = &keys->parent;
 		len = 7;
-	} else if (word == 0x3d64656c706d6153ULL) { /* "Sampled=" */
+	} else if (piece_is(word, "Sampled=")) {
 		key = &keys->sampled;
 		len = 8;
 	} else {

@@ -21,8 +21,8 @@ enum http1_start {
 };
 
 #define HTTP1_METHOD_MAX 24
-/* Lines in one piece: all that there can be, for an empty one ends the head. */
-#define HTTP1_LINES_MAX	 (PIECE_MAX / 2)
+/* Lines that one scan takes: more than heads have in one piece. The rest waits for the next one. */
+#define HTTP1_LINES_MAX	 64
 #define HTTP1_STATUS_LEN 12 /* "HTTP/1.1 200" */
 
 /* What a line is to its head. */
@@ -44,6 +44,8 @@ struct http1_head {
 	__u8 done;    /* the empty line was seen */
 	__u8 bad;     /* the start line is not of HTTP/1 */
 	__u8 begun;   /* the caller has taken note of the message */
+	__u8 paused;  /* there were more lines than a scan takes: go on behind those */
+	__u8 pad[7];
 };
 
 /* tchar of RFC 9110 section 5.6.2 as two bit sets, characters 0-63 and 64-127. */
@@ -263,7 +265,8 @@ PIECE_FUNCTION int http1_line(struct http1_head *head, const struct piece *piece
  * Reads the lines of a piece: notes framing facts in `head`, trace context of a request in
  * `fields`, and sets head->done at the empty line. `is_request` says what kind of start line to
  * expect; trailer fields and responses carry no context. Gives the number of bytes that belong to
- * whole lines; what is left is the start of a line that has not ended yet.
+ * the lines that it took; what is left is the start of a line that has not ended yet, or, when
+ * head->paused, to be read in another piece.
  */
 PIECE_FUNCTION __u32 http1_scan(struct http1_head *head, struct context_fields *fields,
 				const struct piece *piece, __u32 len, __u32 is_request)
@@ -272,20 +275,28 @@ PIECE_FUNCTION __u32 http1_scan(struct http1_head *head, struct context_fields *
 
 	if (!head || !fields || !piece)
 		return 0;
+	head->paused = 0;
 	for (__u32 i = 0; i < HTTP1_LINES_MAX; i++) {
 		__u32 end = piece_find(piece, at, len, '\n');
 		int line;
 
 		if (end >= len)
-			break;
+			return at;
 		line = http1_line(head, piece, at, end, is_request);
-		if (line == HTTP1_LINE_EMPTY)
-			return end + 1;
 		if (line == HTTP1_LINE_CONTEXT)
 			context_field(fields, piece, at, end);
 		at = end + 1;
+		if (line == HTTP1_LINE_EMPTY)
+			return at;
 	}
+	head->paused = 1;
 	return at;
+}
+
+/* Has the scan left bytes that are not to be kept: behind the head, or lines still to be read? */
+static __always_inline int http1_leaves(const struct http1_head *head)
+{
+	return head->done || head->paused;
 }
 
 /*

@@ -86,14 +86,6 @@ static __always_inline int context_value(struct context_ids *ids, enum context_n
 
 /* --- lines --- */
 
-/* Are the lowest `n` bytes of `word`, letters of either case, those of `text` in lower case? */
-static __always_inline int context_spells(__u64 word, __u64 text, __u32 n)
-{
-	__u64 letters = text >> 1 & PIECE_BYTES(0x20);
-
-	return ((word | letters) & (~0ULL >> (64 - n * 8))) == text;
-}
-
 /*
  * Could the line be ours, as far as its first two bytes tell? Most are not. A line that starts with
  * a blank goes on with the one before: obs-fold, RFC 9112 section 5.2.
@@ -102,8 +94,8 @@ static __always_inline int context_likely(__u64 word)
 {
 	__u16 both = word | 0x2020;
 
-	return both == 0x7274 /* tr */ || both == 0x2d78 /* x- */ || both == 0x3362 /* b3 */ ||
-	       both == 0x6275 /* ub */;
+	return both == PIECE_TEXT("tr") || both == PIECE_TEXT("x-") || both == PIECE_TEXT("b3") ||
+	       both == PIECE_TEXT("ub");
 }
 
 static __always_inline int context_folded(__u8 first)
@@ -115,23 +107,18 @@ static __always_inline int context_folded(__u8 first)
 static __always_inline enum context_name context_x_name(__u64 word, __u64 rest, __u32 *ret_len)
 {
 	*ret_len = 13;
-	if (context_spells(word, 0x6172742d33622d78ULL, 8) && /* x-b3-tra */
-	    context_spells(rest, 0x3a64696563ULL, 5))	      /* ceid: */
+	if (piece_spells(word, "x-b3-tra") && piece_spells(rest, "ceid:"))
 		return CONTEXT_B3_TRACE_ID;
-	if (context_spells(word, 0x6d61732d33622d78ULL, 8) && /* x-b3-sam */
-	    context_spells(rest, 0x3a64656c70ULL, 5))	      /* pled: */
+	if (piece_spells(word, "x-b3-sam") && piece_spells(rest, "pled:"))
 		return CONTEXT_B3_SAMPLED;
 	*ret_len = 12;
-	if (context_spells(word, 0x6170732d33622d78ULL, 8) && /* x-b3-spa */
-	    context_spells(rest, 0x3a64696eULL, 4))	      /* nid: */
+	if (piece_spells(word, "x-b3-spa") && piece_spells(rest, "nid:"))
 		return CONTEXT_B3_SPAN_ID;
 	*ret_len = 11;
-	if (context_spells(word, 0x616c662d33622d78ULL, 8) && /* x-b3-fla */
-	    context_spells(rest, 0x3a7367ULL, 3))	      /* gs: */
+	if (piece_spells(word, "x-b3-fla") && piece_spells(rest, "gs:"))
 		return CONTEXT_B3_FLAGS;
 	*ret_len = 16;
-	if (context_spells(word, 0x742d6e7a6d612d78ULL, 8) && /* x-amzn-t */
-	    context_spells(rest, 0x3a64692d65636172ULL, 8))   /* race-id: */
+	if (piece_spells(word, "x-amzn-t") && piece_spells(rest, "race-id:"))
 		return CONTEXT_XRAY;
 	return CONTEXT_NO_NAME;
 }
@@ -143,24 +130,20 @@ static __always_inline enum context_name context_name(const struct piece *piece,
 	__u64 word = piece_word(piece, at), rest = piece_word(piece, at + 8);
 
 	*ret_len = 12;
-	if (context_spells(word, 0x7261706563617274ULL, 8) && /* tracepar */
-	    context_spells(rest, 0x3a746e65ULL, 4))	      /* ent: */
+	if (piece_spells(word, "tracepar") && piece_spells(rest, "ent:"))
 		return CONTEXT_TRACEPARENT;
 	*ret_len = 11;
-	if (context_spells(word, 0x6174736563617274ULL, 8) && /* tracesta */
-	    context_spells(rest, 0x3a6574ULL, 3))	      /* te: */
+	if (piece_spells(word, "tracesta") && piece_spells(rest, "te:"))
 		return CONTEXT_TRACESTATE;
 	*ret_len = 3;
-	if (context_spells(word, 0x3a3362ULL, 3)) /* b3: */
+	if (piece_spells(word, "b3:"))
 		return CONTEXT_B3;
 	*ret_len = 14;
-	if (context_spells(word, 0x6172742d72656275ULL, 8) && /* uber-tra */
-	    context_spells(rest, 0x3a64692d6563ULL, 6))	      /* ce-id: */
+	if (piece_spells(word, "uber-tra") && piece_spells(rest, "ce-id:"))
 		return CONTEXT_JAEGER;
 	*ret_len = 18;
-	if (context_spells(word, 0x7261702d33622d78ULL, 8) &&	      /* x-b3-par */
-	    context_spells(rest, 0x64696e6170737465ULL, 8) &&	      /* entspani */
-	    context_spells(piece_word(piece, at + 16), 0x3a64ULL, 2)) /* d: */
+	if (piece_spells(word, "x-b3-par") && piece_spells(rest, "entspani") &&
+	    piece_spells(piece_word(piece, at + 16), "d:"))
 		return CONTEXT_B3_PARENT;
 	return context_x_name(word, rest, ret_len);
 }
@@ -381,13 +364,15 @@ static __always_inline enum context_kind context_get(const struct context_fields
 }
 
 /*
- * The context of the first propagator in `order` that has a valid one: enum context_kind. Other
- * than with CONTEXT_NONE, `ret` is filled in. "b3" and "b3multi" read both forms of B3, as the
- * specification of OpenTelemetry has it.
+ * The parent by the first propagator in `order` that has a valid one, or else a decision: enum
+ * context_kind. Unless that is CONTEXT_NONE, `ret` is filled in. "b3" and "b3multi" read both forms
+ * of B3, as the specification of OpenTelemetry has it.
  */
 PIECE_FUNCTION int context_resolve(const struct context_fields *fields, __u64 order,
 				   struct trace_context *ret)
 {
+	enum context_kind best = CONTEXT_NONE;
+
 	if (!fields || !ret)
 		return CONTEXT_NONE;
 	for (__u32 i = 0; i < PROPAGATOR_MAX; i++, order >>= PROPAGATOR_BITS) {
@@ -397,10 +382,12 @@ PIECE_FUNCTION int context_resolve(const struct context_fields *fields, __u64 or
 		if (found == PROPAGATOR_NONE)
 			continue;
 		kind = context_get(fields, found, ret);
-		if (kind != CONTEXT_NONE)
+		if (kind == CONTEXT_PARENT)
 			return kind;
+		if (kind == CONTEXT_DECISION)
+			best = kind;
 	}
-	return CONTEXT_NONE;
+	return best;
 }
 
 /* The fields that belong to a propagator. */

@@ -24,12 +24,16 @@ struct piece {
 #ifdef __bpf__
 #define PIECE_FUNCTION __attribute__((weak, noinline))
 #define piece_load(p)  (*(const __u64 *)(p))
+/* Keeps the compiler from moving a bounds check away from the value that the verifier looks at, and
+ * from leaving it out because of what the verifier does not see. */
+#define verify_here(variable) asm volatile("" : "+r"(variable))
 #else
 #include <string.h>
 #ifndef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #endif
-#define PIECE_FUNCTION static inline
+#define PIECE_FUNCTION	      static inline
+#define verify_here(variable) ((void)(variable))
 /* Eight bytes as a little-endian word. BPF may load them unaligned, C may not. */
 static inline __u64 piece_load(const __u8 *p)
 {
@@ -40,18 +44,44 @@ static inline __u64 piece_load(const __u8 *p)
 }
 #endif
 
+/* clang 18 leaves the mask out where a loop bounds the index by a second counter. */
+static __always_inline __u32 piece_index(__u32 at)
+{
+	verify_here(at);
+	return at & PIECE_MASK;
+}
+
 /* The byte and the word at an index. */
 static __always_inline __u8 piece_byte(const struct piece *piece, __u32 at)
 {
-	return piece->data[at & PIECE_MASK];
+	return piece->data[piece_index(at)];
 }
 
 static __always_inline __u64 piece_word(const struct piece *piece, __u32 at)
 {
-	return piece_load(piece->data + (at & PIECE_MASK));
+	return piece_load(piece->data + piece_index(at));
 }
 
 #define PIECE_BYTES(c) (0x0101010101010101ULL * (__u8)(c))
+
+/* A text of up to eight characters as the word that piece_word() gives where it stands. */
+#define PIECE_TEXT(text)                                                                           \
+	(PIECE_CHAR(text, 0) | PIECE_CHAR(text, 1) | PIECE_CHAR(text, 2) | PIECE_CHAR(text, 3) |   \
+	 PIECE_CHAR(text, 4) | PIECE_CHAR(text, 5) | PIECE_CHAR(text, 6) | PIECE_CHAR(text, 7))
+#define PIECE_CHAR(text, i) ((__u64)(text)[(i) < sizeof(text) ? (i) : sizeof(text) - 1] << 8 * (i))
+
+/* Does `word` start with that text? */
+#define piece_is(word, text) piece_begins(word, PIECE_TEXT(text), sizeof(text) - 1)
+/* The same, letters of either case; the text has small ones. */
+#define piece_spells(word, text)                                                                   \
+	piece_begins((word) | PIECE_LETTERS(text), PIECE_TEXT(text), sizeof(text) - 1)
+/* The bits that make capitals small, where the text has letters. */
+#define PIECE_LETTERS(text) (PIECE_TEXT(text) >> 1 & PIECE_BYTES(0x20))
+
+static __always_inline int piece_begins(__u64 word, __u64 text, __u32 n)
+{
+	return (word & (~0ULL >> (64 - n * 8))) == text;
+}
 
 /* Index of the lowest byte of `word` whose top bit is set; `word` holds no other bits, and one. */
 static __always_inline __u32 piece_first(__u64 word)
@@ -126,12 +156,15 @@ static __always_inline __u64 piece_solid(__u64 word)
 	return space & tab & ~low;
 }
 
+/* So many blanks in a row are passed over at most: the rest is text. A multiple of 8. */
+#define PIECE_BLANKS_MAX 256
+
 /* Index of the first byte at or behind `from` that is no blank; `end` when there is none. */
 PIECE_FUNCTION __u32 piece_skip_blanks(const struct piece *piece, __u32 from, __u32 end)
 {
 	if (!piece)
 		return end;
-	for (__u32 i = 0; i < PIECE_MAX / 8; i++) {
+	for (__u32 i = 0; i < PIECE_BLANKS_MAX / 8; i++) {
 		__u64 solid;
 
 		if (from >= end)
@@ -151,11 +184,11 @@ PIECE_FUNCTION __u32 piece_trim_blanks(const struct piece *piece, __u32 start, _
 {
 	if (!piece)
 		return start;
-	for (__u32 i = 0; i < PIECE_MAX / 8; i++) {
+	for (__u32 i = 0; i < PIECE_BLANKS_MAX / 8; i++) {
 		__u64 solid;
 
 		if (end <= start)
-			break;
+			return start;
 		solid = piece_solid(piece_word(piece, end - 8));
 		if (solid) {
 			__u32 blanks = 7 - piece_last(solid);
@@ -163,10 +196,10 @@ PIECE_FUNCTION __u32 piece_trim_blanks(const struct piece *piece, __u32 start, _
 			return blanks < end - start ? end - blanks : start;
 		}
 		if (end - start <= 8)
-			break;
+			return start;
 		end -= 8;
 	}
-	return start;
+	return end;
 }
 
 #endif

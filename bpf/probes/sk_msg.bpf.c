@@ -68,7 +68,7 @@ static __always_inline enum insertion insert_form(struct sk_msg_md *msg, struct 
 	}
 	if (done == INSERT_DONE) {
 		conn->inserted += n;
-		conn->wire |= WIRE_F_HEADER;
+		conn->wire |= WIRE_F_HEADER | WIRE_F_TOLD;
 	}
 	return done;
 }
@@ -139,6 +139,24 @@ static __always_inline int walk_message_out(struct walk *walk, struct sk_msg_md 
 	return 0;
 }
 
+/*
+ * Does the head name the span that the request that is served came with? Proxies hand that on. What
+ * came over a connection that is not understood is known by its trace alone.
+ */
+static __always_inline int context_passed(const struct context_fields *fields,
+					  const struct conn *conn)
+{
+	const struct request_ref *parent = &conn->parent;
+	struct trace_context context;
+
+	if (!parent->conn ||
+	    context_resolve(fields, knobs.propagators, &context) != CONTEXT_PARENT ||
+	    context.trace_id[0] != parent->trace_id[0] ||
+	    context.trace_id[1] != parent->trace_id[1])
+		return 0;
+	return parent->adopted || context.span_id == parent->caller;
+}
+
 static __always_inline int message_out(struct sk_msg_md *msg, struct conn *conn, __u32 tid,
 				       struct walk *walk)
 {
@@ -149,11 +167,13 @@ static __always_inline int message_out(struct sk_msg_md *msg, struct conn *conn,
 			conn->wire |= WIRE_F_OPAQUE;
 		return 0;
 	}
+	context_prepare(conn, conn->opener, tid);
 	if (context_present(&walk->fields)) {
-		conn->wire |= WIRE_F_HEADER;
+		conn->wire |= WIRE_F_HEADER | WIRE_F_TOLD;
+		if (context_passed(&walk->fields, conn))
+			conn->wire |= WIRE_F_PASSED;
 		return 0;
 	}
-	context_prepare(conn, conn->opener, tid);
 	return insert_context(msg, conn, walk);
 }
 
@@ -173,7 +193,7 @@ int wire_message(struct sk_msg_md *msg)
 	if (!conn || !config || !tp || conn->wire & (WIRE_F_PENDING | WIRE_F_LEAVE))
 		return SK_PASS;
 	conn->wire |= WIRE_F_PENDING;
-	conn->wire &= ~WIRE_F_HEADER;
+	conn->wire &= ~(WIRE_F_HEADER | WIRE_F_PASSED);
 	if (config->mode == WIRE_EARLY_LEAVE || conn->verdict == VERDICT_OPAQUE)
 		conn->wire |= WIRE_F_LEAVE;
 	tid = wire_sender(conn);

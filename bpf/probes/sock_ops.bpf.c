@@ -3,9 +3,10 @@
  * Sockets as they are established, and their segments' headers: who is enrolled, when it leaves,
  * and the TCP option that carries context where no header can.
  *
- * The option is of kind 25, which other tracers use too: trace id and span id, 24 bytes; a 25th one
- * with the trace flags is there only when the trace is not sampled, for readers that know no flags
- * take every option for a sampled trace, and refuse one that is longer.
+ * The option is of kind 25, which other tracers use too: trace id and span id, 24 bytes. A 25th one
+ * with flags is there only when the trace is not sampled, or when the option goes with a header
+ * that was handed on: readers that know no flags would take the one for sampled and the other for
+ * better than the header, and they refuse an option that is longer.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_endian.h>
@@ -23,12 +24,15 @@ struct context_option {
 	__u8 flags;
 } __attribute__((packed));
 
+#define OPTION_F_NEARER (1 << 7) /* CONTEXT_F_NEARER, beside the trace flags */
+
 #define OPTION_SAMPLED_LEN offsetof(struct context_option, flags)
 
 static __always_inline __u32 option_len(const struct conn *conn)
 {
-	return conn->own.flags & TRACE_FLAG_SAMPLED ? OPTION_SAMPLED_LEN
-						    : sizeof(struct context_option);
+	return conn->own.flags & TRACE_FLAG_SAMPLED && !(conn->wire & WIRE_F_PASSED)
+		       ? OPTION_SAMPLED_LEN
+		       : sizeof(struct context_option);
 }
 
 static __always_inline void wire_join(struct bpf_sock_ops *ops)
@@ -91,6 +95,12 @@ static __always_inline int turn_due(const struct bpf_sock_ops *ops, const struct
 	return conn->verdict != VERDICT_TRACED || wire_idle(conn);
 }
 
+/* Does the head that is on its way say all that there is to say? */
+static __always_inline int wire_has_header(const struct conn *conn)
+{
+	return conn->wire & WIRE_F_HEADER && !(conn->wire & WIRE_F_PASSED);
+}
+
 /* What is not understood is sent for the request that its thread serves. */
 static __always_inline int option_of_unit(struct conn *conn, __u32 tid)
 {
@@ -106,9 +116,11 @@ static __always_inline int option_of_unit(struct conn *conn, __u32 tid)
 /* The first segment of a request goes out. Non-zero: it gets no option. */
 static __always_inline int option_prepare(struct bpf_sock_ops *ops, struct conn *conn)
 {
-	int has_header = conn->wire & WIRE_F_HEADER;
+	int has_header = wire_has_header(conn);
 	__u32 tid = wire_sender(conn);
 
+	if (!(conn->wire & WIRE_F_HEADER))
+		conn->wire &= ~WIRE_F_PASSED;
 	conn->turned = 1;
 	conn->turn_rcv = ops->rcv_nxt;
 	conn->wire &= ~WIRE_F_HEADER;
@@ -135,7 +147,7 @@ static __always_inline void header_length(struct bpf_sock_ops *ops)
 		return;
 	/* the size of segments is being reckoned: there must be room when the option is written */
 	if (ops->args[0] == BPF_WRITE_HDR_TCP_CURRENT_MSS) {
-		if (!(conn->wire & WIRE_F_HEADER))
+		if (!wire_has_header(conn))
 			bpf_reserve_hdr_opt(ops, sizeof(struct context_option), 0);
 		return;
 	}
@@ -154,14 +166,14 @@ static __always_inline void option_write(struct bpf_sock_ops *ops)
 		return;
 	__builtin_memcpy(option.trace_id, conn->own.trace_id, sizeof(option.trace_id));
 	__builtin_memcpy(option.span_id, &conn->own.span_id, sizeof(option.span_id));
-	option.flags = conn->own.flags;
+	option.flags = conn->own.flags | (conn->wire & WIRE_F_PASSED ? OPTION_F_NEARER : 0);
 	option.len = option_len(conn);
 	if (option.len == OPTION_SAMPLED_LEN
 		    ? bpf_store_hdr_opt(ops, &option, OPTION_SAMPLED_LEN, 0)
 		    : bpf_store_hdr_opt(ops, &option, sizeof(option), 0))
-		stat_add(STAT_OPTION_NO_ROOM);
-	else
-		stat_add(STAT_OPTION_SENT);
+		return;
+	conn->wire |= WIRE_F_TOLD;
+	stat_add(STAT_OPTION_SENT);
 }
 
 /* Keeps the option by the bytes that it came with, until they are read. */
@@ -180,9 +192,11 @@ static __always_inline void option_parse(struct bpf_sock_ops *ops)
 	__builtin_memcpy(&context.span_id, option.span_id, sizeof(option.span_id));
 	if (!(context.trace_id[0] | context.trace_id[1]) || !context.span_id)
 		return;
-	context.flags = len == sizeof(option)
-				? option.flags & (TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM)
-				: TRACE_FLAG_SAMPLED;
+	context.flags = TRACE_FLAG_SAMPLED;
+	if (len == sizeof(option)) {
+		context.flags = option.flags & (TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM);
+		context.hints = option.flags & OPTION_F_NEARER ? CONTEXT_F_NEARER : 0;
+	}
 	key.cookie = bpf_get_socket_cookie(ops);
 	key.seq = bpf_ntohl(tcp->seq);
 	bpf_map_update_elem(&options, &key, &context, BPF_ANY);

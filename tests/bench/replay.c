@@ -106,6 +106,7 @@ static void fill_ids(struct event_request *request, const struct end *end)
 {
 	uint64_t id = (end->number * 2 + end->role) * 0x9e3779b97f4a7c15ull;
 
+	request->trace_flags = TRACE_FLAG_SAMPLED;
 	memcpy(request->span_id, &id, sizeof(id));
 	memcpy(request->trace_id, &id, sizeof(id));
 	memcpy(request->trace_id + sizeof(id), &end->number, sizeof(end->number));

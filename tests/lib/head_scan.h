@@ -60,15 +60,15 @@ static inline uint32_t head_scan_lines(struct head_scan *scan, uint32_t kept, ui
 	scan->carry_len = 0;
 	if (scan->head.bad)
 		return 0;
-	if (!scan->head.done && len - used > FLOW_CARRY_MAX) {
+	if (!http1_leaves(&scan->head) && len - used > FLOW_CARRY_MAX) {
 		out = len;
 		http1_let_go(&scan->head, &scan->fields, &scan->piece, used, is_request);
 	}
-	if (!scan->head.done)
+	if (!http1_leaves(&scan->head))
 		head_scan_keep(scan, out, len);
 	scan->head_bytes += out;
 	scan->begun |= out > 0;
-	return (scan->head.done ? used : len) - kept;
+	return (http1_leaves(&scan->head) ? used : len) - kept;
 }
 
 /* Gives the bytes of the call that were used; less than `size` when the scan is over. */

@@ -490,6 +490,11 @@ int loader_process_events_fd(const struct loader *loader)
 	return bpf_map__fd(loader->skeleton->maps.process_events);
 }
 
+size_t loader_process_events_size(const struct loader *loader)
+{
+	return bpf_map__max_entries(loader->skeleton->maps.process_events);
+}
+
 int loader_control_fd(const struct loader *loader)
 {
 	return bpf_map__fd(loader->skeleton->maps.control);

@@ -51,6 +51,7 @@ void loader_detach(struct loader *loader);
 /* Descriptors of maps; the loader keeps them. */
 int loader_events_fd(const struct loader *loader);
 int loader_process_events_fd(const struct loader *loader);
+size_t loader_process_events_size(const struct loader *loader); /* bytes */
 int loader_control_fd(const struct loader *loader);
 
 /* Sets, reads and removes an entry of the process table. -errno. */

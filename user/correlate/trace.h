@@ -33,6 +33,7 @@ struct trace {
 	struct exchange_key awaits; /* while waiting: the exchange whose other end is awaited */
 	bool waiting;		    /* the place is not final yet */
 	bool ended;		    /* the entry span's exchange is over */
+	char *state; /* tracestate that the entry span's request came with, heap; NULL: none */
 	uint64_t start_ns;
 	uint64_t end_ns;
 	struct span *held; /* spans that wait, in the order in which they ended, at the tree's root

@@ -5,20 +5,21 @@
 #include <sys/epoll.h>
 
 #include "base/clock.h"
+#include "export/curl_library.h"
 
 static void curl_loop_reap(struct curl_loop *curl)
 {
 	CURLMsg *message;
 	int left;
 
-	while ((message = curl_multi_info_read(curl->multi, &left))) {
+	while ((message = libcurl.multi_info_read(curl->multi, &left))) {
 		CURL *easy = message->easy_handle;
 		CURLcode result = message->data.result;
 
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		/* The message does not live longer than this. */
-		curl_multi_remove_handle(curl->multi, easy);
+		libcurl.multi_remove_handle(curl->multi, easy);
 		curl->done(curl->owner, easy, result);
 	}
 }
@@ -36,7 +37,7 @@ static int on_socket(sd_event_source *source, int fd, uint32_t events, void *use
 		flags |= CURL_CSELECT_OUT;
 	if (events & (EPOLLERR | EPOLLHUP))
 		flags |= CURL_CSELECT_ERR;
-	curl_multi_socket_action(curl->multi, fd, flags, &running);
+	libcurl.multi_socket_action(curl->multi, fd, flags, &running);
 	curl_loop_reap(curl);
 	return 0;
 }
@@ -48,7 +49,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)source;
 	(void)usec;
-	curl_multi_socket_action(curl->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	libcurl.multi_socket_action(curl->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	curl_loop_reap(curl);
 	return 0;
 }
@@ -63,7 +64,7 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, 
 	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
 		sd_event_source_disable_unref(source);
-		curl_multi_assign(curl->multi, fd, NULL);
+		libcurl.multi_assign(curl->multi, fd, NULL);
 		return 0;
 	}
 	if (what != CURL_POLL_OUT)
@@ -74,7 +75,7 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, 
 		return sd_event_source_set_io_events(source, events) < 0 ? -1 : 0;
 	if (sd_event_add_io(curl->event, &source, fd, events, on_socket, curl) < 0)
 		return -1;
-	curl_multi_assign(curl->multi, fd, source);
+	libcurl.multi_assign(curl->multi, fd, source);
 	return 0;
 }
 
@@ -95,7 +96,7 @@ int curl_loop_init(struct curl_loop *curl, sd_event *event, long connections)
 {
 	int r;
 
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+	if (libcurl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return -ENOMEM;
 	curl->event = sd_event_ref(event);
 	/* Accuracy in us; 0 would be 250 ms. */
@@ -106,25 +107,25 @@ int curl_loop_init(struct curl_loop *curl, sd_event *event, long connections)
 	r = sd_event_source_set_enabled(curl->timer, SD_EVENT_OFF);
 	if (r < 0)
 		return r;
-	curl->multi = curl_multi_init();
+	curl->multi = libcurl.multi_init();
 	if (!curl->multi)
 		return -ENOMEM;
-	curl_multi_setopt(curl->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
-	curl_multi_setopt(curl->multi, CURLMOPT_SOCKETDATA, curl);
-	curl_multi_setopt(curl->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(curl->multi, CURLMOPT_TIMERDATA, curl);
-	curl_multi_setopt(curl->multi, CURLMOPT_MAX_HOST_CONNECTIONS, connections);
+	libcurl.multi_setopt(curl->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+	libcurl.multi_setopt(curl->multi, CURLMOPT_SOCKETDATA, curl);
+	libcurl.multi_setopt(curl->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	libcurl.multi_setopt(curl->multi, CURLMOPT_TIMERDATA, curl);
+	libcurl.multi_setopt(curl->multi, CURLMOPT_MAX_HOST_CONNECTIONS, connections);
 	return 0;
 }
 
 int curl_loop_start(struct curl_loop *curl, CURL *easy)
 {
-	return curl_multi_add_handle(curl->multi, easy) == CURLM_OK ? 0 : -EIO;
+	return libcurl.multi_add_handle(curl->multi, easy) == CURLM_OK ? 0 : -EIO;
 }
 
 void curl_loop_cancel(struct curl_loop *curl, CURL *easy)
 {
-	curl_multi_remove_handle(curl->multi, easy);
+	libcurl.multi_remove_handle(curl->multi, easy);
 }
 
 void curl_loop_clear(struct curl_loop *curl)
@@ -132,9 +133,9 @@ void curl_loop_clear(struct curl_loop *curl)
 	if (!curl->event)
 		return;
 	/* Closes the kept connections, which takes their sockets from the loop. */
-	curl_multi_cleanup(curl->multi);
+	libcurl.multi_cleanup(curl->multi);
 	curl->multi = NULL;
 	curl->timer = sd_event_source_disable_unref(curl->timer);
 	curl->event = sd_event_unref(curl->event);
-	curl_global_cleanup();
+	libcurl.global_cleanup();
 }

@@ -8,7 +8,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "export/http_target.h"
+#include "config/url.h"
 #include "export/ops.h"
 
 #define ACCEPTED "use stdout, file:PATH, http://HOST:PORT or https://HOST:PORT"
@@ -32,12 +32,12 @@ static int check_file(const char *target, const char **ret_reason)
 
 static int check_http(const char *target, const char **ret_reason)
 {
-	struct http_target parsed;
-	int r = http_target_parse(target, &parsed, ret_reason);
+	const char *fault = url_fault(target);
 
-	if (r == 0)
-		http_target_clear(&parsed);
-	return r;
+	if (!fault)
+		return 0;
+	*ret_reason = fault;
+	return -EINVAL;
 }
 
 /* Each returns a descriptor, or -errno. */

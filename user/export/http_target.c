@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "export/http_target.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "export/curl_library.h"
 
 #define TRACES_PATH "/v1/traces"
 
 static void cleanup_url(CURLU **url)
 {
-	curl_url_cleanup(*url);
+	libcurl.url_cleanup(*url);
 }
 
 static void cleanup_curl_free(char **text)
 {
-	curl_free(*text);
+	libcurl.free(*text);
 }
 
 #define _cleanup_curl_ _cleanup_(cleanup_curl_free)
@@ -26,14 +26,14 @@ static void cleanup_curl_free(char **text)
 static CURLUcode append_path(CURLU *url)
 {
 	_cleanup_curl_ char *path = NULL;
-	CURLUcode code = curl_url_get(url, CURLUPART_PATH, &path, 0);
+	CURLUcode code = libcurl.url_get(url, CURLUPART_PATH, &path, 0);
 
 	if (code != CURLUE_OK)
 		return code;
 	/* a path that somebody gave is what he means */
 	if (strcmp(path, "") != 0 && strcmp(path, "/") != 0)
 		return CURLUE_OK;
-	return curl_url_set(url, CURLUPART_PATH, TRACES_PATH, 0);
+	return libcurl.url_set(url, CURLUPART_PATH, TRACES_PATH, 0);
 }
 
 /* "localhost" and below stay on the host: RFC 6761 section 6.3. */
@@ -54,7 +54,7 @@ static bool is_loopback(const char *host)
 static CURLUcode url_text(CURLU *url, char **ret_text)
 {
 	_cleanup_curl_ char *text = NULL;
-	CURLUcode code = curl_url_get(url, CURLUPART_URL, &text, 0);
+	CURLUcode code = libcurl.url_get(url, CURLUPART_URL, &text, 0);
 	char *copy;
 
 	if (code != CURLUE_OK)
@@ -69,7 +69,7 @@ static CURLUcode url_text(CURLU *url, char **ret_text)
 static CURLUcode target_fill(CURLU *url, struct http_target *target)
 {
 	_cleanup_curl_ char *host = NULL;
-	CURLUcode code = curl_url_get(url, CURLUPART_HOST, &host, 0);
+	CURLUcode code = libcurl.url_get(url, CURLUPART_HOST, &host, 0);
 
 	if (code != CURLUE_OK)
 		return code;
@@ -77,10 +77,10 @@ static CURLUcode target_fill(CURLU *url, struct http_target *target)
 	code = append_path(url);
 	if (code == CURLUE_OK)
 		code = url_text(url, &target->url);
-	curl_url_set(url, CURLUPART_USER, NULL, 0);
-	curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
+	libcurl.url_set(url, CURLUPART_USER, NULL, 0);
+	libcurl.url_set(url, CURLUPART_PASSWORD, NULL, 0);
 	/* A key may stand there: some backends take one. */
-	curl_url_set(url, CURLUPART_QUERY, NULL, 0);
+	libcurl.url_set(url, CURLUPART_QUERY, NULL, 0);
 	if (code == CURLUE_OK)
 		code = url_text(url, &target->shown);
 	return code;
@@ -88,23 +88,23 @@ static CURLUcode target_fill(CURLU *url, struct http_target *target)
 
 int http_target_parse(const char *text, struct http_target *ret_target, const char **ret_reason)
 {
-	_cleanup_(cleanup_url) CURLU *url = curl_url();
+	_cleanup_(cleanup_url) CURLU *url = libcurl.url();
 	struct http_target target = { 0 };
 	CURLUcode code = CURLUE_OUT_OF_MEMORY;
 	const char *host = strstr(text, "://");
 
 	/* libcurl forgives a third slash and would take the path's first name for the host. */
 	if (host && host[3] == '/') {
-		*ret_reason = curl_url_strerror(CURLUE_NO_HOST);
+		*ret_reason = libcurl.url_strerror(CURLUE_NO_HOST);
 		return -EINVAL;
 	}
 	if (url)
-		code = curl_url_set(url, CURLUPART_URL, text, 0);
+		code = libcurl.url_set(url, CURLUPART_URL, text, 0);
 	if (code == CURLUE_OK)
 		code = target_fill(url, &target);
 	if (code != CURLUE_OK) {
 		http_target_clear(&target);
-		*ret_reason = curl_url_strerror(code);
+		*ret_reason = libcurl.url_strerror(code);
 		return code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
 	}
 	*ret_target = target;

@@ -16,7 +16,7 @@ struct http_target {
  * given stands (OpenTelemetry protocol exporter, "Endpoint URLs for OTLP/HTTP"; the base endpoint
  * of the environment is completed by config). Without a port it is the scheme's, 80 or 443.
  * -EINVAL: not such a URL; *ret_reason is libcurl's constant text. -ENOMEM: *ret_reason is set,
- * too.
+ * too. The caller has loaded libcurl.
  */
 int http_target_parse(const char *text, struct http_target *ret_target, const char **ret_reason);
 

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/version.h"
 #include "export/batch.h"
+#include "export/curl_library.h"
 #include "export/curl_loop.h"
 #include "export/http_target.h"
 #include "export/ops.h"
@@ -121,36 +122,36 @@ static int request_init(struct otlp_http *http, struct request *request,
 			const struct export_options *options)
 {
 	uint64_t timeout_ns = options->timeout_ns ? options->timeout_ns : TIMEOUT_DEFAULT_NS;
-	CURL *easy = curl_easy_init();
+	CURL *easy = libcurl.easy_init();
 
 	if (!easy)
 		return -ENOMEM;
 	request->http = http;
 	request->easy = easy;
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, http->headers);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, EXPORT_USER_AGENT WEFT_VERSION);
-	curl_easy_setopt(easy, CURLOPT_POST, 1L);
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
-			 (long)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS));
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_response);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->error);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	libcurl.easy_setopt(easy, CURLOPT_PRIVATE, request);
+	libcurl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	libcurl.easy_setopt(easy, CURLOPT_HTTPHEADER, http->headers);
+	libcurl.easy_setopt(easy, CURLOPT_USERAGENT, EXPORT_USER_AGENT WEFT_VERSION);
+	libcurl.easy_setopt(easy, CURLOPT_POST, 1L);
+	libcurl.easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+			    (long)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS));
+	libcurl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_response);
+	libcurl.easy_setopt(easy, CURLOPT_WRITEDATA, request);
+	libcurl.easy_setopt(easy, CURLOPT_ERRORBUFFER, request->error);
+	libcurl.easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	if (http->target.loopback)
-		curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-	if (curl_easy_setopt(easy, CURLOPT_URL, http->target.url) != CURLE_OK)
+		libcurl.easy_setopt(easy, CURLOPT_NOPROXY, "*");
+	if (libcurl.easy_setopt(easy, CURLOPT_URL, http->target.url) != CURLE_OK)
 		return -ENOMEM;
 	/* libcurl says no when it was built without TLS. */
 	if (options->certificate &&
-	    curl_easy_setopt(easy, CURLOPT_CAINFO, options->certificate) != CURLE_OK)
+	    libcurl.easy_setopt(easy, CURLOPT_CAINFO, options->certificate) != CURLE_OK)
 		return -EINVAL;
 	if (options->client_certificate &&
-	    curl_easy_setopt(easy, CURLOPT_SSLCERT, options->client_certificate) != CURLE_OK)
+	    libcurl.easy_setopt(easy, CURLOPT_SSLCERT, options->client_certificate) != CURLE_OK)
 		return -EINVAL;
 	if (options->client_key &&
-	    curl_easy_setopt(easy, CURLOPT_SSLKEY, options->client_key) != CURLE_OK)
+	    libcurl.easy_setopt(easy, CURLOPT_SSLKEY, options->client_key) != CURLE_OK)
 		return -EINVAL;
 	return 0;
 }
@@ -172,9 +173,9 @@ static void request_start(struct otlp_http *http, struct request *request, struc
 	if (r == 0) {
 		bytes_empty(&request->response);
 		request->error[0] = '\0';
-		curl_easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE_LARGE,
-				 (curl_off_t)request->body.len);
-		curl_easy_setopt(request->easy, CURLOPT_POSTFIELDS, request->body.data);
+		libcurl.easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+				    (curl_off_t)request->body.len);
+		libcurl.easy_setopt(request->easy, CURLOPT_POSTFIELDS, request->body.data);
 		r = curl_loop_start(&http->curl, request->easy);
 	}
 	if (r < 0) {
@@ -307,8 +308,8 @@ static void request_answered(struct otlp_http *http, struct request *request, st
 	char what[32];
 	long status = 0;
 
-	curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(request->easy, CURLINFO_CONTENT_TYPE, &content_type);
+	libcurl.easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
+	libcurl.easy_getinfo(request->easy, CURLINFO_CONTENT_TYPE, &content_type);
 	otlp_answer_read(status, content_type, body, &answer);
 	if (answer.verdict == OTLP_ACCEPTED) {
 		answer_accepted(http, batch, &answer);
@@ -319,7 +320,7 @@ static void request_answered(struct otlp_http *http, struct request *request, st
 	http_error(http, what, answer.message, otlp_answer_advice(status));
 	if (answer.verdict == OTLP_RETRY) {
 		/* Seconds, or a date made seconds: RFC 9110 section 10.2.3. */
-		curl_easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &retry_after);
+		libcurl.easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &retry_after);
 		if (retry_after < 0)
 			retry_after = 0;
 		if ((uint64_t)retry_after > http->retry.give_up_ns / NS_PER_SEC + 1)
@@ -340,7 +341,7 @@ static void on_done(void *owner, CURL *easy, CURLcode result)
 	struct batch *batch;
 	const char *reason;
 
-	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &request);
+	libcurl.easy_getinfo(easy, CURLINFO_PRIVATE, &request);
 	batch = request->batch;
 	if (result == CURLE_OK) {
 		request_answered(http, request, batch);
@@ -351,7 +352,7 @@ static void on_done(void *owner, CURL *easy, CURLcode result)
 		batch_queue_settle(&http->queue, batch, 0, &counters->dropped_rejected);
 	} else {
 		counters->failed_requests++;
-		reason = *request->error ? request->error : curl_easy_strerror(result);
+		reason = *request->error ? request->error : libcurl.easy_strerror(result);
 		http_error(http, "no answer", reason,
 			   "kept and sent again later; is the backend running there?");
 		http_retry(http, batch, 0);
@@ -407,7 +408,7 @@ static void request_clear(struct otlp_http *http, struct request *request)
 		batch_queue_settle(&http->queue, request_end(request), 0,
 				   &http->exporter.counters.dropped_unreachable);
 	}
-	curl_easy_cleanup(request->easy);
+	libcurl.easy_cleanup(request->easy);
 	bytes_free(&request->body);
 	bytes_free(&request->response);
 }
@@ -421,7 +422,7 @@ static void http_close(struct exporter *exporter)
 	batch_queue_clear(&http->queue);
 	curl_loop_clear(&http->curl);
 	sd_event_source_disable_unref(http->wait_timer);
-	curl_slist_free_all(http->headers);
+	libcurl.slist_free_all(http->headers);
 	http_target_clear(&http->target);
 	if (http->gzip)
 		deflateEnd(&http->deflate);
@@ -432,7 +433,7 @@ static void http_close(struct exporter *exporter)
 
 static int add_header(struct otlp_http *http, const char *line)
 {
-	struct curl_slist *longer = curl_slist_append(http->headers, line);
+	struct curl_slist *longer = libcurl.slist_append(http->headers, line);
 
 	if (!longer)
 		return -ENOMEM;
@@ -520,9 +521,12 @@ int otlp_http_open(const char *target, const struct export_options *options,
 		   const struct otlp_http_retry *retry, sd_event *loop,
 		   struct exporter **ret_exporter)
 {
-	struct otlp_http *http = calloc(1, sizeof(*http));
-	int r;
+	struct otlp_http *http;
+	int r = curl_library_load();
 
+	if (r < 0)
+		return r;
+	http = calloc(1, sizeof(*http));
 	if (!http)
 		return -ENOMEM;
 	http->exporter.ops = &otlp_http_ops;

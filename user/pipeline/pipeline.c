@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/pipeline.h"
 
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "base/channel.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/ring.h"
 #include "base/version.h"
 #include "bpf/abi/config.h"
 #include "control/control.h"
@@ -25,6 +25,8 @@
  * they. */
 #define POLL_INTERVAL_US 20000
 #define POLL_ACCURACY_US 2000
+/* So much of the ring is mapped at a time: about a thousand records. */
+#define RING_WINDOW (256u << 10)
 /* After the probes are off, exporters get this long to send what they hold. */
 #define DRAIN_TIME_US 700000
 
@@ -36,7 +38,7 @@ struct pipeline {
 	sd_event_source *ring_source;
 	sd_event_source *poll_timer;
 	sd_event_source *drain_timer;
-	struct ring_buffer *ring;
+	struct ring ring;
 	struct weft_control *page;
 	struct control *control;
 	struct exporter *exporters[PIPELINE_TARGETS_MAX];
@@ -63,12 +65,11 @@ static void span_out(void *context, struct span *span)
 
 /* --- records on their way in --- */
 
-static int record_in(void *context, void *data, size_t size)
+static void record_in(void *context, const void *data, size_t size)
 {
 	struct pipeline *pipeline = context;
 
 	flow_record(&pipeline->flow, data, size);
-	return 0;
 }
 
 /* The counters of all rooms, put together to the one account that totals.h promises. */
@@ -79,6 +80,7 @@ static void totals_update(struct pipeline *pipeline)
 	uint64_t *dropped = totals->dropped;
 
 	flow_account(&pipeline->flow, base, totals);
+	totals->bad_records += pipeline->ring.unreadable;
 	if (pipeline->n_exporters) {
 		const struct export_counters *out = &pipeline->exporters[0]->counters;
 
@@ -92,9 +94,9 @@ static void totals_update(struct pipeline *pipeline)
 }
 
 /* Takes in all that is there. Gives the number of records. */
-static int ring_read(struct pipeline *pipeline)
+static int records_in(struct pipeline *pipeline)
 {
-	int n = ring_buffer__consume(pipeline->ring);
+	int n = ring_read(&pipeline->ring, record_in, pipeline);
 
 	return n < 0 ? 0 : n;
 }
@@ -115,9 +117,9 @@ static void ring_turn(struct pipeline *pipeline)
 
 	pipeline->unix_offset_ns = clock_unix_offset_ns();
 	say_alive(pipeline);
-	if (ring_read(pipeline) == 0) {
+	if (records_in(pipeline) == 0) {
 		__atomic_store_n(&pipeline->page->reader_idle, 1, __ATOMIC_SEQ_CST);
-		sleep = ring_read(pipeline) == 0;
+		sleep = records_in(pipeline) == 0;
 		if (!sleep)
 			__atomic_store_n(&pipeline->page->reader_idle, 0, __ATOMIC_SEQ_CST);
 		correlator_tick(pipeline->flow.correlator, clock_monotonic_ns());
@@ -181,7 +183,7 @@ static int drain(struct pipeline *pipeline)
 	pipeline->draining = true;
 	sd_event_source_set_enabled(pipeline->ring_source, SD_EVENT_OFF);
 	sd_event_source_set_enabled(pipeline->poll_timer, SD_EVENT_OFF);
-	ring_read(pipeline);
+	records_in(pipeline);
 	correlator_drain(pipeline->flow.correlator);
 	for (size_t i = 0; i < pipeline->n_exporters; i++)
 		pipeline->exporters[i]->ops->flush(pipeline->exporters[i]);
@@ -299,9 +301,11 @@ static int map_kernel_side(struct pipeline *pipeline)
 {
 	long page = sysconf(_SC_PAGESIZE);
 
-	pipeline->ring = ring_buffer__new(pipeline->setup->events_fd, record_in, pipeline, NULL);
-	if (!pipeline->ring)
-		return -errno;
+	int r = ring_open(&pipeline->ring, pipeline->setup->events_fd,
+			  pipeline->setup->config->ring_size, RING_WINDOW);
+
+	if (r < 0)
+		return r;
 	pipeline->page = mmap(NULL, (size_t)page, PROT_READ | PROT_WRITE, MAP_SHARED,
 			      pipeline->setup->control_fd, 0);
 	if (pipeline->page == MAP_FAILED)
@@ -312,8 +316,8 @@ static int map_kernel_side(struct pipeline *pipeline)
 static int start_loop(struct pipeline *pipeline)
 {
 	const struct control_callbacks callbacks = { .ps = on_ps, .context = pipeline };
-	int r = sd_event_add_io(pipeline->loop, &pipeline->ring_source,
-				ring_buffer__epoll_fd(pipeline->ring), EPOLLIN, on_ring, pipeline);
+	int r = sd_event_add_io(pipeline->loop, &pipeline->ring_source, pipeline->setup->events_fd,
+				EPOLLIN, on_ring, pipeline);
 
 	if (r >= 0)
 		r = sd_event_add_time_relative(pipeline->loop, &pipeline->poll_timer,
@@ -411,7 +415,7 @@ int pipeline_run(const struct pipeline_setup *setup)
 	stop(pipeline);
 	control_stop(pipeline->control);
 	flow_clear(&pipeline->flow);
-	ring_buffer__free(pipeline->ring);
+	ring_close(&pipeline->ring);
 	json_decref(pipeline->hooks);
 	free(pipeline);
 	return r < 0 ? 1 : 0;

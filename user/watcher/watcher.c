@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "watcher/watcher.h"
 
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/ring.h"
 #include "control/control.h"
 #include "discover/process.h"
 #include "discover/scan.h"
@@ -28,6 +28,8 @@
 #include "watcher/privileges.h"
 #include "watcher/selection.h"
 
+/* So much of the ring is mapped at a time. */
+#define PROCESS_RING_WINDOW  (16u << 10)
 #define COUNTERS_INTERVAL_US 1000000
 /* The pipeline's own time to drain, and some for a machine that is busy. */
 #define STOP_TIME_US 900000
@@ -40,7 +42,7 @@ struct watcher {
 	struct process_options describe;
 	struct loader *loader;
 	struct surface_state surfaces[SURFACE_MAX];
-	struct ring_buffer *process_ring;
+	struct ring process_ring;
 	sd_event *loop;
 	sd_event_source *child_source;
 	sd_event_source *channel_source;
@@ -138,13 +140,13 @@ static void process_started(struct watcher *watcher, const struct process_event 
 		selection_apply(watcher->config, watcher->loader, &info, false);
 }
 
-static int on_process_event(void *context, void *data, size_t size)
+static void on_process_event(void *context, const void *data, size_t size)
 {
 	struct watcher *watcher = context;
 	const struct process_event *event = data;
 
 	if (size < sizeof(*event) || event->args_len > sizeof(event->args))
-		return 0;
+		return;
 	switch (event->type) {
 	case PROCESS_EXEC:
 		process_started(watcher, event);
@@ -157,7 +159,6 @@ static int on_process_event(void *context, void *data, size_t size)
 		channel_send(watcher->channel, &watcher->message);
 		break;
 	}
-	return 0;
 }
 
 static int on_process_ring(sd_event_source *source, int fd, uint32_t revents, void *context)
@@ -167,7 +168,7 @@ static int on_process_ring(sd_event_source *source, int fd, uint32_t revents, vo
 	(void)source;
 	(void)fd;
 	(void)revents;
-	ring_buffer__consume(watcher->process_ring);
+	ring_read(&watcher->process_ring, on_process_event, watcher);
 	return 0;
 }
 
@@ -368,7 +369,7 @@ static int stop(struct watcher *watcher)
 	watcher->stopping = true;
 	sd_notify(0, "STOPPING=1");
 	loader_detach(watcher->loader);
-	ring_buffer__consume(watcher->process_ring);
+	ring_read(&watcher->process_ring, on_process_event, watcher);
 	tell_counters(watcher);
 	channel_message_init(&watcher->message, CHANNEL_STOP, 0);
 	channel_send(watcher->channel, &watcher->message);
@@ -509,9 +510,8 @@ static int start_loop(struct watcher *watcher)
 	if (r >= 0)
 		r = sd_event_add_signal(watcher->loop, NULL, SIGTERM, on_signal, watcher);
 	if (r >= 0)
-		r = sd_event_add_io(watcher->loop, NULL,
-				    ring_buffer__epoll_fd(watcher->process_ring), EPOLLIN,
-				    on_process_ring, watcher);
+		r = sd_event_add_io(watcher->loop, NULL, loader_process_events_fd(watcher->loader),
+				    EPOLLIN, on_process_ring, watcher);
 	if (r >= 0)
 		r = sd_event_add_time_relative(watcher->loop, NULL, CLOCK_MONOTONIC,
 					       COUNTERS_INTERVAL_US, 0, on_counters, watcher);
@@ -530,10 +530,10 @@ static int start(struct watcher *watcher)
 		return r;
 	watcher->setup.events_fd = loader_events_fd(watcher->loader);
 	watcher->setup.control_fd = loader_control_fd(watcher->loader);
-	watcher->process_ring = ring_buffer__new(loader_process_events_fd(watcher->loader),
-						 on_process_event, watcher, NULL);
-	if (!watcher->process_ring)
-		return log_error_r(-errno, "cannot map a ring buffer: %s", strerror(errno));
+	r = ring_open(&watcher->process_ring, loader_process_events_fd(watcher->loader),
+		      loader_process_events_size(watcher->loader), PROCESS_RING_WINDOW);
+	if (r < 0)
+		return log_error_r(r, "cannot map a ring buffer: %s", strerror(-r));
 	selection_exclude(watcher->loader, getpid());
 	scan_processes(watcher->describe.proc, on_scanned, watcher);
 	r = share_totals(watcher);
@@ -559,7 +559,7 @@ static int check_privileges(void)
 static void watcher_clear(struct watcher *watcher)
 {
 	loader_free(watcher->loader);
-	ring_buffer__free(watcher->process_ring);
+	ring_close(&watcher->process_ring);
 	sd_event_unref(watcher->loop);
 	if (watcher->setup.socket_fd >= 0)
 		unlink(watcher->config->socket);

