@@ -12,6 +12,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "lib/test_process.bpf.h"
 #include "lib/wire.bpf.h"
 
 #define OPTION_KIND 25
@@ -66,7 +67,7 @@ static __always_inline void option_listen(struct bpf_sock_ops *ops)
 
 	if (!knobs.tcp_option || !tp)
 		return;
-	if (knobs.netns &&
+	if (knobs.netns && !test_process() &&
 	    knobs.netns != BPF_CORE_READ((struct sock *)tp, __sk_common.skc_net.net, ns.inum))
 		return;
 	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags |

@@ -8,8 +8,8 @@ A mode says which requests of a traced client get a header:
     first   the first request of each connection
     every   every request
 
-weft tells its mode as "propagation" in `weft doctor --json`; the variable WEFT_HEADERS overrides
-that. A weft without the option --inject inserts nothing.
+weft tells its mode as "propagation" in `weft doctor --json`, by names of its own (TOLD); the variable
+WEFT_HEADERS overrides that. A weft without the option --inject inserts nothing.
 """
 
 import json
@@ -18,6 +18,7 @@ import os
 from weft import find_key
 
 MODES = ("none", "first", "every")
+TOLD = {"off": "none", "early_leave": "first", "full": "every"}
 # Whether weft leaves processes alone that export spans of their own, so that none is doubled.
 SPARES_SDK = False
 MUST, MAY, NEVER = "must", "may", "never"
@@ -44,7 +45,7 @@ def _told(t):
     if not run_options(t):
         return "none"
     told = find_key(json.loads(t.weft_command("doctor", "--json").stdout), "propagation")
-    return told.get("headers") if isinstance(told, dict) else told
+    return TOLD[told["mode"]]
 
 
 def mode(t):
