@@ -79,6 +79,7 @@ WARNINGS  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Ww
 # Generated headers are system headers to the compiler: their warnings are not ours. -MD, not -MMD,
 # so that they are dependencies all the same.
 COMMON    := -std=gnu11 -g -D_GNU_SOURCE -DWEFT_VERSION='"$(WEFT_VERSION)"' \
+	     -DWEFT_LIBBPF='"$(LIBBPF_VERSION)"' \
 	     -Iuser -I. -isystem $(BUILD)/gen $(PKG_CFLAGS) -MD -MP
 HARDENING := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIE
 SANITIZE  := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -88,10 +89,10 @@ ASAN_FLAGS := $(COMMON) -O1 $(SANITIZE)
 FUZZ_FLAGS := $(COMMON) -O1 $(SANITIZE) -fsanitize=fuzzer-no-link
 
 # libbpf.a in one object, that offers the library's interface and not its inner names: some of
-# them, such as hashmap_delete, meet names of ours.
+# them, such as hashmap_delete, meet names of ours. The wrapped one is user/attach/kernel_btf.c's.
 LIBBPF     := $(BUILD)/libbpf.o
 LIBBPF_NAMES := 'bpf_*' 'btf_*' 'libbpf_*' 'ring_*' 'user_ring_*' 'perf_buffer_*'
-LDLIBS     := $(LIBBPF) -lelf -lz $(PKG_LIBS)
+LDLIBS     := -lelf -lz $(PKG_LIBS)
 
 # --- the daemon ------------------------------------------------------------------------------
 
@@ -129,11 +130,11 @@ $(eval $(call variant,$(BUILD),$(CC),$(MAIN_FLAGS)))
 
 $(LIBBPF): $(LIBBPF_A) $(BUILD)/config.mk
 	$(call say,LD,$@)
-	$(Q)ld -r --whole-archive $(LIBBPF_A) -o $@.tmp
+	$(Q)ld -r --wrap=btf__load_vmlinux_btf --whole-archive $(LIBBPF_A) -o $@.tmp
 	$(Q)objcopy -w $(addprefix -G ,$(LIBBPF_NAMES)) $@.tmp $@
 	@rm -f $@.tmp
 
-$(BUILD)/weft: $(BUILD)/user/main.o $(BUILD)/libweft.a | $(LIBBPF)
+$(BUILD)/weft: $(BUILD)/user/main.o $(LIBBPF) $(BUILD)/libweft.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(MAIN_FLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -188,11 +189,11 @@ UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(ASAN)/%)
 FUZZ_PROGRAMS := $(FUZZ_SOURCES:%.c=$(ASAN)/%)
 TEST_OBJECTS  := $(TEST_LIB:%.c=$(ASAN)/%.o)
 
-$(UNIT_PROGRAMS): %: %.o $(TEST_OBJECTS) $(ASAN)/libweft.a | $(LIBBPF)
+$(UNIT_PROGRAMS): %: %.o $(TEST_OBJECTS) $(LIBBPF) $(ASAN)/libweft.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ASAN_FLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
-$(FUZZ_PROGRAMS): %: %.o $(ASAN)/tests/lib/fuzz_driver.o $(ASAN)/libweft.a | $(LIBBPF)
+$(FUZZ_PROGRAMS): %: %.o $(ASAN)/tests/lib/fuzz_driver.o $(LIBBPF) $(ASAN)/libweft.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ASAN_FLAGS) -o $@ $^ $(LDLIBS)
 
@@ -200,7 +201,7 @@ $(FUZZ_PROGRAMS): %: %.o $(ASAN)/tests/lib/fuzz_driver.o $(ASAN)/libweft.a | $(L
 .PHONY: test-programs
 test-programs: $(BUILD)/weft $(ASAN)/weft $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(OTHER_OBJECTS)
 
-$(ASAN)/weft: $(ASAN)/user/main.o $(ASAN)/libweft.a | $(LIBBPF)
+$(ASAN)/weft: $(ASAN)/user/main.o $(LIBBPF) $(ASAN)/libweft.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ASAN_FLAGS) -o $@ $^ $(LDLIBS)
 
@@ -209,7 +210,7 @@ FUZZ    := $(BUILD)/fuzz
 SECONDS ?= 60
 $(eval $(call variant,$(FUZZ),$(CLANG),$(FUZZ_FLAGS)))
 
-$(FUZZ)/tests/fuzz/%: $(FUZZ)/tests/fuzz/%.o $(FUZZ)/libweft.a | $(LIBBPF)
+$(FUZZ)/tests/fuzz/%: $(FUZZ)/tests/fuzz/%.o $(LIBBPF) $(FUZZ)/libweft.a
 	$(call say,LINK,$@)
 	$(Q)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
@@ -247,7 +248,7 @@ check:
 	@BUILD='$(BUILD)' tests/lib/run checks
 
 # On other kernels, in virtual machines; says what it lacks. KERNELS: patterns of package names.
-$(BUILD)/vm/weft-hooks-off: $(BUILD)/user/main.o $(BUILD)/tests/vm/hooks_off.o $(BUILD)/libweft.a | $(LIBBPF)
+$(BUILD)/vm/weft-hooks-off: $(BUILD)/user/main.o $(BUILD)/tests/vm/hooks_off.o $(LIBBPF) $(BUILD)/libweft.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(MAIN_FLAGS) -pie -Wl,--wrap=loader_new $(LDFLAGS) -o $@ $^ $(LDLIBS)

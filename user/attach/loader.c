@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attach/kernel_btf.h"
 #include "attach/kprobe.h"
 #include "weft.skel.h"
 
@@ -53,7 +54,7 @@ static void keep_complaint(const char *text)
 /* Lines that say less than the error number, or guess. */
 static const char *const idle_words[] = {
 	"failed to load object",   "failed to load BPF skeleton", ": failed to load: ",
-	"try raising 'ulimit -l'", "Couldn't load trivial",
+	"try raising 'ulimit -l'", "Couldn't load trivial",	  "failed to find valid kernel BTF",
 };
 
 static int libbpf_line(enum libbpf_print_level level, const char *format, va_list arguments)
@@ -278,7 +279,7 @@ static struct bpf_link *attach_program(struct loader *loader, const struct hook_
 
 	if (!program)
 		return NULL;
-	if (bpf_program__type(program) != BPF_PROG_TYPE_KPROBE)
+	if (!kprobe_is(program))
 		return bpf_program__attach(program);
 	loader->kprobes = true;
 	return kprobe_attach(program, row->function);
@@ -374,11 +375,13 @@ int loader_new(const struct loader_options *options, struct surface_state ret_st
 	struct loader *loader;
 	int r;
 
+	/* libbpf before 1.0 tells of errors in another way, unless it is told not to */
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	libbpf_set_print(libbpf_line);
 	memset(ret_state, 0, SURFACE_MAX * sizeof(*ret_state));
 	for (size_t i = 0; i < SURFACE_MAX; i++)
 		ret_state[i].chosen = -1;
-	choice.btf = btf__load_vmlinux_btf();
+	choice.btf = kernel_btf_load();
 	if (!choice.btf)
 		return errno == ENOENT || errno == ESRCH ? -ENOENT : -errno;
 	loader = calloc(1, sizeof(*loader));
