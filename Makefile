@@ -17,12 +17,15 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 V      ?= 0
 
-ifneq ($(filter default undefined,$(origin CC)),)
-CC := cc
-endif
-ifneq ($(filter default undefined,$(origin AR)),)
-AR := ar
-endif
+# CROSS_COMPILE=aarch64-linux-gnu- takes that machine's tools, and the libraries that they find.
+CROSS_COMPILE ?=
+# $(call tool,VARIABLE,program): unless the caller names another.
+tool = $(if $(filter default undefined,$(origin $(1))),$(eval $(1) := $(CROSS_COMPILE)$(2)))
+$(call tool,CC,$(if $(CROSS_COMPILE),gcc,cc))
+$(call tool,AR,ar)
+$(call tool,LD,ld)
+$(call tool,OBJCOPY,objcopy)
+$(call tool,PKG_CONFIG,pkg-config)
 
 Q   := $(if $(filter 1,$(V)),,@)
 say  = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$(1)' '$(patsubst $(CURDIR)/%,%,$(2))')
@@ -40,7 +43,7 @@ endif
 # Names every missing package and stops, when something is missing.
 $(BUILD)/config.mk: scripts/configure scripts/deps VERSION Makefile
 	@mkdir -p $(BUILD)
-	@CC='$(CC)' scripts/configure >$@.tmp
+	@CC='$(CC)' PKG_CONFIG='$(PKG_CONFIG)' scripts/configure >$@.tmp
 	@mv $@.tmp $@
 
 # --- sources ---------------------------------------------------------------------------------
@@ -130,8 +133,8 @@ $(eval $(call variant,$(BUILD),$(CC),$(MAIN_FLAGS)))
 
 $(LIBBPF): $(LIBBPF_A) $(BUILD)/config.mk
 	$(call say,LD,$@)
-	$(Q)ld -r --wrap=btf__load_vmlinux_btf --whole-archive $(LIBBPF_A) -o $@.tmp
-	$(Q)objcopy -w $(addprefix -G ,$(LIBBPF_NAMES)) $@.tmp $@
+	$(Q)$(LD) -r --wrap=btf__load_vmlinux_btf --whole-archive $(LIBBPF_A) -o $@.tmp
+	$(Q)$(OBJCOPY) -w $(addprefix -G ,$(LIBBPF_NAMES)) $@.tmp $@
 	@rm -f $@.tmp
 
 $(BUILD)/weft: $(BUILD)/user/main.o $(LIBBPF) $(BUILD)/libweft.a
@@ -306,4 +309,5 @@ help:
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'
 	@echo 'make clean      remove $(BUILD)/'
 	@echo 'V=1 shows commands; CC=, CFLAGS=, LDFLAGS=, CLANG=, BPFTOOL= are taken as given.'
+	@echo 'BUILD=build/arm64 CROSS_COMPILE=aarch64-linux-gnu- builds for another machine.'
 	@echo 'WERROR= lets warnings pass: those of a compiler that is newer than this version.'

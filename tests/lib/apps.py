@@ -144,11 +144,17 @@ def nginx_config(directory, port, workers=1, behind=None, keepalive=True, user="
                         locations=locations)
 
 
+def _early_errors(t):
+    """Where nginx logs before it has read its configuration: it can be told from 1.19.5 on."""
+    said = subprocess.run(["nginx", "-h"], capture_output=True, text=True, check=False).stderr
+    return ["-e", t.path("nginx.err")] if " -e " in said else []
+
+
 def nginx(t, behind=None, workers=1, keepalive=True):
     port = t.port()
     _www(t)
     config = t.write(f"nginx{port}.conf", nginx_config(t.dir, port, workers, behind, keepalive))
-    return App(t, ["nginx", "-p", t.dir, "-c", config, "-e", t.path("nginx.err")], port)
+    return App(t, ["nginx", "-p", t.dir, "-c", config, *_early_errors(t)], port)
 
 
 def apache(t, behind=None):
