@@ -35,9 +35,10 @@ class Hosts:
     def traced(self, entry, count):
         """The spans of both hosts of `count` requests of the entry."""
         t = self.t
+        # connections that are older than weft carry nothing
+        wefts = [self._weft("near", t.namespace), self._weft("far", self.far.namespace)]
         t.expect("wrong answers while warming up", [],
                  traffic.load(entry.address, 50, 8, "/warm/{}"))
-        wefts = [self._weft("near", t.namespace), self._weft("far", self.far.namespace)]
         t.expect("wrong answers", [], traffic.load(entry.address, count, AT_ONCE))
         found = [span for weft in wefts for span in t.stop(weft, settle=0.5)]
         return Spans(found).under("/chain/")
