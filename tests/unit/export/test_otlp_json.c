@@ -172,6 +172,36 @@ static void hostile_text_stays_one_string(void **state)
 	assert_memory_equal(json_string_value(got), text, sizeof(text) - 1);
 }
 
+/* Ids in hexadecimal, flags a number: OTLP's JSON is not protobuf's. */
+static void a_link_is_written(void **state)
+{
+	static struct span_builder builder;
+	struct fixture *fixture = *state;
+	struct span_link *link;
+	json_t *spans, *links;
+
+	span_builder_init(&builder);
+	link = span_set_link(&builder);
+	memset(link->trace_id, 0xab, TRACE_ID_LEN);
+	memset(link->span_id, 0xcd, SPAN_ID_LEN);
+	link->flags = SPAN_FLAG_SAMPLED | SPAN_FLAG_HAS_IS_REMOTE | SPAN_FLAG_IS_REMOTE;
+	add(fixture, span_new(&builder));
+	link->trace_state = span_text(&builder, VIEW("k=\"v\""));
+	add(fixture, span_new(&builder));
+	spans = group(line(fixture), 0);
+	for (size_t i = 0; i < 2; i++) {
+		links = json_object_get(span_of(spans, i), "links");
+		assert_int_equal(json_array_size(links), 1);
+		links = json_array_get(links, 0);
+		assert_text(links, "traceId", "abababababababababababababababab");
+		assert_text(links, "spanId", "cdcdcdcdcdcdcdcd");
+		assert_number(links, "flags", 0x301);
+	}
+	assert_text(links, "traceState", "k=\"v\"");
+	links = json_object_get(span_of(spans, 0), "links");
+	assert_null(json_object_get(json_array_get(links, 0), "traceState"));
+}
+
 #define ASCII_MAX 0x80
 #define TEXT_LEN  64
 
@@ -261,8 +291,11 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(one_span_is_as_the_specification_says),   TEST(hostile_text_stays_one_string),
-		TEST(each_byte_is_escaped_wherever_it_stands), TEST(every_kind_of_value_is_written),
+		TEST(one_span_is_as_the_specification_says),
+		TEST(hostile_text_stays_one_string),
+		TEST(each_byte_is_escaped_wherever_it_stands),
+		TEST(every_kind_of_value_is_written),
+		TEST(a_link_is_written),
 		TEST(spans_stand_under_their_resource),
 	};
 
