@@ -196,9 +196,6 @@ extern struct control_map control SEC(".maps");
 /* Set by user space between open and load. */
 extern const volatile struct weft_knobs knobs;
 
-/* Keeps the compiler from moving a bounds check away from the value that the verifier looks at. */
-#define verify_here(variable) asm volatile("" : "+r"(variable))
-
 static __always_inline void stat_add(enum stat_id id)
 {
 	__u32 key = id;

@@ -24,12 +24,16 @@ struct piece {
 #ifdef __bpf__
 #define PIECE_FUNCTION __attribute__((weak, noinline))
 #define piece_load(p)  (*(const __u64 *)(p))
+/* Keeps the compiler from moving a bounds check away from the value that the verifier looks at, and
+ * from leaving it out because of what the verifier does not see. */
+#define verify_here(variable) asm volatile("" : "+r"(variable))
 #else
 #include <string.h>
 #ifndef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #endif
-#define PIECE_FUNCTION static inline
+#define PIECE_FUNCTION	      static inline
+#define verify_here(variable) ((void)(variable))
 /* Eight bytes as a little-endian word. BPF may load them unaligned, C may not. */
 static inline __u64 piece_load(const __u8 *p)
 {
@@ -40,15 +44,22 @@ static inline __u64 piece_load(const __u8 *p)
 }
 #endif
 
+/* clang 18 leaves the mask out where a loop bounds the index by a second counter. */
+static __always_inline __u32 piece_index(__u32 at)
+{
+	verify_here(at);
+	return at & PIECE_MASK;
+}
+
 /* The byte and the word at an index. */
 static __always_inline __u8 piece_byte(const struct piece *piece, __u32 at)
 {
-	return piece->data[at & PIECE_MASK];
+	return piece->data[piece_index(at)];
 }
 
 static __always_inline __u64 piece_word(const struct piece *piece, __u32 at)
 {
-	return piece_load(piece->data + (at & PIECE_MASK));
+	return piece_load(piece->data + piece_index(at));
 }
 
 #define PIECE_BYTES(c) (0x0101010101010101ULL * (__u8)(c))

@@ -39,5 +39,6 @@ class Server(ThreadingHTTPServer):
 
 
 if __name__ == "__main__":
-    # backend.py PORT [LONGEST DELAY IN MS]
-    Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+    # backend.py PORT [LONGEST DELAY IN MS [HOST]]
+    host = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1"
+    Server((host, int(sys.argv[1])), Handler).serve_forever()

@@ -18,7 +18,12 @@ sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), part)
 
 # pylint: disable=wrong-import-position
 import common
+import judge
+import propagation
+import shapes
 import weft
+from propagation import MAY, MUST, NEVER
+from recorder import WHOLE, Record
 from spans import CLIENT, SERVER, Malformed, Spans, by_port, chain, load, span_from_json
 
 FRONT, MIDDLE, BACK = 80, 81, 82
@@ -67,6 +72,9 @@ class Recorder:
 
     def fail(self, text):
         self.failures.append(text)
+
+    def note(self, text):
+        pass
 
 
 class Chains(unittest.TestCase):
@@ -148,6 +156,97 @@ class Exchanges(unittest.TestCase):
         raws[1]["status"] = {"code": 2}
         raws[1]["attributes"].append(attribute("error.type", "404"))
         self.assertEqual(self.judge(raws, 1, status=404), [])
+
+
+HEADER = b"traceparent: 00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01\r\n"
+
+
+def head(number, header=b"", fields=b"Host: wire\r\n"):
+    line = b"GET %s HTTP/1.1\r\n" % shapes.target("p", 0, 8, number).encode()
+    return line + header + fields + b"\r\n"
+
+
+class Judge(unittest.TestCase):
+    """Each kind of harm is found, and told apart."""
+
+    def judge(self, *arrived, mode="every", sent=None, **record):
+        """`arrived`: heads of requests 0, 1 ... of one connection."""
+        records = [Record(**{"connection": 1, "nth": i + 1, "flags": WHOLE, "urgent": 0,
+                             "body_len": 0, "body_wrong": -1, "head": one, "tail": b"", **record})
+                   for i, one in enumerate(arrived)]
+        sent = sent or {n: judge.Sent(head(n)) for n in range(len(arrived))}
+        return judge.judge(records, sent.get, sent, mode)
+
+    def expect(self, verdict, **figures):
+        self.assertEqual(figures, {name: count for name, count in verdict.faults.items() if count},
+                         verdict.examples)
+        test = Recorder()
+        judge.expect(test, verdict, "every")
+        self.assertEqual(len(figures), len(test.failures))
+
+    def test_as_sent(self):
+        self.expect(self.judge(head(0), head(1), mode="none"))
+
+    def test_inserted(self):
+        verdict = self.judge(head(0, HEADER), head(1, HEADER))
+        self.expect(verdict)
+        self.assertEqual((verdict.inserted, verdict.headers[1]), (2, ("a" * 32, "b" * 16)))
+
+    def test_modes(self):
+        self.expect(self.judge(head(0, HEADER), head(1), mode="first"))
+        self.expect(self.judge(head(0, HEADER), head(1, HEADER), mode="first"), unwanted=1)
+        self.expect(self.judge(head(0), head(1), mode="first"), wanting=1)
+        self.expect(self.judge(head(0), head(1), mode="every"), wanting=2)
+        self.expect(self.judge(head(0, HEADER), mode="none"), unwanted=1)
+
+    def test_twice(self):
+        self.expect(self.judge(head(0, HEADER + HEADER)), duplicates=1)
+
+    def test_beside_its_own(self):
+        for own in (HEADER, HEADER.title(), b"A: b\r\nTRACEPARENT : x\r\n"):
+            sent = {0: judge.Sent(head(0, own), NEVER)}
+            self.expect(self.judge(head(0, own), sent=sent))
+            self.expect(self.judge(head(0, HEADER + own), sent=sent), duplicates=1, unwanted=1)
+
+    def test_elsewhere(self):
+        self.expect(self.judge(head(0, fields=b"Host: wire\r\n" + HEADER)), altered=1, wanting=1)
+
+    def test_malformed(self):
+        for wrong in (HEADER.upper(), HEADER.replace(b"a" * 32, b"0" * 32), HEADER[:-2] + b"\n",
+                      HEADER.replace(b": ", b":"), HEADER.replace(b"-01", b"-1"),
+                      b"X: y\r\n" + HEADER):
+            self.expect(self.judge(head(0, wrong)), altered=1, wanting=1)
+
+    def test_any_other_byte(self):
+        for at in range(len(head(0))):
+            arrived = bytearray(head(0))
+            arrived[at] ^= 1
+            verdict = self.judge(bytes(arrived), mode="none")
+            self.assertTrue(verdict.faults["altered"] or verdict.faults["surplus"], bytes(arrived))
+
+    def test_lost_and_repeated(self):
+        sent = {n: judge.Sent(head(n)) for n in range(3)}
+        self.expect(self.judge(head(0), head(0), head(7), sent=sent, mode="none"), missing=2,
+                    repeated=1, surplus=1)
+        self.expect(self.judge(head(0), flags=0, mode="none"), missing=1)
+
+    def test_bodies(self):
+        self.expect(self.judge(head(0), body_len=1, mode="none"), altered=1)
+        self.expect(self.judge(head(0), body_wrong=3, mode="none"), altered=1)
+
+    def test_wants(self):
+        self.assertEqual([propagation.allowed("first", want, nth) for want in (MUST, MAY, NEVER)
+                          for nth in (1, 2)], [MUST, NEVER, MAY, MAY, NEVER, NEVER])
+        self.assertEqual(propagation.allowed("none", MUST, 1), NEVER)
+
+    def test_reference(self):
+        records = [Record(1, 1, WHOLE, 0, 0, -1, head(n), b"") for n in range(2)]
+        sent_of = judge.reference(records, [MUST, NEVER])
+        self.assertEqual([sent_of(n).want for n in (6, 7)], [MUST, NEVER])
+        self.expect(self.judge(head(0), head(1), mode="none",
+                               sent={0: sent_of(8), 1: sent_of(9)}))
+        with self.assertRaises(RuntimeError):
+            judge.reference(records[:1], [MUST, NEVER])
 
 
 class Files(unittest.TestCase):

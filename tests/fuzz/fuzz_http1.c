@@ -131,14 +131,18 @@ static void check_describe(const struct exchange *exchange)
 static void check_field(const struct exchange *exchange, struct view name)
 {
 	struct view head = message_head(&exchange->request);
-	unsigned int count = 0;
-	struct view value;
+	struct view values[2];
+	size_t count =
+		protocol_by_id(exchange->protocol)->request_fields(exchange, name, values, 2);
 
-	if (protocol_by_id(exchange->protocol)->request_field(exchange, name, &value, &count) < 0)
-		return;
-	require(count > 0 && count <= head.len);
-	require(value.data >= head.data && value.data + value.len <= head.data + head.len);
-	require(value.len == 0 || (value.data[0] != ' ' && value.data[value.len - 1] != ' '));
+	require(count <= head.len);
+	for (size_t i = 0; i < count && i < 2; i++) {
+		struct view value = values[i];
+
+		require(value.data >= head.data && value.data + value.len <= head.data + head.len);
+		require(value.len == 0 ||
+			(value.data[0] != ' ' && value.data[value.len - 1] != ' '));
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -70,6 +70,8 @@ static void operate(struct span_builder *builder, uint8_t what, struct view text
 		require(!span_attribute(&builder->span, key));
 		break;
 	default:
+		if (key == 0)
+			span_set_link(builder)->trace_state = span_text(builder, text);
 		builder->span.name = span_text(builder, text);
 		check_repair(text, text.len);
 		check_repair(text, utf8_repair_bound(text));
@@ -79,6 +81,9 @@ static void operate(struct span_builder *builder, uint8_t what, struct view text
 static void check_same(const struct span *a, const struct span *b)
 {
 	require(view_equal(a->name, b->name) && utf8_is_valid(b->name));
+	require(!a->link == !b->link);
+	require(!a->link ||
+		(view_equal(a->link->trace_state, b->link->trace_state) && a->link != b->link));
 	require(a->n_attributes == b->n_attributes);
 	require(a->n_attributes <= SPAN_ATTRIBUTES_MAX);
 	for (uint16_t i = 0; i < a->n_attributes; i++) {

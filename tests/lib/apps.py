@@ -6,7 +6,9 @@ import shutil
 import socket
 import subprocess
 import time
+from dataclasses import dataclass
 
+import netns
 from case import Skip
 from weft import BUILD, ROOT
 
@@ -23,10 +25,10 @@ http {{
   access_log off; sendfile on; tcp_nodelay on;
   client_body_temp_path {dir}/nginx-body; proxy_temp_path {dir}/nginx-proxy;
   fastcgi_temp_path {dir}/nginx-f; uwsgi_temp_path {dir}/nginx-u; scgi_temp_path {dir}/nginx-s;
-  keepalive_requests 1000000;
+  keepalive_requests 1000000; client_max_body_size 0; large_client_header_buffers 8 32k;
   {upstream}
   server {{
-    listen 127.0.0.1:{port} backlog=511;
+    listen {host}:{port} backlog=511 {tls};
     {locations}
   }}
 }}
@@ -40,11 +42,16 @@ NGINX_STATIC = """
 """
 
 NGINX_PROXY = """
-    location / {
-      proxy_pass http://behind;
+    location / {{
+      proxy_pass {scheme}://behind;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
-    }
+    }}
+"""
+
+NGINX_TLS = """
+    ssl_certificate {dir}/certificate.pem;
+    ssl_certificate_key {dir}/key.pem;
 """
 
 APACHE = """
@@ -64,6 +71,7 @@ MaxKeepAliveRequests 0
 StartServers 2
 ThreadsPerChild 25
 MaxRequestWorkers 50
+LimitRequestFieldSize 32768
 {rest}
 """
 
@@ -81,6 +89,12 @@ LoadModule proxy_module {modules}/mod_proxy.so
 LoadModule proxy_http_module {modules}/mod_proxy_http.so
 ProxyPass "/" "http://127.0.0.1:{behind}/"
 """
+
+
+def python_has(*modules):
+    """Debian's Python can import them."""
+    done = subprocess.run([PYTHON, "-c", f"import {', '.join(modules)}"], capture_output=True)
+    return done.returncode == 0
 
 
 def wait_for(address, process, what, limit=15):
@@ -109,19 +123,33 @@ def descendants(pid):
     return found
 
 
+@dataclass
+class Place:
+    """Where a program runs: the address at which it listens, and the file of its namespace."""
+    host: str = "127.0.0.1"
+    namespace: str = None  # the case's own
+
+
+HERE = Place()
+
+
 class App:
     """A started server: its process, its address and port."""
 
-    def __init__(self, t, words, port=None, path=None, **options):
+    def __init__(self, t, words, port=None, path=None, place=HERE, **options):
         name = os.path.basename(str(words[0]))
         self.port = port
-        self.address = path or ("127.0.0.1", port)
-        self.process = t.spawn(words, **options)
+        self.address = path or (place.host, port)
+        self.process = t.spawn(words, namespace=place.namespace, **options)
         try:
             wait_for(self.address, self.process, name)
         except RuntimeError as error:
             with open(t.path(options.get("log") or f"{name}.log"), errors="replace") as log:
                 raise RuntimeError(f"{error}: {log.read().strip()[-300:]}") from None
+
+    @property
+    def authority(self):
+        return "{}:{}".format(*self.address)
 
     @property
     def pids(self):
@@ -133,22 +161,38 @@ def _www(t):
     t.write("www/hello.txt", "hello, world\n" * 10)
 
 
-def nginx_config(directory, port, workers=1, behind=None, keepalive=True, user="root"):
-    """nginx's configuration: static files, or with `behind` (host:port, unix:/path) a proxy."""
+def nginx_config(directory, port, workers=1, behind=None, keepalive=True, **more):
+    """
+    nginx's configuration: static files, or with `behind` (host:port, unix:/path, https://host:port)
+    a proxy. `more`: user ("root"), host ("127.0.0.1"), tls (False): what it listens for.
+    """
     upstream, locations = "", NGINX_STATIC.format(dir=directory)
     if behind:
+        scheme, _, server = behind.rpartition("://")
         keep = "keepalive 64;" if keepalive else ""
-        upstream = f"upstream behind {{ server {behind}; {keep} }}"
-        locations = NGINX_PROXY if keepalive else "location / { proxy_pass http://behind; }"
-    return NGINX.format(dir=directory, port=port, workers=workers, upstream=upstream, user=user,
-                        locations=locations)
+        upstream = f"upstream behind {{ server {server}; {keep} }}"
+        locations = NGINX_PROXY.format(scheme=scheme or "http") if keepalive else \
+            "location / { proxy_pass http://behind; }"
+    tls = more.get("tls", False)
+    return NGINX.format(dir=directory, port=port, workers=workers, upstream=upstream,
+                        user=more.get("user", "root"), host=more.get("host", "127.0.0.1"),
+                        tls="ssl" if tls else "",
+                        locations=locations + (NGINX_TLS.format(dir=directory) if tls else ""))
 
 
-def nginx(t, behind=None, workers=1, keepalive=True):
+def certificate(t):
+    """certificate.pem and key.pem in the case's directory, for servers that nobody checks."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                    "-subj", "/CN=wire", "-keyout", t.path("key.pem"),
+                    "-out", t.path("certificate.pem")], check=True, capture_output=True, timeout=20)
+
+
+def nginx(t, behind=None, workers=1, keepalive=True, place=HERE, **more):
     port = t.port()
     _www(t)
-    config = t.write(f"nginx{port}.conf", nginx_config(t.dir, port, workers, behind, keepalive))
-    return App(t, ["nginx", "-p", t.dir, "-c", config, "-e", t.path("nginx.err")], port)
+    config = nginx_config(t.dir, port, workers, behind, keepalive, host=place.host, **more)
+    path = t.write(f"nginx{port}.conf", config)
+    return App(t, ["nginx", "-p", t.dir, "-c", path, "-e", t.path("nginx.err")], port, place=place)
 
 
 def apache(t, behind=None):
@@ -163,11 +207,11 @@ def apache(t, behind=None):
     return App(t, ["apache2", "-DFOREGROUND", "-f", config], port)
 
 
-def backend(t, delay=0):
+def backend(t, delay=0, place=HERE):
     """Python's http.server, a thread for each connection."""
     port = t.port()
-    words = [PYTHON, os.path.join(APPS, "backend.py"), port] + ([delay] if delay else [])
-    return App(t, words, port, log="backend.log")
+    words = [PYTHON, os.path.join(APPS, "backend.py"), port, delay, place.host]
+    return App(t, words, port, log="backend.log", place=place)
 
 
 def raw_words(*options):
@@ -183,21 +227,21 @@ def raw(t, *options, host="127.0.0.1", env=None):
     return App(t, raw_words(*options, host, port), port, log="raw.log", env=env)
 
 
-def flask(t, behind=None, reuse=True, unix=False, workers=2, threads=16):
-    """gunicorn with threads and the Flask application."""
+def flask(t, behind=None, reuse=True, unix=False, place=HERE):
+    """gunicorn with threads and the Flask application. `behind`: a port, or host:port."""
     if not shutil.which("gunicorn"):
         raise Skip("not installed: gunicorn")
-    if subprocess.run([PYTHON, "-c", "import flask, gunicorn"], capture_output=True).returncode:
+    if not python_has("flask", "gunicorn"):
         raise Skip("not installed: python3-flask or python3-gunicorn")
     path, port = (t.path("flask.sock"), None) if unix else (None, t.port())
-    bind = f"unix:{path}" if unix else f"127.0.0.1:{port}"
-    words = [PYTHON, "-m", "gunicorn", "--worker-class", "gthread", "--workers", workers,
-             "--threads", threads, "--keep-alive", "30", "--bind", bind, "--chdir", APPS,
+    bind = f"unix:{path}" if unix else f"{place.host}:{port}"
+    words = [PYTHON, "-m", "gunicorn", "--worker-class", "gthread", "--workers", "2",
+             "--threads", "16", "--keep-alive", "30", "--bind", bind, "--chdir", APPS,
              "--worker-tmp-dir", t.dir, "--no-sendfile", "flask_app:app"]
     env = {"BACKEND_REUSE": "1" if reuse else "0", "PYTHONDONTWRITEBYTECODE": "1"}
     if behind:
-        env["BACKEND"] = f"127.0.0.1:{behind}"
-    return App(t, words, port, path, log="gunicorn.log", env=env)
+        env["BACKEND"] = behind if ":" in str(behind) else f"127.0.0.1:{behind}"
+    return App(t, words, port, path, log="gunicorn.log", env=env, place=place)
 
 
 def node(t, behind=None):
@@ -218,16 +262,21 @@ def _build(words, what, **options):
         raise RuntimeError(f"building {what}: {done.stderr.strip()[-400:]}")
 
 
-def go_binary():
-    """tests/apps/goserver, built if its source is newer."""
+def go_program(source):
+    """A directory with one Go program, below tests/apps, built if its source is newer."""
     if not shutil.which("go"):
         raise Skip("not installed: go")
     os.makedirs(BUILT, exist_ok=True)
-    target, source = os.path.join(BUILT, "goserver"), os.path.join(APPS, "goserver", "main.go")
-    if _stale(target, source):
+    directory = os.path.join(APPS, source)
+    target = os.path.join(BUILT, os.path.basename(source))
+    if _stale(target, os.path.join(directory, "main.go")):
         env = {**os.environ, "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-        _build(["go", "build", "-o", target, "."], "goserver", cwd=os.path.dirname(source), env=env)
+        _build(["go", "build", "-o", target, "."], source, cwd=directory, env=env)
     return target
+
+
+def go_binary():
+    return go_program("goserver")
 
 
 def go(t, behind=None):
@@ -235,18 +284,23 @@ def go(t, behind=None):
     return App(t, [go_binary(), port] + ([behind] if behind else []), port)
 
 
-def java_archive():
-    """tests/apps/Server.java as shop.jar, built if its source is newer."""
+def java_program(source, archive):
+    """One Java file below tests/apps as an archive that can be run, built if the file is newer."""
     if not shutil.which("javac") or not shutil.which("jar"):
         raise Skip("not installed: javac and jar (a JDK)")
-    target, source = os.path.join(BUILT, "shop.jar"), os.path.join(APPS, "Server.java")
-    if _stale(target, source):
-        classes = os.path.join(BUILT, "classes")
+    target, path = os.path.join(BUILT, archive), os.path.join(APPS, source)
+    if _stale(target, path):
+        name = os.path.splitext(os.path.basename(source))[0]
+        classes = os.path.join(BUILT, "classes", name)
         os.makedirs(classes, exist_ok=True)
-        _build(["javac", "-d", classes, source], "Server.java")
-        _build(["jar", "--create", "--file", target, "--main-class", "Server", "-C", classes, "."],
-               "shop.jar")
+        _build(["javac", "-d", classes, path], source)
+        _build(["jar", "--create", "--file", target, "--main-class", name, "-C", classes, "."],
+               archive)
     return target
+
+
+def java_archive():
+    return java_program("Server.java", "shop.jar")
 
 
 def java(t, behind=None):
@@ -254,6 +308,38 @@ def java(t, behind=None):
     words = ["java", "-Xmx256m", "-Dsun.net.httpserver.nodelay=true", "-jar", java_archive(), port]
     words += [behind] if behind else []
     return App(t, words, port)
+
+
+def sdk_python(t):
+    """
+    A Python with OpenTelemetry's SDK and, from the distribution, Flask and requests: an environment
+    that is made once, which takes the runner's network.
+    """
+    required = os.path.join(APPS, "sdk", "requirements.txt")
+    place = os.path.join(BUILT, "sdk")
+    made = os.path.join(place, "made")
+    if not python_has("flask", "requests", "ensurepip"):
+        raise Skip("not installed: python3-flask, python3-requests or python3-venv")
+    if _stale(made, required):
+        try:
+            _build([PYTHON, "-m", "venv", "--clear", "--system-site-packages", place], "sdk")
+            _build([*netns.outside(t.runner_pid), os.path.join(place, "bin", "pip"), "install",
+                    "--quiet", "--timeout", "20", "--requirement", required], "sdk")
+        except (RuntimeError, subprocess.TimeoutExpired) as error:
+            reason = str(error).splitlines()[-1]
+            raise Skip(f"OpenTelemetry's SDK cannot be had: {reason}") from None
+        with open(made, "w", encoding="ascii"):
+            pass
+    return os.path.join(place, "bin", "python")
+
+
+def sdk(t, receiver_url, behind=None):
+    """tests/apps/sdk: Flask with OpenTelemetry's SDK, which exports to the receiver."""
+    port = t.port()
+    words = [sdk_python(t), os.path.join(APPS, "sdk", "app.py"), "127.0.0.1", port]
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver_url, "OTEL_SERVICE_NAME": f"sdk{port}",
+           "OTEL_BSP_SCHEDULE_DELAY": "200", "OTEL_SEMCONV_STABILITY_OPT_IN": "http"}
+    return App(t, words + ([behind] if behind else []), port, log="sdk.log", env=env)
 
 
 def c_program(name, *libraries):

@@ -62,8 +62,9 @@ def _start_ticks(pid):
 class Test:
     """What a case works with. Lives in the case's own process."""
 
-    def __init__(self, directory, runner_pid):
+    def __init__(self, directory, runner_pid, namespace):
         self.dir, self.runner_pid = directory, runner_pid
+        self.namespace_name, self.namespace = namespace, netns.path(namespace)
         self.failures, self.notes, self.wefts, self.processes = [], [], [], []
         self._ports = random.Random(os.getpid() * 7919 + int(time.time()))
 
@@ -113,13 +114,28 @@ class Test:
                 except OSError:
                     continue
 
-    def spawn(self, words, log=None, env=None, outside=False, **options):
-        """Starts a program whose output goes to a file. `outside`: in the runner's namespace."""
-        words = (netns.outside(self.runner_pid) if outside else []) + [str(w) for w in words]
-        out = open(self.path(log or f"{os.path.basename(words[0])}.log"), "ab")
-        with out:
-            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                       env={**os.environ, **(env or {})}, **options)
+    def second_host(self, address="10.77.0.1/24", other_address="10.77.0.2/24"):
+        """Another namespace, with a cable to this one; its path."""
+        name = f"{self.namespace_name}-b"
+        netns.create(name)
+        netns.join(self.namespace_name, address, name, other_address)
+        return netns.path(name)
+
+    def spawn(self, words, log=None, env=None, outside=False, namespace=None, **options):
+        """
+        Starts a program whose output goes to a file, but for what `options` take. `outside`: in the
+        runner's network namespace; `namespace`: the path of another one.
+        """
+        log = log or f"{os.path.basename(str(words[0]))}.log"
+        words = [str(w) for w in words]
+        if namespace:
+            words = netns.inside(namespace) + words
+        elif outside:
+            words = netns.outside(self.runner_pid) + words
+        with open(self.path(log), "ab") as out:
+            process = subprocess.Popen(words, **{
+                "stdin": subprocess.DEVNULL, "stdout": out, "stderr": out,
+                "env": {**os.environ, **(env or {})}, **options})
         self.processes.append(process)
         self._remember(process.pid)
         return process
@@ -182,7 +198,7 @@ class Test:
 def _child(chosen, directory, namespace, runner_pid, report):
     """In the case's process: runs it and writes one JSON object to the pipe."""
     result = {"status": "ok", "text": [], "notes": []}
-    test = Test(directory, runner_pid)
+    test = Test(directory, runner_pid, namespace)
     try:
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -261,7 +277,8 @@ def run_case(chosen, keep=False):
     finally:
         os.close(reader)
         _end_remembered(directory)
-        netns.destroy(namespace)
+        for name in netns.names(namespace):
+            netns.destroy(name)
         if not keep:
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -15,17 +15,41 @@ def create(name):
     subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
 
 
+def path(name):
+    return f"/run/netns/{name}"
+
+
+def names(prefix):
+    """Namespaces whose names begin so."""
+    return [name for name in os.listdir("/run/netns") if name.startswith(prefix)]
+
+
+def join(one, address, other, other_address):
+    """A cable between two namespaces, with an address at each end."""
+    ends = [(one, f"weft{os.getpid()}a", address), (other, f"weft{os.getpid()}b", other_address)]
+    subprocess.run(["ip", "-n", one, "link", "add", ends[0][1], "type", "veth", "peer", "name",
+                    ends[1][1], "netns", other], check=True)
+    for name, link, own in ends:
+        subprocess.run(["ip", "-n", name, "address", "add", own, "dev", link], check=True)
+        subprocess.run(["ip", "-n", name, "link", "set", link, "up"], check=True)
+
+
 def enter(name):
     """The calling thread, and what it starts from now on, live in the namespace."""
     libc = ctypes.CDLL(None, use_errno=True)
-    with open(f"/run/netns/{name}", "rb") as handle:
+    with open(path(name), "rb") as handle:
         if libc.setns(handle.fileno(), CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), f"entering namespace {name}")
 
 
 def outside(pid):
     """Words that run a command in the network namespace of process `pid`."""
-    return ["nsenter", f"--net=/proc/{pid}/ns/net", "--"]
+    return inside(f"/proc/{pid}/ns/net")
+
+
+def inside(file):
+    """Words that run a command in the network namespace that the file stands for."""
+    return ["nsenter", f"--net={file}", "--"]
 
 
 def same(one, other):

@@ -41,6 +41,7 @@ class Client:
     """One connection and the bytes read from it and not yet used."""
 
     def __init__(self, address, timeout=10):
+        self.address = address
         self.sock = connect(address, timeout)
         self.buffer = bytearray()
 

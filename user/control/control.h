@@ -6,7 +6,8 @@
  *	ps	one JSON text comes back, and the connection closes
  *	tail	one JSON object a line comes back for each span, until somebody closes:
  *		{"time","service","pid","kind","name","status","status_code"?,"duration_ns",
- *		 "trace_id","span_id","parent_id"?,"attributes":{}}, or {"dropped":N} where N spans
+ *		 "trace_id","span_id","parent_id"?,"trace_state"?,
+ *		 "links":[{"trace_id","span_id"}]?,"attributes":{}}, or {"dropped":N} where N spans
  *		were left out because the client did not read fast enough
  *
  * Anything else is answered by {"error":"..."}. The watcher makes the socket; the pipeline serves

@@ -92,6 +92,12 @@ static json_t *attributes_json(const struct span *span)
 	return object;
 }
 
+static json_t *links_json(const struct span_link *link)
+{
+	return json_pack("[{s:o, s:o}]", "trace_id", id_json(link->trace_id, TRACE_ID_LEN),
+			 "span_id", id_json(link->span_id, SPAN_ID_LEN));
+}
+
 json_t *span_json(const struct span *span)
 {
 	static const uint8_t no_parent[SPAN_ID_LEN];
@@ -118,6 +124,10 @@ json_t *span_json(const struct span *span)
 	if (memcmp(span->parent_id, no_parent, SPAN_ID_LEN) != 0)
 		r |= json_object_set_new(object, "parent_id",
 					 id_json(span->parent_id, SPAN_ID_LEN));
+	if (span->trace_state.len > 0)
+		r |= json_object_set_new(object, "trace_state", text_json(span->trace_state));
+	if (span->link)
+		r |= json_object_set_new(object, "links", links_json(span->link));
 	r |= json_object_set_new(object, "attributes", attributes_json(span));
 	if (r != 0) {
 		json_decref(object);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/hashmap.h"
 #include "correlate/trace.h"
+#include "correlate/trace_state.h"
 #include "span/semconv.h"
 
 /* A settled trace is remembered for late spans of its tree for as long after its entry span's end.
@@ -262,6 +263,17 @@ static void server_called(struct correlator *correlator, struct exchange *exchan
 	memcpy(exchange->caller_id, key.span_id, SPAN_ID_LEN);
 }
 
+/* Its span, and those of what is done for it, carry the tracestate on. */
+static void state_take(const struct exchange *exchange, struct trace *trace)
+{
+	char text[TRACE_STATE_MAX];
+	size_t len = trace_state_of(exchange, text);
+
+	/* without memory they go without it */
+	if (len > 0)
+		trace->state = strndup(text, len);
+}
+
 static void server_started(struct correlator *correlator, struct exchange *exchange)
 {
 	struct exchange_key key = key_of(exchange);
@@ -277,8 +289,10 @@ static void server_started(struct correlator *correlator, struct exchange *excha
 	trace->start_ns = exchange->request.start_ns;
 	trace->awaits = key;
 	trace->plain = exchange->context.use != CONTEXT_TAKEN;
-	if (!trace->plain)
+	if (!trace->plain) {
 		server_called(correlator, exchange, trace);
+		state_take(exchange, trace);
+	}
 	half = hashmap_get(&correlator->halves, &key);
 	if (half && half->client) {
 		struct exchange *client = half->client;
@@ -428,6 +442,42 @@ static void exchange_forget(struct correlator *correlator, const struct exchange
 	}
 }
 
+/* The caller is not trusted: the request has started a trace, and only points to the caller's. */
+static void link_foreign(const struct exchange *exchange, struct view state,
+			 struct span_builder *builder)
+{
+	const struct trace_context *context = &exchange->context.carried;
+	struct span_link *link = span_set_link(builder);
+
+	memcpy(link->trace_id, context->trace_id, TRACE_ID_LEN);
+	memcpy(link->span_id, &context->span_id, SPAN_ID_LEN);
+	link->flags = context->flags | SPAN_FLAG_HAS_IS_REMOTE | SPAN_FLAG_IS_REMOTE;
+	link->trace_state = state;
+}
+
+/* What came with the request beyond its caller's ids. */
+static void describe_context(const struct exchange *exchange, const struct trace *trace,
+			     struct span_builder *builder)
+{
+	char text[TRACE_STATE_MAX];
+	struct view state = { .data = text };
+
+	switch (exchange->context.use) {
+	case CONTEXT_FOREIGN:
+	case CONTEXT_CARRIED:
+		state.len = trace_state_of(exchange, text);
+		state = span_text(builder, state);
+		if (exchange->context.use == CONTEXT_FOREIGN)
+			link_foreign(exchange, state, builder);
+		else
+			builder->span.trace_state = state;
+		break;
+	default:
+		if (trace && trace->state)
+			builder->span.trace_state = span_text(builder, view_of(trace->state));
+	}
+}
+
 void correlator_finished(struct correlator *correlator, struct exchange *exchange,
 			 struct span_builder *builder)
 {
@@ -440,6 +490,7 @@ void correlator_finished(struct correlator *correlator, struct exchange *exchang
 	memcpy(builder->span.span_id, exchange->span_id, SPAN_ID_LEN);
 	memcpy(builder->span.parent_id, exchange->parent_id, SPAN_ID_LEN);
 	builder->span.flags = exchange->trace_flags | SPAN_FLAG_HAS_IS_REMOTE;
+	describe_context(exchange, trace, builder);
 	/* a server span's evidence is filled in when its trace settles */
 	if (exchange->role == ROLE_SERVER && !evidence)
 		evidence = "";

@@ -15,6 +15,7 @@ static void trace_unref(struct trace_table *table, struct trace *trace)
 			trace->held = span->next;
 			span_free(span);
 		}
+		free(trace->state);
 		trace->younger = table->spare;
 		table->spare = trace;
 		trace = next;

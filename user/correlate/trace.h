@@ -35,6 +35,7 @@ struct trace {
 	bool awaited;		    /* the other end will look for this one */
 	bool plain;		    /* the trace's spans have their final ids already */
 	bool ended;		    /* the entry span's exchange is over */
+	char *state; /* tracestate that the entry span's request came with, heap; NULL: none */
 	uint64_t start_ns;
 	uint64_t end_ns;
 	struct span *held; /* spans that wait, in the order in which they ended, at the tree's root

@@ -32,6 +32,8 @@ static const struct view key_texts[ATTR_MAX] = {
 #define ATTRIBUTE_BOUND 96
 /* A span without its attributes and texts: its numbers, 180 bytes, and its names. */
 #define SPAN_BOUND 512
+/* A link without its text: two ids, a number, its names. */
+#define LINK_BOUND 160
 
 static inline char *put(char *at, struct view text)
 {
@@ -80,8 +82,8 @@ static inline bool is_plain(uint64_t word)
 
 static bool is_plain_text(struct view text)
 {
-	uint64_t word = EACH_BYTE(' ');
 	size_t i = 0;
+	uint64_t word;
 
 	for (; text.len - i >= sizeof(word); i += sizeof(word)) {
 		memcpy(&word, text.data + i, sizeof(word));
@@ -255,6 +257,21 @@ static char *put_attributes(char *at, const struct span *span)
 	return at;
 }
 
+static char *put_link(char *at, const struct span_link *link)
+{
+	at = put_literal(at, ",\"links\":[{\"traceId\":");
+	at = put_id(at, link->trace_id, TRACE_ID_LEN);
+	at = put_literal(at, ",\"spanId\":");
+	at = put_id(at, link->span_id, SPAN_ID_LEN);
+	if (link->trace_state.len > 0) {
+		at = put_literal(at, ",\"traceState\":");
+		at = put_string(at, link->trace_state);
+	}
+	at = put_literal(at, ",\"flags\":");
+	at = put_unsigned(at, link->flags);
+	return put_literal(at, "}]");
+}
+
 static char *put_status(char *at, const struct span *span)
 {
 	if (span->status == SPAN_STATUS_UNSET)
@@ -277,6 +294,8 @@ static size_t span_bound(const struct span *span)
 
 	for (uint16_t i = 0; i < span->n_attributes; i++)
 		bound += key_texts[span->attributes[i].key].len + value_bound(&span->attributes[i]);
+	if (span->link)
+		bound += LINK_BOUND + span->link->trace_state.len * ESCAPED_MAX;
 	return bound;
 }
 
@@ -297,6 +316,8 @@ static void json_span(const struct span *span, struct bytes *out)
 	at = put_unsigned(at, span->end_ns);
 	*at++ = '"';
 	at = put_attributes(at, span);
+	if (span->link)
+		at = put_link(at, span->link);
 	at = put_status(at, span);
 	*at++ = '}';
 	out->len = (size_t)((uint8_t *)at - out->data);

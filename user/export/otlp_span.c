@@ -30,6 +30,8 @@ enum wire_type {
 #define ATTRIBUTE_BOUND (4 * (1 + VARINT_MAX) + VARINT_MAX)
 /* A span without its attributes and texts: 17 tags and lengths, ids, times, flags. */
 #define SPAN_BOUND (17 * (2 + VARINT_MAX) + TRACE_ID_LEN + 2 * SPAN_ID_LEN + 2 * 8 + 4)
+/* A link without its text: five tags and lengths, ids, flags. */
+#define LINK_BOUND (5 * (2 + VARINT_MAX) + TRACE_ID_LEN + SPAN_ID_LEN + 4)
 
 static const struct view key_names[ATTR_MAX] = {
 #define ATTRIBUTE(constant, key) [ATTR_##constant] = VIEW_INIT(key),
@@ -177,6 +179,25 @@ static uint8_t *put_ids(uint8_t *at, const struct span *span)
 	return at;
 }
 
+static inline uint8_t *put_flags(uint8_t *at, unsigned int field, uint32_t flags)
+{
+	at = put_varint(at, TAG(field, WIRE_FIXED32));
+	return put_fixed(at, flags, sizeof(flags));
+}
+
+static uint8_t *put_link(uint8_t *at, const struct span_link *link)
+{
+	size_t state = link->trace_state.len;
+
+	*at++ = TAG(13, WIRE_BYTES);
+	at = put_varint(at, bytes_size(TRACE_ID_LEN) + bytes_size(SPAN_ID_LEN) +
+				    (state ? bytes_size(state) : 0) + 1 + sizeof(link->flags));
+	at = put_bytes(at, 1, id_view(link->trace_id, TRACE_ID_LEN));
+	at = put_bytes(at, 2, id_view(link->span_id, SPAN_ID_LEN));
+	at = put_text(at, 3, link->trace_state);
+	return put_flags(at, 6, link->flags);
+}
+
 static uint8_t *put_times(uint8_t *at, const struct span *span)
 {
 	*at++ = TAG(7, WIRE_FIXED64);
@@ -202,6 +223,8 @@ static size_t span_bound(const struct span *span)
 
 	for (uint16_t i = 0; i < span->n_attributes; i++)
 		bound += attribute_bound(key_names[span->attributes[i].key], &span->attributes[i]);
+	if (span->link)
+		bound += LINK_BOUND + span->link->trace_state.len;
 	return bound;
 }
 
@@ -219,10 +242,11 @@ static void encode_span(const struct span *span, struct bytes *out)
 		at = put_attribute(at, 9, key_names[span->attributes[i].key], &span->attributes[i]);
 	if (span->dropped_attributes > 0)
 		at = put_number(at, 10, span->dropped_attributes);
+	if (span->link)
+		at = put_link(at, span->link);
 	if (span->status != SPAN_STATUS_UNSET)
 		at = put_status(at, span);
-	at = put_varint(at, TAG(16, WIRE_FIXED32));
-	at = put_fixed(at, span->flags, sizeof(span->flags));
+	at = put_flags(at, 16, span->flags);
 	out->len = (size_t)(at - out->data);
 }
 

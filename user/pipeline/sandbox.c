@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/sandbox.h"
 
+#include <asm/termbits.h>
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -207,6 +208,7 @@ static const struct argument_row {
 	/* is it a terminal, how wide; how much is there; an interface's number. No TIOCSTI: typing
 	 */
 	{ SCMP_SYS(ioctl), 1, UINT32_MAX, TCGETS },
+	{ SCMP_SYS(ioctl), 1, UINT32_MAX, TCGETS2 }, /* glibc 2.42 and later */
 	{ SCMP_SYS(ioctl), 1, UINT32_MAX, TIOCGWINSZ },
 	{ SCMP_SYS(ioctl), 1, UINT32_MAX, FIONREAD },
 	{ SCMP_SYS(ioctl), 1, UINT32_MAX, FIONBIO },

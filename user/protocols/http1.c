@@ -445,27 +445,23 @@ static int http1_describe(const struct exchange *exchange, struct span_builder *
 	return 0;
 }
 
-static int http1_request_field(const struct exchange *exchange, struct view name,
-			       struct view *ret_value, unsigned int *ret_count)
+static size_t http1_request_fields(const struct exchange *exchange, struct view name,
+				   struct view *ret_values, size_t max)
 {
 	struct fields fields = { .cursor = cursor_of(message_head(&exchange->request)) };
-	struct view text, value, first = {};
-	unsigned int count = 0;
+	struct view text, value;
+	size_t count = 0;
 
 	take_start_line(&fields.cursor, &text);
-	while (fields_next(&fields, &name, 1, &value) >= 0)
-		if (count++ == 0)
-			first = value;
-	if (count == 0)
-		return -ENOENT;
-	*ret_value = first;
-	*ret_count = count;
-	return 0;
+	for (; fields_next(&fields, &name, 1, &value) >= 0; count++)
+		if (count < max)
+			ret_values[count] = value;
+	return count;
 }
 
 const struct protocol protocol_HTTP1 = {
 	.id = PROTOCOL_HTTP1,
 	.name = "http1",
 	.describe = http1_describe,
-	.request_field = http1_request_field,
+	.request_fields = http1_request_fields,
 };

@@ -22,12 +22,12 @@ struct protocol {
 	int (*describe)(const struct exchange *exchange, struct span_builder *builder);
 
 	/*
-	 * Value of a field that carries context ("traceparent"): the first one of that name in the
-	 * request's head, without surrounding white space, any letter case of the name. *ret_count
-	 * tells how many there are. 0, or -ENOENT.
+	 * Values of the fields of that name in the request's head ("tracestate"), in order and
+	 * without surrounding white space, any letter case of the name. The first `max` of them are
+	 * put down. Gives how many there are.
 	 */
-	int (*request_field)(const struct exchange *exchange, struct view name,
-			     struct view *ret_value, unsigned int *ret_count);
+	size_t (*request_fields)(const struct exchange *exchange, struct view name,
+				 struct view *ret_values, size_t max);
 };
 
 /* One descriptor for each row of protocols.def, in the protocol's own file. */

@@ -11,6 +11,8 @@
 static_assert(SPAN_ATTRIBUTES_MAX < UINT8_MAX, "a place in the list is a number of 8 bits");
 static_assert(ATTR_MAX <= ATTRIBUTE_KEYS_MAX, "every key has its place");
 static_assert(sizeof(struct attribute) == 16, "attributes are small");
+static_assert(sizeof(struct span_link) % _Alignof(struct attribute) == 0,
+	      "attributes follow a link in one allocation");
 
 static const char *const key_names[ATTR_MAX] = {
 #define ATTRIBUTE(constant, key) [ATTR_##constant] = key,
@@ -128,6 +130,13 @@ void span_set_bool(struct span_builder *builder, enum attribute_key key, bool va
 	attribute->boolean = value;
 }
 
+struct span_link *span_set_link(struct span_builder *builder)
+{
+	builder->link = (struct span_link){};
+	builder->span.link = &builder->link;
+	return &builder->link;
+}
+
 const struct attribute *span_attribute(const struct span *span, enum attribute_key key)
 {
 	return attribute_find(span, key);
@@ -153,12 +162,13 @@ static const char *text_moved(const struct span_builder *builder, const char *te
 	return offset <= builder->text_used ? copy + offset : text;
 }
 
-/* One block: the span, its attributes, its text. */
+/* One block: the span, its link, its attributes, its text. */
 struct span *span_new(const struct span_builder *builder)
 {
 	const struct span *from = &builder->span;
 	size_t attributes_size = from->n_attributes * sizeof(*from->attributes);
-	size_t size = sizeof(*from) + attributes_size + builder->text_used;
+	size_t link_size = from->link ? sizeof(*from->link) : 0;
+	size_t size = sizeof(*from) + attributes_size + link_size + builder->text_used;
 	struct span *span = malloc(size);
 	char *text;
 
@@ -167,7 +177,8 @@ struct span *span_new(const struct span_builder *builder)
 	*span = *from;
 	span->size = (uint32_t)size;
 	span->next = NULL;
-	span->attributes = (struct attribute *)(span + 1);
+	span->link = link_size ? (struct span_link *)(span + 1) : NULL;
+	span->attributes = (struct attribute *)((char *)(span + 1) + link_size);
 	memcpy(span->attributes, from->attributes, attributes_size);
 	text = (char *)(span->attributes + span->n_attributes);
 	memcpy(text, builder->text, builder->text_used);
@@ -175,6 +186,11 @@ struct span *span_new(const struct span_builder *builder)
 	span->name.data = text_moved(builder, from->name.data, text);
 	span->status_message.data = text_moved(builder, from->status_message.data, text);
 	span->trace_state.data = text_moved(builder, from->trace_state.data, text);
+	if (span->link) {
+		*span->link = builder->link;
+		span->link->trace_state.data =
+			text_moved(builder, builder->link.trace_state.data, text);
+	}
 	for (uint16_t i = 0; i < span->n_attributes; i++) {
 		struct attribute *attribute = &span->attributes[i];
 

@@ -81,6 +81,14 @@ static inline void attribute_set_text(struct attribute *attribute, struct view t
 /* A longer string value is cut here, at a character boundary. */
 #define SPAN_VALUE_MAX 8192
 
+/* A span in another trace that this one has to do with. */
+struct span_link {
+	uint8_t trace_id[TRACE_ID_LEN];
+	uint8_t span_id[SPAN_ID_LEN];
+	uint32_t flags; /* SPAN_FLAG_* */
+	struct view trace_state;
+};
+
 struct resource;
 
 struct span {
@@ -96,6 +104,7 @@ struct span {
 	struct view name;
 	struct view status_message;
 	struct view trace_state;
+	struct span_link *link;	   /* NULL: none */
 	struct resource *resource; /* a reference is held */
 	uint16_t n_attributes;
 	uint16_t dropped_attributes;
@@ -106,6 +115,7 @@ struct span {
 
 struct span_builder {
 	struct span span;
+	struct span_link link; /* of the span, if it has one */
 	struct attribute attributes[SPAN_ATTRIBUTES_MAX];
 	uint8_t places[ATTRIBUTE_KEYS_MAX]; /* by key: its index in the list + 1; 0: not there */
 	size_t text_used;
@@ -135,6 +145,12 @@ void span_set_bool(struct span_builder *builder, enum attribute_key key, bool va
  * it, or it is a part of what that gave.
  */
 void span_set_text(struct span_builder *builder, enum attribute_key key, struct view text);
+
+/*
+ * Gives the span its one link, or replaces it: zeroed, to be filled in. Texts are as those of
+ * span_set_text().
+ */
+struct span_link *span_set_link(struct span_builder *builder);
 
 /*
  * The attribute of that key, to read or to change its value; NULL: there is none. Lives until the

@@ -13,25 +13,7 @@ import netns
 import traffic
 import weft as weft_module
 from case import case
-from weft import find_key
-
-
-def _until(condition, seconds):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def _alive(pid):
-    """Neither gone nor a zombie."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as handle:
-            return handle.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+from weft import alive, find_key, until
 
 
 class Load:
@@ -63,7 +45,7 @@ def pipeline_killed(t):
     old, load = weft.pipeline(), Load(app)
     time.sleep(0.3)
     os.kill(old, signal.SIGKILL)
-    another = _until(lambda: weft.pipeline() not in (None, old), 5)
+    another = until(lambda: weft.pipeline() not in (None, old), 5)
     load.done(t)
     t.expect_true("another pipeline runs within 5 s", another)
     time.sleep(0.5)
@@ -86,8 +68,8 @@ def pipeline_killed_again_and_again(t):
         if pid:
             os.kill(pid, signal.SIGKILL)
             kills += 1
-        _until(lambda pid=pid: weft.process.poll() is not None
-               or weft.pipeline() not in (None, pid), 5)
+        until(lambda pid=pid: weft.process.poll() is not None
+              or weft.pipeline() not in (None, pid), 5)
     t.expect_range("times that it came back", 3, 10, kills - 1)
     t.expect("exit status when it gives up", 1, weft.process.poll())
     t.expect_true(f"it says so: {weft.log[-200:]!r}", "giving up" in weft.log)
@@ -103,7 +85,7 @@ def watcher_killed(t):
     pipeline, load = weft.pipeline(), Load(app)
     time.sleep(0.2)
     weft.send(signal.SIGKILL)
-    gone = _until(lambda: not _alive(pipeline), 3)
+    gone = until(lambda: not alive(pipeline), 3)
     load.done(t)
     t.expect_true("the pipeline is gone within 3 s", gone)
     spans = t.spans(weft).under("/before/")
@@ -171,7 +153,7 @@ def counters_agree_while_running(t):
     weft = t.weft("--port", app.port)
     t.expect("wrong answers", [], traffic.load(app.address, 1000, 8))
     wanted = {"captured": 2000, "exported": 2000, "dropped": 0, "open": 0}
-    _until(lambda: weft.counters() == wanted, 7)
+    until(lambda: weft.counters() == wanted, 7)
     t.expect("counters within 7 s", wanted, weft.counters())
     common.exchanges(t, t.stop(weft), range(1000), app.port)
 

@@ -65,6 +65,24 @@ static void test_whole_span(void **state)
 	      "\"weft.truncated\":true,\"http.request.body.size\":0.5,\"http.response.body.size\":null}}");
 }
 
+static void test_link_and_state(void **state)
+{
+	struct span_link link = { .trace_id = { [15] = 0x0a }, .span_id = { [7] = 0x0b } };
+	const struct span span = { .kind = SPAN_KIND_SERVER,
+				   .name = VIEW("GET"),
+				   .trace_state = VIEW("a=b,c=d"),
+				   .link = &link };
+
+	(void)state;
+	check(&span,
+	      "{\"time\":\"1970-01-01T00:00:00.000Z\",\"service\":\"\",\"pid\":0,"
+	      "\"kind\":\"server\",\"name\":\"GET\",\"status\":\"unset\",\"duration_ns\":0,"
+	      "\"trace_id\":\"00000000000000000000000000000000\",\"span_id\":\"0000000000000000\","
+	      "\"trace_state\":\"a=b,c=d\",\"links\":[{\"trace_id\":"
+	      "\"0000000000000000000000000000000a\",\"span_id\":\"000000000000000b\"}],"
+	      "\"attributes\":{}}");
+}
+
 /* A root without resource, code and attributes; a name that no writer should have made. */
 static void test_bare_span(void **state)
 {
@@ -82,6 +100,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole_span),
+		cmocka_unit_test(test_link_and_state),
 		cmocka_unit_test(test_bare_span),
 	};
 

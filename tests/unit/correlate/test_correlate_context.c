@@ -271,6 +271,110 @@ static void test_invalid_context(void **state)
 	}
 }
 
+static void assert_state(const struct span *span, const char *state)
+{
+	assert_int_equal(span->trace_state.len, strlen(state));
+	assert_memory_equal(span->trace_state.data, state, strlen(state));
+}
+
+/* tracestate goes with the request's span, and with those of the calls that are made for it. */
+static void test_trace_state(void **state)
+{
+	struct world *world = *state;
+	struct end server = server_end(), client = client_end(), other = client_end();
+
+	server.public = true;
+	server.fields = TRACEPARENT("77", "01") "tracestate: a=1\r\nTraceState: b=2, c=3\r\n";
+	client.join = 2;
+	client.pid = server.pid;
+	client.trace = server.trace;
+	client.parent = server.span;
+	client.evidence = EVIDENCE_UNIT;
+	other.join = 3;
+	other.trace = 0x40;
+	other.span = 0x41;
+	start(world, &server);
+	start(world, &client);
+	start(world, &other);
+	finish(world, &client);
+	finish(world, &other);
+	finish(world, &server);
+	assert_state(find(world, SPAN_KIND_SERVER, 0x21), "a=1,b=2,c=3");
+	assert_state(find(world, SPAN_KIND_CLIENT, 0x11), "a=1,b=2,c=3");
+	assert_state(find(world, SPAN_KIND_CLIENT, 0x41), "");
+}
+
+/* A client's own tracer says what its span's is. */
+static void test_client_trace_state(void **state)
+{
+	struct world *world = *state;
+	struct end client = client_end();
+
+	client.fields = TRACEPARENT("77", "01") "tracestate: a=1\r\n";
+	start(world, &client);
+	finish(world, &client);
+	assert_state(find(world, SPAN_KIND_CLIENT, 0x77), "a=1");
+}
+
+/* It belongs to traceparent, and to nothing else. */
+static void test_trace_state_alone(void **state)
+{
+	struct world *world = *state;
+	struct end server = server_end(), next = server_end();
+
+	server.public = next.public = true;
+	server.fields = "tracestate: a=1\r\n";
+	next.fields = TRACEPARENT("77", "01") "tracestate: a=1\r\n";
+	next.join = 2;
+	next.span = 0x31;
+	start(world, &server);
+	finish(world, &server);
+	assert_state(find(world, SPAN_KIND_SERVER, 0x21), "");
+	start(world, &next);
+	next.exchange.context.carried.propagator = PROPAGATOR_B3;
+	finish(world, &next);
+	/* it was taken when the request began */
+	assert_state(find(world, SPAN_KIND_SERVER, 0x31), "a=1");
+	next.span = 0x32;
+	exchange_make(&next);
+	next.exchange.context.carried.propagator = PROPAGATOR_B3;
+	correlator_started(world->correlator, &next.exchange);
+	finish(world, &next);
+	assert_state(find(world, SPAN_KIND_SERVER, 0x32), "");
+}
+
+/* Who is not trusted does not choose the trace: the request starts one, and points to the other. */
+static void test_foreign(void **state)
+{
+	struct world *world = *state;
+	struct end server = server_end(), client = client_end();
+	const struct span *span;
+
+	server.public = server.foreign = true;
+	server.fields = TRACEPARENT("77", "01") "tracestate: a=1\r\n";
+	client.join = 2;
+	client.pid = server.pid;
+	client.trace = server.trace;
+	client.parent = server.span;
+	client.evidence = EVIDENCE_UNIT;
+	start(world, &server);
+	start(world, &client);
+	finish(world, &client);
+	finish(world, &server);
+	span = SERVER_SPAN(world, 0x21, .trace = 0x20);
+	assert_non_null(span->link);
+	assert_id(span->link->trace_id, TRACE_ID_LEN, X_TRACE_BYTE);
+	assert_id(span->link->span_id, SPAN_ID_LEN, 0x77);
+	assert_int_equal(span->link->flags,
+			 SPAN_FLAG_SAMPLED | SPAN_FLAG_HAS_IS_REMOTE | SPAN_FLAG_IS_REMOTE);
+	assert_int_equal(span->link->trace_state.len, 3);
+	assert_memory_equal(span->link->trace_state.data, "a=1", 3);
+	assert_state(span, "");
+	span = CLIENT_SPAN(world, 0x11, .trace = 0x20, .parent = 0x21, .evidence = "unit");
+	assert_null(span->link);
+	assert_state(span, "");
+}
+
 /* Other fields are no context. */
 static void test_no_context(void **state)
 {
@@ -288,12 +392,22 @@ static void test_no_context(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_context_received),	      TEST(test_context_received_and_used),
-		TEST(test_client_with_context),	      TEST(test_client_continues_trace),
-		TEST(test_client_leaves_trace),	      TEST(test_passed_through),
-		TEST(test_passed_by_another_process), TEST(test_passed_through_shared),
-		TEST(test_caller_forgotten),	      TEST(test_not_sampled),
-		TEST(test_invalid_context),	      TEST(test_no_context),
+		TEST(test_context_received),
+		TEST(test_context_received_and_used),
+		TEST(test_client_with_context),
+		TEST(test_client_continues_trace),
+		TEST(test_client_leaves_trace),
+		TEST(test_passed_through),
+		TEST(test_passed_by_another_process),
+		TEST(test_passed_through_shared),
+		TEST(test_caller_forgotten),
+		TEST(test_not_sampled),
+		TEST(test_invalid_context),
+		TEST(test_no_context),
+		TEST(test_trace_state),
+		TEST(test_client_trace_state),
+		TEST(test_trace_state_alone),
+		TEST(test_foreign),
 	};
 
 	return cmocka_run_group_tests_name("correlate/correlate_context", tests, NULL, NULL);

@@ -50,6 +50,7 @@ struct end {
 	const char *fields; /* of the request's head */
 	uint16_t family;    /* 0: AF_INET */
 	bool public;	    /* the peer is not of this host */
+	bool foreign;	    /* nor is it trusted */
 	/* filled in by start() */
 	struct exchange exchange;
 	char head[HEAD_MAX];
@@ -109,7 +110,8 @@ static inline void address_set(struct conn_address *address, const char *bytes)
 }
 
 /* What the kernel side would say of the context in the exchange's head. */
-static inline void context_read(struct exchange *exchange, const char *head, size_t len)
+static inline void context_read(struct exchange *exchange, const char *head, size_t len,
+				bool foreign)
 {
 	static struct head_scan scan;
 	struct event_context *context = &exchange->context;
@@ -127,6 +129,10 @@ static inline void context_read(struct exchange *exchange, const char *head, siz
 	context->use = CONTEXT_CARRIED;
 	if (exchange->role == ROLE_CLIENT)
 		return;
+	if (foreign) {
+		context->use = CONTEXT_FOREIGN;
+		return;
+	}
 	context->use = CONTEXT_TAKEN;
 	exchange->trace_flags = context->carried.flags;
 	memcpy(exchange->trace_id, context->carried.trace_id, TRACE_ID_LEN);
@@ -155,7 +161,7 @@ static inline void exchange_make(struct end *end)
 	memset(exchange->parent_id, end->parent, SPAN_ID_LEN);
 	address_set(&exchange->local, "\x0a\x00\x00\x01");
 	address_set(&exchange->remote, end->public ? "\x08\x08\x08\x08" : "\x0a\x00\x00\x02");
-	context_read(exchange, end->head, (size_t)n);
+	context_read(exchange, end->head, (size_t)n, end->foreign);
 	exchange->request.head = (uint8_t *)end->head;
 	exchange->request.head_len = (uint32_t)n;
 	exchange->request.head_complete = true;

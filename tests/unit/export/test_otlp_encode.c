@@ -191,6 +191,36 @@ static void every_kind_of_value_survives(void **state)
 	span_free(span);
 }
 
+static void a_link_survives(void **state)
+{
+	static struct span_builder builder;
+	struct fixture *fixture = *state;
+	struct span_link *link;
+	struct span *span;
+	Otlp__Span *got;
+
+	span_builder_init(&builder);
+	link = span_set_link(&builder);
+	memset(link->trace_id, 0xab, TRACE_ID_LEN);
+	memset(link->span_id, 0xcd, SPAN_ID_LEN);
+	link->flags = SPAN_FLAG_SAMPLED | SPAN_FLAG_HAS_IS_REMOTE | SPAN_FLAG_IS_REMOTE;
+	link->trace_state = span_text(&builder, VIEW("k=v"));
+	span = span_new(&builder);
+	batch_queue_add(&fixture->queue, span);
+	encode(fixture);
+	got = unpack_span(fixture->decoded->resource_spans[0]->scope_spans[0], 0);
+	assert_int_equal(got->n_links, 1);
+	assert_int_equal(got->links[0]->trace_id.len, TRACE_ID_LEN);
+	assert_memory_equal(got->links[0]->trace_id.data, span->link->trace_id, TRACE_ID_LEN);
+	assert_int_equal(got->links[0]->span_id.len, SPAN_ID_LEN);
+	assert_memory_equal(got->links[0]->span_id.data, span->link->span_id, SPAN_ID_LEN);
+	assert_bytes(got->links[0]->trace_state, "k=v");
+	assert_int_equal(got->links[0]->flags, 0x301);
+	assert_int_equal(got->trace_state.len, 0);
+	otlp__span__free_unpacked(got, NULL);
+	span_free(span);
+}
+
 static void spans_stand_under_their_resource(void **state)
 {
 	struct fixture *fixture = *state;
@@ -299,19 +329,23 @@ static void bad_answers_are_refused(void **state)
 static void bytes_are_those_of_otlp(void **state)
 {
 	static const uint8_t expected[] = {
-		0x0a, 16,   0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7,
-		0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf,		 /* 1 trace_id */
+		0x0a, 16,   0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab,
+		0xac, 0xad, 0xae, 0xaf,					 /* 1 trace_id */
 		0x12, 8,    1,	  2,	3,    4,    5,	  6,	7,    8, /* 2 span_id */
 		0x2a, 1,    'n',					 /* 5 name */
 		0x30, 3,						 /* 6 kind */
 		0x39, 1,    0,	  0,	0,    0,    0,	  0,	0,	 /* 7 start */
 		0x41, 2,    0,	  0,	0,    0,    0,	  0,	0,	 /* 8 end */
-		0x4a, 17,   0x0a, 11,	's',  'e',  'r',  'v',	'e',  'r',
-		'.',  'p',  'o',  'r',	't',  0x12, 2,	  0x18, 5, /* 9 attributes */
-		0x7a, 2,    0x18, 2,				   /* 15 status */
-		0x85, 0x01, 1,	  0,	0,    0,		   /* 16 flags */
+		0x4a, 17,   0x0a, 11,	's',  'e',  'r',  'v',	'e',  'r',  '.',  'p',	'o',  'r',
+		't',  0x12, 2,	  0x18, 5, /* 9 attributes */
+		0x6a, 38,   0x0a, 16,	0xb0, 0,    0,	  0,	0,    0,    0,	  0,	0,    0,
+		0,    0,    0,	  0,	0,    0,    0x12, 8,	0xc0, 0,    0,	  0,	0,    0,
+		0,    0,    0x1a, 3,	'a',  '=',  'b',  0x35, 1,    3,    0,	  0, /* 13 link */
+		0x7a, 2,    0x18, 2,						     /* 15 status */
+		0x85, 0x01, 1,	  0,	0,    0,				     /* 16 flags */
 	};
 	static struct span_builder builder;
+	struct span_link *link;
 	struct bytes out = { 0 };
 
 	(void)state;
@@ -327,6 +361,11 @@ static void bytes_are_those_of_otlp(void **state)
 	builder.span.status = SPAN_STATUS_ERROR;
 	builder.span.flags = SPAN_FLAG_SAMPLED;
 	span_set_int(&builder, ATTR_SERVER_PORT, 5);
+	link = span_set_link(&builder);
+	link->trace_id[0] = 0xb0;
+	link->span_id[0] = 0xc0;
+	link->flags = 0x301;
+	link->trace_state = span_text(&builder, VIEW("a=b"));
 	builder.span.attributes = builder.attributes;
 	otlp_codec.span(&builder.span, &out);
 	assert_int_equal(out.len, sizeof(expected));
@@ -341,6 +380,7 @@ int main(void)
 		TEST(one_span_survives),
 		TEST(a_root_has_no_parent),
 		TEST(every_kind_of_value_survives),
+		TEST(a_link_survives),
 		TEST(spans_stand_under_their_resource),
 		TEST(the_largest_span_fits),
 		cmocka_unit_test(answers_are_read),

@@ -172,6 +172,36 @@ static void hostile_text_stays_one_string(void **state)
 	assert_memory_equal(json_string_value(got), text, sizeof(text) - 1);
 }
 
+/* Ids in hexadecimal, flags a number: OTLP's JSON is not protobuf's. */
+static void a_link_is_written(void **state)
+{
+	static struct span_builder builder;
+	struct fixture *fixture = *state;
+	struct span_link *link;
+	json_t *spans, *links;
+
+	span_builder_init(&builder);
+	link = span_set_link(&builder);
+	memset(link->trace_id, 0xab, TRACE_ID_LEN);
+	memset(link->span_id, 0xcd, SPAN_ID_LEN);
+	link->flags = SPAN_FLAG_SAMPLED | SPAN_FLAG_HAS_IS_REMOTE | SPAN_FLAG_IS_REMOTE;
+	add(fixture, span_new(&builder));
+	link->trace_state = span_text(&builder, VIEW("k=\"v\""));
+	add(fixture, span_new(&builder));
+	spans = group(line(fixture), 0);
+	for (size_t i = 0; i < 2; i++) {
+		links = json_object_get(span_of(spans, i), "links");
+		assert_int_equal(json_array_size(links), 1);
+		links = json_array_get(links, 0);
+		assert_text(links, "traceId", "abababababababababababababababab");
+		assert_text(links, "spanId", "cdcdcdcdcdcdcdcd");
+		assert_number(links, "flags", 0x301);
+	}
+	assert_text(links, "traceState", "k=\"v\"");
+	links = json_object_get(span_of(spans, 0), "links");
+	assert_null(json_object_get(json_array_get(links, 0), "traceState"));
+}
+
 #define ASCII_MAX 0x80
 #define TEXT_LEN  64
 
@@ -181,21 +211,10 @@ static void text_around(char text[TEXT_LEN], int c)
 		text[at] = (char)(at % 9 == 8 ? c : at % 7 == 0 ? '\x7f' : 'z');
 }
 
-/* Eight bytes are looked at together: each of them must be seen, among any neighbours. */
-static void each_byte_is_escaped_wherever_it_stands(void **state)
+static void check_names(json_t *spans)
 {
-	static struct span_builder builder;
-	struct fixture *fixture = *state;
 	char text[TEXT_LEN];
-	json_t *spans;
 
-	for (int c = 0; c < ASCII_MAX; c++) {
-		text_around(text, c);
-		span_builder_init(&builder);
-		builder.span.name = span_text(&builder, (struct view){ text, sizeof(text) });
-		add(fixture, span_new(&builder));
-	}
-	spans = group(line(fixture), 0);
 	for (int c = 0; c < ASCII_MAX; c++) {
 		json_t *name = json_object_get(span_of(spans, (size_t)c), "name");
 
@@ -205,6 +224,46 @@ static void each_byte_is_escaped_wherever_it_stands(void **state)
 	}
 }
 
+/* Eight bytes are looked at together: each of them must be seen, among any neighbours. */
+static void each_byte_is_escaped_wherever_it_stands(void **state)
+{
+	static struct span_builder builder;
+	struct fixture *fixture = *state;
+	char text[TEXT_LEN];
+
+	for (int c = 0; c < ASCII_MAX; c++) {
+		text_around(text, c);
+		span_builder_init(&builder);
+		builder.span.name = span_text(&builder, (struct view){ text, sizeof(text) });
+		add(fixture, span_new(&builder));
+	}
+	check_names(group(line(fixture), 0));
+}
+
+/* Short texts are looked at otherwise, and the ends of longer ones. */
+static void the_last_byte_is_escaped(void **state)
+{
+	static struct span_builder builder;
+	struct fixture *fixture = *state;
+	json_t *spans;
+
+	for (size_t len = 1; len <= 24; len++) {
+		char text[24];
+
+		memset(text, 'z', sizeof(text));
+		text[len - 1] = '"';
+		span_builder_init(&builder);
+		builder.span.name = span_text(&builder, (struct view){ text, len });
+		add(fixture, span_new(&builder));
+	}
+	spans = group(line(fixture), 0);
+	for (size_t len = 1; len <= 24; len++) {
+		json_t *name = json_object_get(span_of(spans, len - 1), "name");
+
+		assert_int_equal(json_string_length(name), len);
+		assert_int_equal(json_string_value(name)[len - 1], '"');
+	}
+}
 static void every_kind_of_value_is_written(void **state)
 {
 	static struct span_builder builder;
@@ -262,7 +321,8 @@ int main(void)
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(one_span_is_as_the_specification_says),   TEST(hostile_text_stays_one_string),
-		TEST(each_byte_is_escaped_wherever_it_stands), TEST(every_kind_of_value_is_written),
+		TEST(each_byte_is_escaped_wherever_it_stands), TEST(the_last_byte_is_escaped),
+		TEST(every_kind_of_value_is_written),	       TEST(a_link_is_written),
 		TEST(spans_stand_under_their_resource),
 	};
 

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <asm/termbits.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -205,11 +206,16 @@ static bool files_work(void)
 	int ends[2];
 	bool right = check(pipe2(ends, O_CLOEXEC) == 0, "pipe2");
 	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	struct termios2 modes;
 
 	right &= check(write(ends[1], &byte, 1) == 1 && read(ends[0], &byte, 1) == 1, "write");
 	right &= check(fd >= 0 && read(fd, &byte, 1) == 1 && close(fd) == 0, "open");
 	errno = 0;
 	right &= check(!isatty(ends[0]) && errno == ENOTTY, "isatty");
+	errno = 0;
+	right &= check(ioctl(ends[0], TCGETS, &modes) < 0 && errno == ENOTTY, "TCGETS");
+	errno = 0;
+	right &= check(ioctl(ends[0], TCGETS2, &modes) < 0 && errno == ENOTTY, "TCGETS2");
 	return right;
 }
 

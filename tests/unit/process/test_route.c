@@ -34,7 +34,7 @@ static int teardown(void **state)
 {
 	struct fixture *fixture = *state;
 
-	processor_route.stop(fixture->processor);
+	(*processor_route.stop)(fixture->processor); /* stop() is a macro of cmocka 2 */
 	free(fixture);
 	return 0;
 }

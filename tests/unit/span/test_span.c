@@ -229,6 +229,7 @@ static void test_names(void **state)
 static void fill(struct span_builder *builder)
 {
 	struct span *span = &builder->span;
+	struct span_link *link;
 
 	memset(span->trace_id, 0x11, sizeof(span->trace_id));
 	memset(span->span_id, 0x22, sizeof(span->span_id));
@@ -240,6 +241,11 @@ static void fill(struct span_builder *builder)
 	span->name = span_text(builder, VIEW("GET"));
 	span->status_message = span_text(builder, VIEW("message"));
 	span->trace_state = span_text(builder, VIEW("a=b"));
+	link = span_set_link(builder);
+	memset(link->trace_id, 0x33, sizeof(link->trace_id));
+	memset(link->span_id, 0x44, sizeof(link->span_id));
+	link->flags = 0x301;
+	link->trace_state = span_text(builder, VIEW("c=d"));
 	span_set_string(builder, ATTR_URL_PATH, VIEW("/a"));
 	span_set_int(builder, ATTR_SERVER_PORT, 80);
 	span_set_string(builder, ATTR_URL_QUERY, VIEW(""));
@@ -266,12 +272,31 @@ static void test_frozen(void **state)
 	assert_text(span->name, "GET");
 	assert_text(span->status_message, "message");
 	assert_text(span->trace_state, "a=b");
+	assert_int_equal(span->link->trace_id[15], 0x33);
+	assert_int_equal(span->link->span_id[7], 0x44);
+	assert_int_equal(span->link->flags, 0x301);
+	assert_text(span->link->trace_state, "c=d");
 	assert_int_equal(span->n_attributes, 3);
 	assert_string(span, ATTR_URL_PATH, "/a");
 	assert_int_equal(span_attribute(span, ATTR_SERVER_PORT)->integer, 80);
 	assert_string(span, ATTR_URL_QUERY, "");
 	assert_null(span->next);
 	assert_null(span_free(span));
+}
+
+/* A builder that is used again has no link, and neither has its span. */
+static void test_no_link(void **state)
+{
+	struct fixture *fixture = *state;
+	struct span *span;
+
+	span_set_link(&fixture->builder)->flags = 1;
+	assert_int_equal(span_set_link(&fixture->builder)->flags, 0);
+	span_builder_init(&fixture->builder);
+	span = span_new(&fixture->builder);
+	assert_non_null(span);
+	assert_null(span->link);
+	span_free(span);
 }
 
 /* Whoever counts bytes adds and subtracts the same, whatever was taken out in between. */
@@ -288,10 +313,12 @@ static void test_size_stays(void **state)
 	assert_non_null(span);
 	assert_int_equal(span_size(small), sizeof(struct span));
 	size = span_size(span);
-	assert_int_equal(size, sizeof(struct span) + 3 * sizeof(struct attribute) +
+	assert_int_equal(size, sizeof(struct span) + sizeof(struct span_link) +
+				       3 * sizeof(struct attribute) +
 				       strlen("GET"
 					      "message"
 					      "a=b"
+					      "c=d"
 					      "/a"));
 	span_remove(span, ATTR_URL_PATH);
 	assert_null(span_attribute(span, ATTR_URL_PATH));
@@ -334,6 +361,7 @@ int main(void)
 		TEST(test_constant),
 		TEST(test_names),
 		TEST(test_frozen),
+		TEST(test_no_link),
 		TEST(test_size_stays),
 		TEST(test_holds_its_resource),
 	};

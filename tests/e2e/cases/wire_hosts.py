@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Two hosts: two network namespaces with a cable between them, each traced by a weft of its own that
+knows nothing of the other. What is one trace then was carried by the wire.
+"""
+
+from collections import Counter
+
+import apps
+import propagation
+import traffic
+from spans import Spans, by_port, chain
+from wire_common import sized, start_weft, wire_case
+
+AT_ONCE = 16
+RECALL_MIN = 99.9  # % of the requests whose parents are found, once context crosses
+
+
+class Hosts:
+    """The case's namespace and a second one; what runs where; a weft for each."""
+
+    def __init__(self, t):
+        self.t, self.far = t, apps.Place("10.77.0.2", t.second_host())
+        self.near = apps.Place("10.77.0.1")
+        self.programs = {"near": [], "far": []}
+
+    def add(self, name, app):
+        self.programs[name].append(app)
+        return app
+
+    def _weft(self, name, namespace):
+        pids = set().union(*[app.pids for app in self.programs[name]])
+        return start_weft(self.t, pids, name=name, namespace=namespace)
+
+    def traced(self, entry, count):
+        """The spans of both hosts of `count` requests of the entry."""
+        t = self.t
+        t.expect("wrong answers while warming up", [],
+                 traffic.load(entry.address, 50, 8, "/warm/{}"))
+        wefts = [self._weft("near", t.namespace), self._weft("far", self.far.namespace)]
+        t.expect("wrong answers", [], traffic.load(entry.address, count, AT_ONCE))
+        found = [span for weft in wefts for span in t.stop(weft, settle=0.5)]
+        return Spans(found).under("/chain/")
+
+
+def _crossed(t, hop, spans, match):
+    """A hop between hosts: every parent is right, or where nothing is carried, there is none."""
+    evidence = Counter(str(s["weft.parent.evidence"]) for s in spans.servers() if match(s))
+    told = ", ".join(f"{name} {count}" for name, count in sorted(evidence.items()))
+    t.note(f"{hop.name}: {hop.right} of {hop.expected} requests joined ({told})")
+    t.expect(f"{hop.name}: wrong parents {hop.examples}", 0, hop.wrong)
+    if propagation.mode(t) == "none":
+        t.expect(f"{hop.name}: parents, though nothing is carried", 0, hop.right)
+    else:
+        t.expect_range(f"{hop.name}: % of parents {hop.examples}", RECALL_MIN, 100, hop.recall)
+
+
+def _within(t, hop):
+    """A hop inside of a host."""
+    t.expect(f"{hop.name}: wrong parents {hop.examples}", 0, hop.wrong)
+    t.expect_range(f"{hop.name}: % of parents", RECALL_MIN, 100, hop.recall)
+
+
+def _judge(t, spans, named, crossing, count):
+    """`named`: (name, app) from the entry inwards; `crossing`: those whose caller is elsewhere."""
+    hops = chain(spans, [(name, by_port(app.port)) for name, app in named], range(count))
+    for (name, app), hop in zip(named, hops):
+        t.expect(f"{name}: requests with one server span, % {hop.examples}", 100.0, hop.seen)
+        if name in crossing:
+            _crossed(t, hop, spans, by_port(app.port))
+        elif name != named[0][0]:
+            _within(t, hop)
+    if propagation.mode(t) != "none":
+        last = hops[-1]
+        t.expect(f"under another request's entry {last.examples}", 0, last.entry_wrong)
+        t.expect_range("% under the entry", RECALL_MIN, 100, last.entry_recall)
+
+
+@wire_case(needs=["nginx", "gunicorn", "ip"])
+def wire_two_hosts(t):
+    """client -> nginx here -> Flask there -> Python there."""
+    hosts, count = Hosts(t), sized(300, 5000)
+    inner = hosts.add("far", apps.backend(t, place=hosts.far))
+    middle = hosts.add("far", apps.flask(t, inner.authority, place=hosts.far))
+    entry = hosts.add("near", apps.nginx(t, middle.authority, workers=2))
+    spans = hosts.traced(entry, count)
+    _judge(t, spans, [("nginx", entry), ("flask", middle), ("python", inner)], ["flask"], count)
+
+
+@wire_case(needs=["nginx", "gunicorn", "ip"])
+def wire_two_hosts_and_back(t):
+    """client -> nginx here -> Flask there, a new connection for each call -> Python here."""
+    hosts, count = Hosts(t), sized(200, 3000)
+    inner = hosts.add("near", apps.backend(t, place=hosts.near))
+    middle = hosts.add("far", apps.flask(t, inner.authority, reuse=False, place=hosts.far))
+    entry = hosts.add("near", apps.nginx(t, middle.authority))
+    spans = hosts.traced(entry, count)
+    _judge(t, spans, [("nginx", entry), ("flask", middle), ("python", inner)], ["flask", "python"],
+           count)
+
+
+@wire_case(needs=["nginx", "openssl", "ip"])
+def wire_two_hosts_tls(t):
+    """
+    client -> nginx here -> TLS -> nginx there -> Python there: no header can be inserted, only the
+    TCP option tells.
+    """
+    hosts, count = Hosts(t), sized(200, 3000)
+    apps.certificate(t)
+    inner = hosts.add("far", apps.backend(t, place=hosts.far))
+    middle = hosts.add("far", apps.nginx(t, inner.authority, place=hosts.far, tls=True))
+    entry = hosts.add("near", apps.nginx(t, f"https://{middle.authority}"))
+    spans = hosts.traced(entry, count)
+    _judge(t, spans, [("nginx", entry), ("python", inner)], ["python"], count)

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each process of weft is killed again and again under load: no request notices."""
+
+import os
+import signal
+import time
+
+import apps
+import judge
+import propagation
+import weft as weft_module
+from wire_clients import Run, SHAPES, python_client
+from wire_common import sized, start_weft, wire_case
+
+FOR_EVER = 90_000_000
+WORKERS = 4
+MEANWHILE_S = 0.2  # requests go on between one thing and the next
+
+
+def _pipeline_killed(t, weft):
+    old = weft.pipeline()
+    os.kill(old, signal.SIGKILL)
+    t.expect_true("another pipeline runs within 5 s",
+                  weft_module.until(lambda: weft.pipeline() not in (None, old), 5))
+
+
+def _watcher_killed(t, weft):
+    pipeline = weft.pipeline()
+    weft.send(signal.SIGKILL)
+    t.expect_true("the pipeline is gone within 5 s",
+                  weft_module.until(lambda: not weft_module.alive(pipeline), 5))
+    weft.process.wait(5)
+
+
+def _killed(t, rounds, proxy=None):
+    run = Run(t, python_client("plain")(t), SHAPES, proxy)
+    sent_of = run.reference(-1)  # any request may have a header, or may not
+    program = run.program(0, FOR_EVER, WORKERS)
+    program.begin()
+    for _ in range(rounds):
+        weft = start_weft(t, run.proxy.pids if run.proxy else {program.pid})
+        for kill in (_pipeline_killed, _watcher_killed):
+            time.sleep(MEANWHILE_S)
+            kill(t, weft)
+    report = program.stop_early()
+    mode = propagation.mode(t)
+    verdict = judge.judge(run.recorder.stop(), sent_of, (), mode)
+    judge.expect(t, verdict, mode)
+    t.expect("requests that arrived, against those that were answered", report["requests"],
+             verdict.requests)
+    t.note(f"both processes killed {rounds} times")
+
+
+@wire_case()
+def wire_killed(t):
+    """The client is traced."""
+    _killed(t, sized(2, 20))
+
+
+@wire_case(needs=["nginx"])
+def wire_killed_nginx(t):
+    """A proxy is traced, which keeps its connections and asks FIONREAD."""
+    _killed(t, sized(2, 20), lambda t, port: apps.nginx(t, f"127.0.0.1:{port}", workers=2))
