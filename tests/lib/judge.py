@@ -110,7 +110,7 @@ def _body(verdict, record):
     size = int(told[1]) if told and told[1] else 0
     if record.body_wrong >= 0 or record.body_len != size:
         coding = "chunked, " if record.flags & CHUNKED else ""
-        verdict.fault("altered", f"{record}: of {size} bytes of its body {record.body_len} arrived, "
+        verdict.fault("altered", f"{record}: {record.body_len} of {size} bytes of its body arrived, "
                                  f"{coding}wrong from byte {record.body_wrong} on")
 
 
