@@ -16,7 +16,7 @@ inserts nothing.
 import json
 import os
 
-from weft import find_key
+from weft import BINARY, BUILD, find_key
 
 MODES = ("none", "first", "every")
 # Whether weft leaves processes alone that export spans of their own, so that none is doubled.
@@ -26,17 +26,32 @@ MUST, MAY, NEVER = "must", "may", "never"
 
 def _told(t):
     told = find_key(json.loads(t.weft_command("doctor", "--json").stdout), "propagation")
-    return told.get("headers") if isinstance(told, dict) else told
+    return (told.get("headers") if isinstance(told, dict) else told) or "none"
+
+
+def _told_once(t):
+    """weft loads all that it has to tell this, so it is asked once for each weft and kernel."""
+    about = f"{os.stat(BINARY).st_mtime_ns} {os.uname().release}"
+    path = os.path.join(BUILD, "e2e", "propagation")
+    try:
+        with open(path, encoding="utf-8") as handle:
+            known, wanted = handle.read().rsplit(" ", 1)
+            if known == about:
+                return wanted
+    except (FileNotFoundError, ValueError):
+        pass
+    wanted = _told(t)
+    with open(path, "w", encoding="utf-8") as handle:
+        handle.write(f"{about} {wanted}")
+    return wanted
 
 
 def mode(t):
-    """The mode of this weft on this kernel, asked for once in a case."""
-    if not hasattr(t, "propagation_mode"):
-        wanted = os.environ.get("WEFT_HEADERS") or _told(t) or "none"
-        if wanted not in MODES:
-            raise RuntimeError(f"propagation: expected one of {', '.join(MODES)}, got {wanted!r}")
-        t.propagation_mode = wanted
-    return t.propagation_mode
+    """The mode of this weft on this kernel."""
+    wanted = os.environ.get("WEFT_HEADERS") or _told_once(t)
+    if wanted not in MODES:
+        raise RuntimeError(f"propagation: expected one of {', '.join(MODES)}, got {wanted!r}")
+    return wanted
 
 
 def allowed(mode_name, want, nth):
