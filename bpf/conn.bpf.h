@@ -137,7 +137,7 @@ struct conn {
 };
 
 #define HEAD_ROOM	  256 /* of walk.room: the largest record without its head */
-#define WALK_SEGMENTS_MAX 64
+#define WALK_SEGMENTS_MAX 256
 
 /* A run of a call's bytes in the program's memory, and where the next one is described. */
 struct segment {

@@ -390,22 +390,20 @@ PIECE_FUNCTION int context_resolve(const struct context_fields *fields, __u64 or
 	return best;
 }
 
-/* The fields that belong to a propagator. */
-static __always_inline __u32 context_names(enum propagator propagator)
+/* All bits if the set has that one, else none. */
+#define CONTEXT_ALL_IF(set, bit) (-((__u32)(set) >> (bit)&1))
+
+/* The fields that belong to a set of propagators. Without branches, for the verifier's sake. */
+static __always_inline __u32 context_names(__u32 propagators)
 {
-	switch (propagator) {
-	case PROPAGATOR_TRACECONTEXT:
-		return CONTEXT_BIT(CONTEXT_TRACEPARENT);
-	case PROPAGATOR_B3:
-	case PROPAGATOR_B3MULTI:
-		return CONTEXT_BIT(CONTEXT_B3) | CONTEXT_B3_FIELDS;
-	case PROPAGATOR_JAEGER:
-		return CONTEXT_BIT(CONTEXT_JAEGER);
-	case PROPAGATOR_XRAY:
-		return CONTEXT_BIT(CONTEXT_XRAY);
-	default:
-		return 0;
-	}
+	__u32 b3 = CONTEXT_ALL_IF(propagators, PROPAGATOR_B3) |
+		   CONTEXT_ALL_IF(propagators, PROPAGATOR_B3MULTI);
+
+	return (CONTEXT_ALL_IF(propagators, PROPAGATOR_TRACECONTEXT) &
+		CONTEXT_BIT(CONTEXT_TRACEPARENT)) |
+	       (b3 & (CONTEXT_BIT(CONTEXT_B3) | CONTEXT_B3_FIELDS)) |
+	       (CONTEXT_ALL_IF(propagators, PROPAGATOR_JAEGER) & CONTEXT_BIT(CONTEXT_JAEGER)) |
+	       (CONTEXT_ALL_IF(propagators, PROPAGATOR_XRAY) & CONTEXT_BIT(CONTEXT_XRAY));
 }
 
 /*
@@ -414,13 +412,14 @@ static __always_inline __u32 context_names(enum propagator propagator)
  */
 PIECE_FUNCTION int context_refused(const struct context_fields *fields, __u64 order)
 {
-	__u32 names = 0;
+	__u32 propagators = 0, names;
 	int refused = 0;
 
 	if (!fields)
 		return 0;
 	for (__u32 i = 0; i < PROPAGATOR_MAX; i++, order >>= PROPAGATOR_BITS)
-		names |= context_names(CONTEXT_PROPAGATOR(order));
+		propagators |= 1u << CONTEXT_PROPAGATOR(order);
+	names = context_names(propagators);
 	if (names & CONTEXT_B3_FIELDS && context_b3_is_half(fields))
 		refused++;
 	names &= fields->spoilt | fields->bad;
