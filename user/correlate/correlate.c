@@ -307,9 +307,9 @@ static void server_started(struct correlator *correlator, struct exchange *excha
 	trace->place.flags = exchange->trace_flags;
 	trace->start_ns = exchange->request.start_ns;
 	trace->awaits = key;
+	trace->plain = exchange->context.use != CONTEXT_TAKEN;
 	sdk_server_started(trace, exchange);
-	trace->plain = exchange->context.use != CONTEXT_TAKEN && !exchange->sdk;
-	if (exchange->context.use == CONTEXT_TAKEN) {
+	if (!trace->plain) {
 		server_called(correlator, exchange, trace);
 		state_take(exchange, trace);
 	}
@@ -433,7 +433,7 @@ void correlator_started(struct correlator *correlator, struct exchange *exchange
 /* A trace that is over and changes nothing in spans that may still come need not be remembered. */
 static void trace_forget_plain(struct correlator *correlator, struct trace *trace)
 {
-	if (trace->plain && trace->ended && !trace->waiting)
+	if (trace->plain && trace->ended && !trace->waiting && trace->fate == FATE_KEPT)
 		trace_remove(&correlator->traces, trace);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records through all rooms: what comes out, and what is counted of that which does not. */
+/* What becomes of exchanges on their way, and that each of them is accounted for. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,164 +7,202 @@
 
 #include <cmocka.h>
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/version.h"
 #include "lib/records.h"
 #include "pipeline/flow.h"
-#include "span/resource.h"
 
-struct fixture {
+#define APP	  7
+#define COLLECTOR 8
+#define SPANS_MAX 16
+
+#define EXPORT	"POST /v1/traces HTTP/1.1\r\nHost: c\r\nContent-Type: application/x-protobuf\r\n"
+#define BY_SDK	"User-Agent: OTel-OTLP-Exporter-Python/1.45.2\r\n\r\n"
+#define BY_WEFT "User-Agent: weft/" WEFT_VERSION "\r\n\r\n"
+#define GET	"GET /item HTTP/1.1\r\nHost: a\r\n\r\n"
+#define OK	"HTTP/1.1 200 OK\r\n\r\n"
+
+struct world {
 	struct flow flow;
-	unsigned int n_spans;
-	char name[64];
-	char service[64];
-	struct totals totals;
+	unsigned int spans;
+	unsigned int exchanges; /* so far, each on a connection of its own */
 };
 
 static void span_out(void *context, struct span *span)
 {
-	struct fixture *fixture = context;
-	struct view service = span->resource->service_name;
+	struct world *world = context;
 
-	fixture->n_spans++;
-	snprintf(fixture->name, sizeof(fixture->name), "%.*s", (int)span->name.len,
-		 span->name.data);
-	snprintf(fixture->service, sizeof(fixture->service), "%.*s", (int)service.len,
-		 service.data);
+	(void)span;
+	world->spans++;
+}
+
+static void world_start(struct world *world, enum config_sdk_spans sdk_spans)
+{
+	const struct config config = { .request_head = 8192,
+				       .response_head = 1024,
+				       .sdk_spans = (int)sdk_spans };
+
+	memset(world, 0, sizeof(*world));
+	world->flow.span = span_out;
+	world->flow.context = world;
+	assert_int_equal(flow_init(&world->flow, &config), 0);
 }
 
 static int setup(void **state)
 {
-	static struct fixture fixture;
-	const struct config config = { .request_head = 8192, .response_head = 1024 };
+	static struct world world;
 
-	memset(&fixture, 0, sizeof(fixture));
-	fixture.flow.span = span_out;
-	fixture.flow.context = &fixture;
-	*state = &fixture;
-	return flow_init(&fixture.flow, &config);
+	world_start(&world, CONFIG_SDK_JOIN);
+	*state = &world;
+	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct fixture *fixture = *state;
+	struct world *world = *state;
 
-	flow_clear(&fixture->flow);
-	flow_clear(&fixture->flow);
+	flow_clear(&world->flow);
 	return 0;
 }
 
-static void put(struct fixture *fixture, const struct record_facts *facts)
+/* A whole exchange at one end, with a peer of another host. `carries`: a context of its own. */
+static void pass(struct world *world, uint32_t pid, enum conn_role role, const char *head,
+		 bool carries)
 {
 	static struct record record;
+	struct event_request *request = (struct event_request *)record.bytes;
+	unsigned int n = ++world->exchanges;
+	struct record_facts facts = {
+		.type = EVENT_REQUEST,
+		.flags = EVENT_F_HEAD_END | EVENT_F_END,
+		.conn = n,
+		.exchange = 1,
+		.pid = pid,
+		.time_ns = n * 1000,
+		.end_ns = n * 1000,
+		.head = head,
+		.role = role,
+		.family = AF_INET,
+		.join = { .client = n, .server = n },
+		.trace = (uint8_t)n,
+		.span = (uint8_t)n,
+	};
 
-	record_make(&record, facts);
-	if (facts->type == EVENT_REQUEST)
-		((struct event_request *)record.bytes)->trace_flags = TRACE_FLAG_SAMPLED;
-	flow_record(&fixture->flow, record.bytes, record.size);
+	record_make(&record, &facts);
+	request->trace_flags = TRACE_FLAG_SAMPLED;
+	if (carries) {
+		memset(&request->context.carried, 0x80 + (int)n, sizeof(uint64_t) * 3);
+		request->context.carried.flags = TRACE_FLAG_SAMPLED;
+		request->context.head_span_id = request->context.carried.span_id;
+		request->context.use = CONTEXT_CARRIED;
+		request->context.evidence = EVIDENCE_HEADER;
+	}
+	flow_record(&world->flow, record.bytes, record.size);
+	facts.type = EVENT_RESPONSE;
+	facts.message = MESSAGE_RESPONSE;
+	facts.status = 200;
+	facts.head = OK;
+	record_make(&record, &facts);
+	flow_record(&world->flow, record.bytes, record.size);
 }
 
-/* One exchange at its server, with a peer of another host: its trace waits for nobody. */
-static void put_exchange(struct fixture *fixture, const char *head, uint8_t flags)
+/* All that passed is exported or dropped: `left` and `exports` of it for their own reasons. */
+static void assert_account(struct world *world, unsigned int spans, uint64_t left, uint64_t exports)
 {
-	put(fixture, &(struct record_facts){ .type = EVENT_REQUEST,
-					     .flags = flags,
-					     .conn = 1,
-					     .exchange = 1,
-					     .pid = 7,
-					     .time_ns = 1000,
-					     .head = head,
-					     .role = ROLE_SERVER,
-					     .family = AF_INET,
-					     .trace = 1,
-					     .span = 2 });
-	put(fixture, &(struct record_facts){ .type = EVENT_RESPONSE,
-					     .message = MESSAGE_RESPONSE,
-					     .flags = EVENT_F_HEAD_END | EVENT_F_END,
-					     .conn = 1,
-					     .exchange = 1,
-					     .pid = 7,
-					     .time_ns = 2000,
-					     .end_ns = 3000,
-					     .head = "HTTP/1.1 200 OK\r\n\r\n",
-					     .status = 200 });
-	correlator_drain(fixture->flow.correlator);
+	static const struct totals base;
+	struct totals totals = { 0 };
+
+	correlator_drain(world->flow.correlator);
+	flow_account(&world->flow, &base, &totals);
+	assert_int_equal(world->spans, spans);
+	assert_int_equal(totals.dropped[DROP_SDK_INSTRUMENTED], left);
+	assert_int_equal(totals.dropped[DROP_SDK_EXPORT], exports);
+	assert_int_equal(totals.captured, world->exchanges);
+	assert_int_equal(totals.captured, spans + totals_dropped(&totals));
 }
 
-static const struct totals *account(struct fixture *fixture)
+/* Spans of the SDK's are doubled until it exports for the first time, and not from then on. */
+static void test_first_export(void **state)
 {
-	static const struct totals base = { .captured = 10 };
+	struct world *world = *state;
 
-	flow_account(&fixture->flow, &base, &fixture->totals);
-	return &fixture->totals;
+	pass(world, APP, ROLE_CLIENT, GET, true);
+	assert_account(world, 1, 0, 0);
+	pass(world, APP, ROLE_CLIENT, EXPORT BY_SDK, false);
+	pass(world, APP, ROLE_CLIENT, GET, true);
+	pass(world, APP, ROLE_SERVER, GET, false);
+	/* what the SDK does not know stays */
+	pass(world, APP, ROLE_CLIENT, GET, false);
+	assert_account(world, 2, 2, 1);
 }
 
-static void test_a_span_comes_out(void **state)
+/* The collector's end of it is noise as well, and the collector has no SDK for that. */
+static void test_collector(void **state)
 {
-	struct fixture *fixture = *state;
+	struct world *world = *state;
 
-	put_exchange(fixture, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n", EVENT_F_HEAD_END | EVENT_F_END);
-	assert_int_equal(fixture->n_spans, 1);
-	assert_string_equal(fixture->name, "GET /a");
-	assert_string_equal(fixture->service, "unknown_service:program");
-	assert_int_equal(account(fixture)->captured, 11);
-	assert_int_equal(totals_dropped(&fixture->totals), 0);
-	assert_int_equal(fixture->flow.record_ns, 2000);
+	pass(world, COLLECTOR, ROLE_SERVER, EXPORT BY_SDK, false);
+	pass(world, COLLECTOR, ROLE_CLIENT, EXPORT BY_SDK, false);
+	pass(world, COLLECTOR, ROLE_SERVER, GET, false);
+	assert_account(world, 1, 0, 2);
 }
 
-static void test_half_heads(void **state)
+/* Another weft is neither, whatever it exports. */
+static void test_weft(void **state)
 {
-	struct fixture *fixture = *state;
+	struct world *world = *state;
+	struct totals totals = { 0 };
+	static const struct totals base;
 
-	put_exchange(fixture, "GET /a HT", 0);
-	assert_int_equal(fixture->n_spans, 0);
-	assert_int_equal(account(fixture)->dropped[DROP_HALF_HEAD], 1);
-	assert_int_equal(totals_dropped(&fixture->totals), 1);
+	pass(world, APP, ROLE_CLIENT, EXPORT BY_WEFT, false);
+	pass(world, APP, ROLE_SERVER, GET, false);
+	assert_account(world, 1, 0, 0);
+	flow_account(&world->flow, &base, &totals);
+	assert_int_equal(totals.dropped[DROP_OWN_EXPORT], 1);
 }
 
-static void test_what_is_no_request(void **state)
+static void test_keep(void **state)
 {
-	struct fixture *fixture = *state;
+	static struct world world;
 
-	put_exchange(fixture, "GET a b c\r\n\r\n", EVENT_F_HEAD_END | EVENT_F_END);
-	assert_int_equal(fixture->n_spans, 0);
-	assert_int_equal(account(fixture)->dropped[DROP_NOT_PROTOCOL], 1);
-	assert_int_equal(totals_dropped(&fixture->totals), 1);
+	(void)state;
+	world_start(&world, CONFIG_SDK_KEEP);
+	pass(&world, APP, ROLE_CLIENT, EXPORT BY_SDK, false);
+	pass(&world, APP, ROLE_CLIENT, GET, true);
+	pass(&world, APP, ROLE_SERVER, GET, false);
+	assert_account(&world, 3, 0, 0);
+	flow_clear(&world.flow);
 }
 
-static void test_exports_of_weft_itself(void **state)
+/* What does not become a span has its reason. */
+static void test_reasons(void **state)
 {
-	struct fixture *fixture = *state;
-
-	put_exchange(fixture, "POST /v1/traces HTTP/1.1\r\nuser-agent:  weft/9\r\n\r\n",
-		     EVENT_F_HEAD_END | EVENT_F_END);
-	assert_int_equal(fixture->n_spans, 0);
-	assert_int_equal(account(fixture)->dropped[DROP_OWN_EXPORT], 1);
-	put_exchange(fixture, "POST /v1/traces HTTP/1.1\r\nUser-Agent: wefty/9\r\n\r\n",
-		     EVENT_F_HEAD_END | EVENT_F_END);
-	assert_int_equal(fixture->n_spans, 1);
-}
-
-static void test_bad_records(void **state)
-{
+	static const struct totals base = { .captured = 10, .bad_records = 5 };
 	const uint64_t nothing[4] = {};
-	struct fixture *fixture = *state;
+	struct world *world = *state;
+	struct totals totals = { 0 };
 
-	flow_record(&fixture->flow, nothing, sizeof(nothing));
-	flow_record(&fixture->flow, nothing, 0);
-	assert_int_equal(account(fixture)->bad_records, 2);
-	assert_int_equal(fixture->totals.captured, 10);
+	pass(world, APP, ROLE_SERVER, "GET a b c\r\n\r\n", false);
+	flow_record(&world->flow, nothing, sizeof(nothing));
+	flow_record(&world->flow, nothing, 0);
+	flow_account(&world->flow, &base, &totals);
+	assert_int_equal(world->spans, 0);
+	assert_int_equal(totals.captured, 11);
+	assert_int_equal(totals.dropped[DROP_NOT_PROTOCOL], 1);
+	assert_int_equal(totals_dropped(&totals), 1);
+	assert_int_equal(totals.bad_records, 7);
+	flow_clear(&world->flow);
 }
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_a_span_comes_out),   TEST(test_half_heads),
-		TEST(test_what_is_no_request), TEST(test_exports_of_weft_itself),
-		TEST(test_bad_records),
+		TEST(test_first_export), TEST(test_collector),	      TEST(test_weft),
+		TEST(test_reasons),	 cmocka_unit_test(test_keep),
 	};
 
 	return cmocka_run_group_tests_name("pipeline/flow", tests, NULL, NULL);
