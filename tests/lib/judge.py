@@ -185,6 +185,7 @@ def expect(t, verdict, mode):
 def expect_agreement(t, verdict, spans):
     """What is on the wire is what is exported: the header names the request's client span."""
     clients = {(s.trace, s.id): s.number for s in spans.clients()}
-    wrong = [n for n, ids in verdict.headers.items() if clients.get(ids) != n]
+    # "OPTIONS *" has its number in a field, which spans do not tell
+    wrong = [n for n, ids in verdict.headers.items() if clients.get(ids, -1) not in (n, None)]
     t.expect(f"headers that do not name their request's client span, as of requests {wrong[:5]}",
              0, len(wrong))

@@ -83,6 +83,16 @@ static struct bpf_link *attach_return(struct bpf_program *program, const char *f
 	return bpf_program__attach_kprobe(program, true, function);
 }
 
+static bool is_return(const struct bpf_program *program)
+{
+	return strncmp(bpf_program__section_name(program), "kretprobe", 9) == 0;
+}
+
+bool kprobe_is(const struct bpf_program *program)
+{
+	return is_return(program) || strncmp(bpf_program__section_name(program), "kprobe", 6) == 0;
+}
+
 struct bpf_link *kprobe_attach(struct bpf_program *program, const char *function)
 {
 	/* there since Linux 4.17, where there are kprobes */
@@ -90,7 +100,7 @@ struct bpf_link *kprobe_attach(struct bpf_program *program, const char *function
 		errno = EOPNOTSUPP;
 		return NULL;
 	}
-	if (strncmp(bpf_program__section_name(program), "kretprobe", 9) == 0)
+	if (is_return(program))
 		return attach_return(program, function);
 	return bpf_program__attach_kprobe(program, false, function);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "attach/cgroup.h"
+#include "attach/kernel_btf.h"
 #include "attach/kprobe.h"
 #include "base/cleanup.h"
 #include "weft.skel.h"
@@ -56,7 +57,7 @@ static void keep_complaint(const char *text)
 /* Lines that say less than the error number, or guess. */
 static const char *const idle_words[] = {
 	"failed to load object",   "failed to load BPF skeleton", ": failed to load: ",
-	"try raising 'ulimit -l'", "Couldn't load trivial",
+	"try raising 'ulimit -l'", "Couldn't load trivial",	  "failed to find valid kernel BTF",
 };
 
 static int libbpf_line(enum libbpf_print_level level, const char *format, va_list arguments)
@@ -283,7 +284,7 @@ static int attach_kernel(struct loader *loader, struct bpf_program *program, con
 {
 	struct bpf_link *link;
 
-	if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE) {
+	if (kprobe_is(program)) {
 		loader->kprobes = true;
 		link = kprobe_attach(program, function);
 	} else {
@@ -445,11 +446,13 @@ int loader_new(const struct loader_options *options, struct surface_state ret_st
 	struct loader *loader;
 	int r;
 
+	/* libbpf before 1.0 tells of errors in another way, unless it is told not to */
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	libbpf_set_print(libbpf_line);
 	memset(ret_state, 0, SURFACE_MAX * sizeof(*ret_state));
 	for (size_t i = 0; i < SURFACE_MAX; i++)
 		ret_state[i].chosen = -1;
-	choice.btf = btf__load_vmlinux_btf();
+	choice.btf = kernel_btf_load();
 	if (!choice.btf)
 		return errno == ENOENT || errno == ESRCH ? -ENOENT : -errno;
 	loader = calloc(1, sizeof(*loader));

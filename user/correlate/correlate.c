@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/hashmap.h"
+#include "correlate/sdk.h"
 #include "correlate/trace.h"
 #include "correlate/trace_state.h"
 #include "span/semconv.h"
@@ -125,6 +126,16 @@ static void span_place(struct span *span, const struct trace_place *place)
 			attribute_set_text(&span->attributes[i], view_of(place->evidence));
 }
 
+/* The span above is left to an SDK and has an id that is not known: its own parent takes over. */
+static void span_move_up(struct span *span, const struct trace *trace)
+{
+	memcpy(span->parent_id, trace->place.parent_id, SPAN_ID_LEN);
+	if (id_is_zero(span->parent_id))
+		span_remove(span, ATTR_WEFT_PARENT_EVIDENCE);
+	else
+		span->flags |= SPAN_FLAG_IS_REMOTE;
+}
+
 /* Gives a span the ids of its settled trace, and hands it on. */
 static void span_settle(struct correlator *correlator, struct span *span)
 {
@@ -143,6 +154,14 @@ static void span_settle(struct correlator *correlator, struct span *span)
 		correlator->counters.not_sampled++;
 		span_free(span);
 		return;
+	}
+	if (trace && sdk_takes_server(trace)) {
+		if (entry) {
+			correlator->counters.left++;
+			span_free(span);
+			return;
+		}
+		span_move_up(span, trace);
 	}
 	correlator->options.settled(correlator->options.context, span);
 }
@@ -283,6 +302,7 @@ static void server_started(struct correlator *correlator, struct exchange *excha
 	trace->place.flags = exchange->trace_flags;
 	trace->start_ns = exchange->request.start_ns;
 	trace->awaits = key;
+	sdk_server_started(trace, exchange);
 	if (exchange->context.use == CONTEXT_TAKEN) {
 		server_called(correlator, exchange, trace);
 		state_take(exchange, trace);
@@ -353,10 +373,13 @@ static void client_adopt(struct correlator *correlator, struct exchange *exchang
 	if (trace)
 		trace_id = trace_root(trace)->place.trace_id;
 	if (memcmp(trace_id, context->trace_id, TRACE_ID_LEN) != 0) {
+		if (trace)
+			sdk_call_strays(trace, context);
 		memset(exchange->parent_id, 0, SPAN_ID_LEN);
 		exchange->evidence = EVIDENCE_NONE;
 		memcpy(exchange->trace_id, context->trace_id, TRACE_ID_LEN);
 	}
+	exchange->adopted = true;
 	memcpy(exchange->span_id, &context->span_id, SPAN_ID_LEN);
 	exchange->trace_flags = context->flags;
 }
@@ -364,11 +387,15 @@ static void client_adopt(struct correlator *correlator, struct exchange *exchang
 static void client_started(struct correlator *correlator, struct exchange *exchange)
 {
 	struct exchange_key key = key_of(exchange);
+	struct trace *caller;
 	struct half *half;
 	bool created;
 
 	if (exchange->context.use == CONTEXT_CARRIED)
 		client_adopt(correlator, exchange);
+	caller = exchange_trace(correlator, exchange);
+	if (caller && !exchange->adopted)
+		sdk_call_started(caller, exchange);
 	half = hashmap_put(&correlator->halves, &key, &created);
 	if (!half)
 		return;
@@ -423,11 +450,10 @@ static void exchange_forget(struct correlator *correlator, const struct exchange
 	}
 }
 
-/* The caller is not trusted: the request has started a trace, and only points to the caller's. */
-static void link_foreign(const struct exchange *exchange, struct view state,
-			 struct span_builder *builder)
+/* To the caller's span, which is not trusted, or to one that the SDK has made in another trace. */
+static void link_set(const struct trace_context *context, struct view state,
+		     struct span_builder *builder)
 {
-	const struct trace_context *context = &exchange->context.carried;
 	struct span_link *link = span_set_link(builder);
 
 	memcpy(link->trace_id, context->trace_id, TRACE_ID_LEN);
@@ -445,17 +471,18 @@ static void describe_context(const struct exchange *exchange, const struct trace
 
 	switch (exchange->context.use) {
 	case CONTEXT_FOREIGN:
+		state.len = trace_state_of(exchange, text);
+		link_set(&exchange->context.carried, span_text(builder, state), builder);
+		break;
 	case CONTEXT_CARRIED:
 		state.len = trace_state_of(exchange, text);
-		state = span_text(builder, state);
-		if (exchange->context.use == CONTEXT_FOREIGN)
-			link_foreign(exchange, state, builder);
-		else
-			builder->span.trace_state = state;
+		builder->span.trace_state = span_text(builder, state);
 		break;
 	default:
 		if (trace && trace->state)
 			builder->span.trace_state = span_text(builder, view_of(trace->state));
+		if (trace && trace->strays && exchange->sdk && exchange->role == ROLE_SERVER)
+			link_set(&trace->other, VIEW(""), builder);
 	}
 }
 
@@ -467,6 +494,12 @@ void correlator_finished(struct correlator *correlator, struct exchange *exchang
 	struct span *span;
 
 	exchange_forget(correlator, exchange);
+	if (sdk_takes_client(exchange)) {
+		correlator->counters.left++;
+		return;
+	}
+	if (trace)
+		trace->sdk |= exchange->sdk;
 	memcpy(builder->span.trace_id, exchange->trace_id, TRACE_ID_LEN);
 	memcpy(builder->span.span_id, exchange->span_id, SPAN_ID_LEN);
 	memcpy(builder->span.parent_id, exchange->parent_id, SPAN_ID_LEN);

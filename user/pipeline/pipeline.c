@@ -310,6 +310,7 @@ static int map_kernel_side(struct pipeline *pipeline)
 			      pipeline->setup->control_fd, 0);
 	if (pipeline->page == MAP_FAILED)
 		return -errno;
+	say_alive(pipeline);
 	return 0;
 }
 
