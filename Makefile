@@ -17,12 +17,15 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 V      ?= 0
 
-ifneq ($(filter default undefined,$(origin CC)),)
-CC := cc
-endif
-ifneq ($(filter default undefined,$(origin AR)),)
-AR := ar
-endif
+# CROSS_COMPILE=aarch64-linux-gnu- takes that machine's tools, and the libraries that they find.
+CROSS_COMPILE ?=
+# $(call tool,VARIABLE,program): unless the caller names another.
+tool = $(if $(filter default undefined,$(origin $(1))),$(eval $(1) := $(CROSS_COMPILE)$(2)))
+$(call tool,CC,$(if $(CROSS_COMPILE),gcc,cc))
+$(call tool,AR,ar)
+$(call tool,LD,ld)
+$(call tool,OBJCOPY,objcopy)
+$(call tool,PKG_CONFIG,pkg-config)
 
 Q   := $(if $(filter 1,$(V)),,@)
 say  = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$(1)' '$(patsubst $(CURDIR)/%,%,$(2))')
@@ -40,7 +43,7 @@ endif
 # Names every missing package and stops, when something is missing.
 $(BUILD)/config.mk: scripts/configure scripts/deps VERSION Makefile
 	@mkdir -p $(BUILD)
-	@CC='$(CC)' scripts/configure >$@.tmp
+	@CC='$(CC)' PKG_CONFIG='$(PKG_CONFIG)' scripts/configure >$@.tmp
 	@mv $@.tmp $@
 
 # --- sources ---------------------------------------------------------------------------------
@@ -79,6 +82,7 @@ WARNINGS  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Ww
 # Generated headers are system headers to the compiler: their warnings are not ours. -MD, not -MMD,
 # so that they are dependencies all the same.
 COMMON    := -std=gnu11 -g -D_GNU_SOURCE -DWEFT_VERSION='"$(WEFT_VERSION)"' \
+	     -DWEFT_LIBBPF='"$(LIBBPF_VERSION)"' \
 	     -Iuser -I. -isystem $(BUILD)/gen $(PKG_CFLAGS) -MD -MP
 HARDENING := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIE
 SANITIZE  := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -88,11 +92,11 @@ ASAN_FLAGS := $(COMMON) -O1 $(SANITIZE)
 FUZZ_FLAGS := $(COMMON) -O1 $(SANITIZE) -fsanitize=fuzzer-no-link
 
 # libbpf.a in one object, that offers the library's interface and not its inner names: some of
-# them, such as hashmap_delete, meet names of ours.
+# them, such as hashmap_delete, meet names of ours. The wrapped one is user/attach/kernel_btf.c's.
 LIBBPF     := $(BUILD)/libbpf.o
 LIBBPF_NAMES := 'bpf_*' 'btf_*' 'libbpf_*' 'ring_*' 'user_ring_*' 'perf_buffer_*'
 # A library that is loaded when it is needed (export/curl_library.h) is not linked.
-LDLIBS     := $(LIBBPF) -Wl,--as-needed -lelf -lz $(PKG_LIBS) -ldl
+LDLIBS     := -Wl,--as-needed -lelf -lz $(PKG_LIBS) -ldl
 
 # --- the daemon ------------------------------------------------------------------------------
 
@@ -130,11 +134,11 @@ $(eval $(call variant,$(BUILD),$(CC),$(MAIN_FLAGS)))
 
 $(LIBBPF): $(LIBBPF_A) $(BUILD)/config.mk
 	$(call say,LD,$@)
-	$(Q)ld -r --whole-archive $(LIBBPF_A) -o $@.tmp
-	$(Q)objcopy -w $(addprefix -G ,$(LIBBPF_NAMES)) $@.tmp $@
+	$(Q)$(LD) -r --wrap=btf__load_vmlinux_btf --whole-archive $(LIBBPF_A) -o $@.tmp
+	$(Q)$(OBJCOPY) -w $(addprefix -G ,$(LIBBPF_NAMES)) $@.tmp $@
 	@rm -f $@.tmp
 
-$(BUILD)/weft: $(BUILD)/user/main.o $(BUILD)/libweft.a | $(LIBBPF)
+$(BUILD)/weft: $(BUILD)/user/main.o $(LIBBPF) $(BUILD)/libweft.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(MAIN_FLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -189,11 +193,11 @@ UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(ASAN)/%)
 FUZZ_PROGRAMS := $(FUZZ_SOURCES:%.c=$(ASAN)/%)
 TEST_OBJECTS  := $(TEST_LIB:%.c=$(ASAN)/%.o)
 
-$(UNIT_PROGRAMS): %: %.o $(TEST_OBJECTS) $(ASAN)/libweft.a | $(LIBBPF)
+$(UNIT_PROGRAMS): %: %.o $(TEST_OBJECTS) $(LIBBPF) $(ASAN)/libweft.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ASAN_FLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
-$(FUZZ_PROGRAMS): %: %.o $(ASAN)/tests/lib/fuzz_driver.o $(ASAN)/libweft.a | $(LIBBPF)
+$(FUZZ_PROGRAMS): %: %.o $(ASAN)/tests/lib/fuzz_driver.o $(LIBBPF) $(ASAN)/libweft.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ASAN_FLAGS) -o $@ $^ $(LDLIBS)
 
@@ -201,7 +205,7 @@ $(FUZZ_PROGRAMS): %: %.o $(ASAN)/tests/lib/fuzz_driver.o $(ASAN)/libweft.a | $(L
 .PHONY: test-programs
 test-programs: $(BUILD)/weft $(ASAN)/weft $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(OTHER_OBJECTS)
 
-$(ASAN)/weft: $(ASAN)/user/main.o $(ASAN)/libweft.a | $(LIBBPF)
+$(ASAN)/weft: $(ASAN)/user/main.o $(LIBBPF) $(ASAN)/libweft.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ASAN_FLAGS) -o $@ $^ $(LDLIBS)
 
@@ -210,7 +214,7 @@ FUZZ    := $(BUILD)/fuzz
 SECONDS ?= 60
 $(eval $(call variant,$(FUZZ),$(CLANG),$(FUZZ_FLAGS)))
 
-$(FUZZ)/tests/fuzz/%: $(FUZZ)/tests/fuzz/%.o $(FUZZ)/libweft.a | $(LIBBPF)
+$(FUZZ)/tests/fuzz/%: $(FUZZ)/tests/fuzz/%.o $(LIBBPF) $(FUZZ)/libweft.a
 	$(call say,LINK,$@)
 	$(Q)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
@@ -254,7 +258,7 @@ check-wire:
 	@WEFT_WIRE=long scripts/as-root tests/e2e/run 'wire_*'
 
 # On other kernels, in virtual machines; says what it lacks. KERNELS: patterns of package names.
-$(BUILD)/vm/weft-hooks-off: $(BUILD)/user/main.o $(BUILD)/tests/vm/hooks_off.o $(BUILD)/libweft.a | $(LIBBPF)
+$(BUILD)/vm/weft-hooks-off: $(BUILD)/user/main.o $(BUILD)/tests/vm/hooks_off.o $(LIBBPF) $(BUILD)/libweft.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(MAIN_FLAGS) -pie -Wl,--wrap=loader_new $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -276,7 +280,7 @@ bench:
 
 # The pipeline's rooms alone, fed with made-up records, under callgrind if it is there.
 REPLAY := $(BUILD)/tests/bench/replay
-$(REPLAY): $(REPLAY).o $(BUILD)/libweft.a | $(LIBBPF)
+$(REPLAY): $(REPLAY).o $(LIBBPF) $(BUILD)/libweft.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(MAIN_FLAGS) -pie $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -324,4 +328,5 @@ help:
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'
 	@echo 'make clean      remove $(BUILD)/'
 	@echo 'V=1 shows commands; CC=, CFLAGS=, LDFLAGS=, CLANG=, BPFTOOL= are taken as given.'
+	@echo 'BUILD=build/arm64 CROSS_COMPILE=aarch64-linux-gnu- builds for another machine.'
 	@echo 'WERROR= lets warnings pass: those of a compiler that is newer than this version.'

@@ -9,7 +9,7 @@
 #include "maps.bpf.h"
 
 #define SURVEY_FILL	  (PIECE_MAX - FLOW_CARRY_MAX)
-#define SURVEY_PIECES_MAX 6 /* more than 8 KiB, though lines are never cut */
+#define SURVEY_PIECES_MAX 24 /* more than the longest head has, though lines are not cut */
 
 enum survey {
 	SURVEY_GO_ON,
@@ -17,15 +17,20 @@ enum survey {
 	SURVEY_UNFIT,
 };
 
-/* The first piece must start with a request line. What a proxy is told to CONNECT is not touched.
- */
-static __always_inline int survey_start(struct walk *walk, __u32 got)
+/* The message must start with a request. What a proxy is told to CONNECT is not touched. */
+static __always_inline int survey_start(const struct walk *walk, __u32 got)
 {
-	if (http1_classify(&walk->piece, got) != HTTP1_REQUEST ||
-	    http1_is_connect_method(walk->piece.data))
-		return -1;
-	walk->line_end = piece_find(&walk->piece, 0, got, '\n') + 1;
-	return walk->line_end > got ? -1 : 0;
+	return http1_classify(&walk->piece, got) != HTTP1_REQUEST ||
+	       http1_is_connect_method(walk->piece.data);
+}
+
+/* Where the first line ends: room is made behind it. */
+static __always_inline void survey_first_line(struct walk *walk, __u32 got)
+{
+	__u32 end = piece_find(&walk->piece, 0, got, '\n');
+
+	if (end < got)
+		walk->line_end = walk->at + end + 1;
 }
 
 /* Whole lines of the head, as many as a piece holds. */
@@ -42,13 +47,20 @@ SUBPROGRAM int survey_piece(struct walk *walk)
 		return SURVEY_UNFIT;
 	if (walk->at == 0 && survey_start(walk, got))
 		return SURVEY_UNFIT;
+	if (!walk->line_end)
+		survey_first_line(walk, got);
 	used = http1_scan(&walk->head, &walk->fields, &walk->piece, got, 1);
 	if (walk->head.bad)
 		return SURVEY_UNFIT;
 	if (walk->head.done)
 		return SURVEY_FIT;
+	if (!used && !http1_leaves(&walk->head)) {
+		/* a line that is longer than the piece */
+		http1_let_go(&walk->head, &walk->fields, &walk->piece, 0, 1);
+		used = got;
+	}
 	walk->at += used;
-	return used ? SURVEY_GO_ON : SURVEY_UNFIT;
+	return SURVEY_GO_ON;
 }
 
 SUBPROGRAM int propagate_survey(struct walk *walk)
@@ -57,6 +69,7 @@ SUBPROGRAM int propagate_survey(struct walk *walk)
 
 	if (!walk)
 		return 0;
+	walk->line_end = 0;
 	__builtin_memset(&walk->head, 0, sizeof(walk->head));
 	__builtin_memset(&walk->fields, 0, sizeof(walk->fields));
 	for (__u32 i = 0; i < SURVEY_PIECES_MAX; i++) {

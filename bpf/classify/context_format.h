@@ -50,7 +50,10 @@ static __always_inline __u64 context_hex(__u64 digits, __u64 *bad)
 	return (value | value >> 16) & 0xffffffffULL;
 }
 
-/* Eight digits that end before `end`; only the last `len` count, the others are read as zeroes. */
+/*
+ * Eight digits that end before `end`; only the last `len` count, the others are read as zeroes. A
+ * field's name and `len` make eight bytes of the piece and more.
+ */
 static __always_inline __u64 context_digits(const struct piece *piece, __u32 end, __u32 len)
 {
 	__u64 digits = piece_word(piece, end - 8);

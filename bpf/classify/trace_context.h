@@ -87,15 +87,16 @@ static __always_inline int context_value(struct context_ids *ids, enum context_n
 /* --- lines --- */
 
 /*
- * Could the line be ours, as far as its first two bytes tell? Most are not. A line that starts with
- * a blank goes on with the one before: obs-fold, RFC 9112 section 5.2.
+ * Could the line be ours, as far as its first four bytes tell? Most are not. A line that starts
+ * with a blank goes on with the one before: obs-fold, RFC 9112 section 5.2.
  */
 static __always_inline int context_likely(__u64 word)
 {
-	__u16 both = word | 0x2020;
+	__u32 four = word | PIECE_BYTES(0x20);
 
-	return both == PIECE_TEXT("tr") || both == PIECE_TEXT("x-") || both == PIECE_TEXT("b3") ||
-	       both == PIECE_TEXT("ub");
+	return four == PIECE_TEXT("trac") || four == PIECE_TEXT("x-b3") ||
+	       four == PIECE_TEXT("x-am") || four == PIECE_TEXT("uber") ||
+	       (four & 0xffffff) == PIECE_TEXT("b3:");
 }
 
 static __always_inline int context_folded(__u8 first)
@@ -246,8 +247,13 @@ PIECE_FUNCTION int context_field(struct context_fields *fields, const struct pie
 	start += len;
 	if (piece_byte(piece, end - 1) == '\r')
 		end--;
-	start = piece_skip_blanks(piece, start, end);
-	end = piece_trim_blanks(piece, start, end);
+	/* most values stand behind one space, and nothing behind them */
+	if (piece_byte(piece, start) == ' ')
+		start++;
+	if (context_folded(piece_byte(piece, start)))
+		start = piece_skip_blanks(piece, start, end);
+	if (context_folded(piece_byte(piece, end - 1)))
+		end = piece_trim_blanks(piece, start, end);
 	flags = context_value(&ids, name, piece, start, end);
 	if (flags < 0)
 		fields->bad |= CONTEXT_BIT(name);
@@ -390,22 +396,20 @@ PIECE_FUNCTION int context_resolve(const struct context_fields *fields, __u64 or
 	return best;
 }
 
-/* The fields that belong to a propagator. */
-static __always_inline __u32 context_names(enum propagator propagator)
+/* All bits if the set has that one, else none. */
+#define CONTEXT_ALL_IF(set, bit) (-((__u32)(set) >> (bit)&1))
+
+/* The fields that belong to a set of propagators. Without branches, for the verifier's sake. */
+static __always_inline __u32 context_names(__u32 propagators)
 {
-	switch (propagator) {
-	case PROPAGATOR_TRACECONTEXT:
-		return CONTEXT_BIT(CONTEXT_TRACEPARENT);
-	case PROPAGATOR_B3:
-	case PROPAGATOR_B3MULTI:
-		return CONTEXT_BIT(CONTEXT_B3) | CONTEXT_B3_FIELDS;
-	case PROPAGATOR_JAEGER:
-		return CONTEXT_BIT(CONTEXT_JAEGER);
-	case PROPAGATOR_XRAY:
-		return CONTEXT_BIT(CONTEXT_XRAY);
-	default:
-		return 0;
-	}
+	__u32 b3 = CONTEXT_ALL_IF(propagators, PROPAGATOR_B3) |
+		   CONTEXT_ALL_IF(propagators, PROPAGATOR_B3MULTI);
+
+	return (CONTEXT_ALL_IF(propagators, PROPAGATOR_TRACECONTEXT) &
+		CONTEXT_BIT(CONTEXT_TRACEPARENT)) |
+	       (b3 & (CONTEXT_BIT(CONTEXT_B3) | CONTEXT_B3_FIELDS)) |
+	       (CONTEXT_ALL_IF(propagators, PROPAGATOR_JAEGER) & CONTEXT_BIT(CONTEXT_JAEGER)) |
+	       (CONTEXT_ALL_IF(propagators, PROPAGATOR_XRAY) & CONTEXT_BIT(CONTEXT_XRAY));
 }
 
 /*
@@ -414,13 +418,14 @@ static __always_inline __u32 context_names(enum propagator propagator)
  */
 PIECE_FUNCTION int context_refused(const struct context_fields *fields, __u64 order)
 {
-	__u32 names = 0;
+	__u32 propagators = 0, names;
 	int refused = 0;
 
 	if (!fields)
 		return 0;
 	for (__u32 i = 0; i < PROPAGATOR_MAX; i++, order >>= PROPAGATOR_BITS)
-		names |= context_names(CONTEXT_PROPAGATOR(order));
+		propagators |= 1u << CONTEXT_PROPAGATOR(order);
+	names = context_names(propagators);
 	if (names & CONTEXT_B3_FIELDS && context_b3_is_half(fields))
 		refused++;
 	names &= fields->spoilt | fields->bad;

@@ -156,7 +156,7 @@ static __always_inline __u64 piece_solid(__u64 word)
 	return space & tab & ~low;
 }
 
-/* So many blanks in a row are passed over at most: the rest is text. A multiple of 8. */
+/* So many blanks in a row are passed over, and few more: the rest is text. A multiple of 8. */
 #define PIECE_BLANKS_MAX 256
 
 /* Index of the first byte at or behind `from` that is no blank; `end` when there is none. */
@@ -164,7 +164,7 @@ PIECE_FUNCTION __u32 piece_skip_blanks(const struct piece *piece, __u32 from, __
 {
 	if (!piece)
 		return end;
-	for (__u32 i = 0; i < PIECE_BLANKS_MAX / 8; i++) {
+	for (__u32 i = 0; i <= PIECE_BLANKS_MAX / 8; i++) {
 		__u64 solid;
 
 		if (from >= end)
@@ -182,24 +182,25 @@ PIECE_FUNCTION __u32 piece_skip_blanks(const struct piece *piece, __u32 from, __
 /* Index behind the last byte before `end` that is no blank; `start` when all from there on are. */
 PIECE_FUNCTION __u32 piece_trim_blanks(const struct piece *piece, __u32 start, __u32 end)
 {
-	if (!piece)
+	__u64 inside;
+	__u32 at;
+
+	if (!piece || end <= start)
 		return start;
-	for (__u32 i = 0; i < PIECE_BLANKS_MAX / 8; i++) {
-		__u64 solid;
+	/* the words that follow each other from `start` on, the last one first */
+	at = start + ((end - start - 1) & ~7u);
+	inside = ~0ULL >> (64 - (end - at) * 8);
+	for (__u32 i = 0; i <= PIECE_BLANKS_MAX / 8; i++) {
+		__u64 solid = piece_solid(piece_word(piece, at)) & inside;
 
-		if (end <= start)
+		if (solid)
+			return at + piece_last(solid) + 1;
+		if (at <= start)
 			return start;
-		solid = piece_solid(piece_word(piece, end - 8));
-		if (solid) {
-			__u32 blanks = 7 - piece_last(solid);
-
-			return blanks < end - start ? end - blanks : start;
-		}
-		if (end - start <= 8)
-			return start;
-		end -= 8;
+		inside = ~0ULL;
+		at -= 8;
 	}
-	return end;
+	return at + 8;
 }
 
 #endif

@@ -18,14 +18,17 @@ static __always_inline struct conn *conn_make(struct sock *sk)
 	return conn;
 }
 
-/* The other end of a unix socket, if this kernel can give it typed (Linux 5.16). */
+/* bpf_skc_to_unix_sock() of Linux 5.16, which the headers of libbpf 0.5 do not know. */
+static struct unix_sock *(*const skc_to_unix_sock)(void *) = (void *)BPF_FUNC_skc_to_unix_sock;
+
+/* The other end of a unix socket, if this kernel can give it typed. */
 static __always_inline struct sock *unix_peer(struct sock *sk)
 {
 	struct unix_sock *unix_sk;
 
 	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_skc_to_unix_sock))
 		return NULL;
-	unix_sk = bpf_skc_to_unix_sock(sk);
+	unix_sk = skc_to_unix_sock(sk);
 	return unix_sk ? unix_sk->peer : NULL;
 }
 

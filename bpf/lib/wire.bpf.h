@@ -5,10 +5,7 @@
 
 #include <bpf/bpf_core_read.h>
 
-#include "lib/unit.bpf.h"
-
-#define PF_IO_WORKER 0x00000010
-#define PF_KTHREAD   0x00200000
+#include "lib/user_buffer.bpf.h"
 
 /* NULL: the socket is not traced. */
 static __always_inline struct conn *wire_conn(struct bpf_sock *sk)
@@ -25,16 +22,19 @@ static __always_inline struct conn *wire_conn(struct bpf_sock *sk)
 
 /*
  * The thread that sends, 0: it cannot be told. Requests of io_uring are met again in a state of
- * their own, which would not know what was decided here.
+ * their own, which would not know what was decided here; heads that come from a file or a pipe are
+ * not met again at all.
  */
 static __always_inline __u32 wire_sender(const struct conn *conn)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 nr;
 
-	if (BPF_CORE_READ(task, tgid) != conn->opener || BPF_CORE_READ(task, io_uring) ||
-	    BPF_CORE_READ(task, flags) & (PF_KTHREAD | PF_IO_WORKER))
+	if (task->tgid != conn->opener || task->io_uring ||
+	    task->flags & (PF_KTHREAD | PF_IO_WORKER))
 		return 0;
-	return BPF_CORE_READ(task, pid);
+	nr = current_call(task).nr;
+	return nr == CALL_SENDFILE || nr == CALL_SPLICE ? 0 : task->pid;
 }
 
 /* Is a request due on the connection, and is nothing else under way on it? */

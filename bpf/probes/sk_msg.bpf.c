@@ -10,10 +10,10 @@
 #include "lib/socket_call.bpf.h"
 #include "lib/wire.bpf.h"
 
-/* Bytes of a message that are looked at: a head of 8 KiB, and what it takes to see its end. */
-#define MESSAGE_LOOK_MAX 8704
+/* Bytes of a message that are looked at: a head that is longer leaves as it came. */
+#define MESSAGE_LOOK_MAX (16384 + 256)
 /* A pipeline that has not been heard of for as long gets no more headers made. */
-#define ALIVE_NS (10ULL * 1000 * 1000 * 1000)
+#define ALIVE_NS (10LL * 1000 * 1000 * 1000)
 
 enum insertion {
 	INSERT_DONE,
@@ -73,9 +73,11 @@ static __always_inline enum insertion insert_form(struct sk_msg_md *msg, struct 
 	return done;
 }
 
-/* In the forms that OTEL_PROPAGATORS asks for. Non-zero: the message must not leave. */
-static __always_inline int insert_context(struct sk_msg_md *msg, struct conn *conn,
-					  struct walk *walk)
+/*
+ * In the forms that OTEL_PROPAGATORS asks for. Non-zero: the message must not leave. A function of
+ * its own, so that its stack is not in use while the head is looked over.
+ */
+static __noinline int insert_context(struct sk_msg_md *msg, struct conn *conn, struct walk *walk)
 {
 	struct trace_context context = { .trace_id = { conn->own.trace_id[0],
 						       conn->own.trace_id[1] },
@@ -102,7 +104,7 @@ static __always_inline int reader_alive(void)
 	__u32 key = 0;
 	const struct weft_control *page = bpf_map_lookup_elem(&control, &key);
 
-	return page && bpf_ktime_get_ns() - page->alive_ns < ALIVE_NS;
+	return page && (__s64)(bpf_ktime_get_ns() - page->alive_ns) < ALIVE_NS;
 }
 
 /*
@@ -143,8 +145,7 @@ static __always_inline int walk_message_out(struct walk *walk, struct sk_msg_md 
  * Does the head name the span that the request that is served came with? Proxies hand that on. What
  * came over a connection that is not understood is known by its trace alone.
  */
-static __always_inline int context_passed(const struct context_fields *fields,
-					  const struct conn *conn)
+static __noinline int context_passed(const struct context_fields *fields, const struct conn *conn)
 {
 	const struct request_ref *parent = &conn->parent;
 	struct trace_context context;

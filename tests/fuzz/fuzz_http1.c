@@ -161,6 +161,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		check_field(&exchange, names[i]);
+	require(protocol_by_id(exchange.protocol)->telemetry(&exchange) <= TELEMETRY_OTHER);
 	free(exchange.request.head);
 	free(exchange.response.head);
 	return 0;

@@ -49,26 +49,32 @@ static inline void head_scan_keep(struct head_scan *scan, uint32_t from, uint32_
 	memcpy(scan->carry, scan->piece.data + from, scan->carry_len);
 }
 
-/* `len` bytes stand in the piece, the first `kept` of them from earlier calls. Gives the new ones
- * used. */
-static inline uint32_t head_scan_lines(struct head_scan *scan, uint32_t kept, uint32_t len)
+/*
+ * `len` bytes stand in the piece, the first `kept` of them from earlier calls; the call has `left`
+ * bytes, those in the piece counted in. Gives the new ones used.
+ */
+static inline uint32_t head_scan_lines(struct head_scan *scan, uint32_t kept, uint32_t len,
+				       size_t left)
 {
 	uint32_t is_request = scan->start == HTTP1_REQUEST;
 	uint32_t used = http1_scan(&scan->head, &scan->fields, &scan->piece, len, is_request);
 	uint32_t out = used;
+	bool whole;
 
 	scan->carry_len = 0;
 	if (scan->head.bad)
 		return 0;
-	if (!http1_leaves(&scan->head) && len - used > FLOW_CARRY_MAX) {
+	/* a line that only the end of the piece has cut is read again, whole */
+	whole = http1_leaves(&scan->head) || (used > kept && len - kept < left);
+	if (!whole && len - used > FLOW_CARRY_MAX) {
 		out = len;
 		http1_let_go(&scan->head, &scan->fields, &scan->piece, used, is_request);
 	}
-	if (!http1_leaves(&scan->head))
+	if (!whole)
 		head_scan_keep(scan, out, len);
 	scan->head_bytes += out;
 	scan->begun |= out > 0;
-	return (http1_leaves(&scan->head) ? used : len) - kept;
+	return (whole ? used : len) - kept;
 }
 
 /* Gives the bytes of the call that were used; less than `size` when the scan is over. */
@@ -98,7 +104,7 @@ static inline size_t head_scan_feed(struct head_scan *scan, const uint8_t *data,
 			if (scan->start == HTTP1_NO)
 				return at;
 		}
-		at += head_scan_lines(scan, kept, kept + got);
+		at += head_scan_lines(scan, kept, kept + got, size - at);
 	}
 	return at;
 }

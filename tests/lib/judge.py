@@ -109,9 +109,9 @@ def _body(verdict, record):
     told = NUMBER.search(record.head)
     size = int(told[1]) if told and told[1] else 0
     if record.body_wrong >= 0 or record.body_len != size:
-        coding = "chunked, " if record.flags & CHUNKED else ""
-        verdict.fault("altered", f"{record}: of {size} bytes of its body {record.body_len} arrived, "
-                                 f"{coding}wrong from byte {record.body_wrong} on")
+        coding = " in chunks" if record.flags & CHUNKED else ""
+        verdict.fault("altered", f"{record}: of its body's {size} bytes {record.body_len} arrived"
+                                 f"{coding}, wrong from byte {record.body_wrong} on")
 
 
 def _place(verdict, sent, record, number, mode):
@@ -185,6 +185,7 @@ def expect(t, verdict, mode):
 def expect_agreement(t, verdict, spans):
     """What is on the wire is what is exported: the header names the request's client span."""
     clients = {(s.trace, s.id): s.number for s in spans.clients()}
-    wrong = [n for n, ids in verdict.headers.items() if clients.get(ids) != n]
+    # "OPTIONS *" has its number in a field, which spans do not tell
+    wrong = [n for n, ids in verdict.headers.items() if clients.get(ids, -1) not in (n, None)]
     t.expect(f"headers that do not name their request's client span, as of requests {wrong[:5]}",
              0, len(wrong))

@@ -7,10 +7,14 @@
 #ifndef WEFT_ATTACH_KPROBE_H
 #define WEFT_ATTACH_KPROBE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct bpf_link;
 struct bpf_program;
+
+/* Is it a program of kprobe type? */
+bool kprobe_is(const struct bpf_program *program);
 
 /* Attaches a program of kprobe type to a function. NULL: failed, errno says why. */
 struct bpf_link *kprobe_attach(struct bpf_program *program, const char *function);

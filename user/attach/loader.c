@@ -5,12 +5,16 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "attach/cgroup.h"
+#include "attach/kernel_btf.h"
 #include "attach/kprobe.h"
 #include "base/cleanup.h"
 #include "weft.skel.h"
@@ -57,7 +61,7 @@ static void keep_complaint(const char *text)
 /* Lines that say less than the error number, or guess. */
 static const char *const idle_words[] = {
 	"failed to load object",   "failed to load BPF skeleton", ": failed to load: ",
-	"try raising 'ulimit -l'", "Couldn't load trivial",
+	"try raising 'ulimit -l'", "Couldn't load trivial",	  "failed to find valid kernel BTF",
 };
 
 static int libbpf_line(enum libbpf_print_level level, const char *format, va_list arguments)
@@ -284,7 +288,7 @@ static int attach_kernel(struct loader *loader, struct bpf_program *program, con
 {
 	struct bpf_link *link;
 
-	if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE) {
+	if (kprobe_is(program)) {
 		loader->kprobes = true;
 		link = kprobe_attach(program, function);
 	} else {
@@ -373,6 +377,7 @@ static int attach_surface(struct loader *loader, size_t index, size_t n,
 	return 0;
 }
 
+/* A link is gone with the last descriptor of it: this process', unless a child has it, too. */
 static void detach_surface(struct loader *loader, size_t index)
 {
 	for (size_t i = 0; i < HOOK_PROGRAMS_MAX; i++) {
@@ -381,8 +386,6 @@ static void detach_surface(struct loader *loader, size_t index)
 	}
 	if (index == SURFACE_WIRE)
 		detach_messages(loader);
-	if (loader->kprobes)
-		kprobe_clean();
 }
 
 static void note_there(struct loader *loader, const struct choice *choice)
@@ -413,6 +416,8 @@ static bool try_attach(struct loader *loader, struct choice *choice)
 			continue;
 		r = attach_surface(loader, i, 1, &choice->state[i]);
 		detach_surface(loader, i);
+		if (loader->kprobes)
+			kprobe_clean();
 		if (r == 0)
 			continue;
 		next_hook(choice, i);
@@ -447,11 +452,13 @@ int loader_new(const struct loader_options *options, struct surface_state ret_st
 	struct loader *loader;
 	int r;
 
+	/* libbpf before 1.0 tells of errors in another way, unless it is told not to */
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	libbpf_set_print(libbpf_line);
 	memset(ret_state, 0, SURFACE_MAX * sizeof(*ret_state));
 	for (size_t i = 0; i < SURFACE_MAX; i++)
 		ret_state[i].chosen = -1;
-	choice.btf = btf__load_vmlinux_btf();
+	choice.btf = kernel_btf_load();
 	if (!choice.btf)
 		return errno == ENOENT || errno == ESRCH ? -ENOENT : -errno;
 	loader = calloc(1, sizeof(*loader));
@@ -483,10 +490,65 @@ void loader_detach_surface(struct loader *loader, enum surface_id surface)
 	detach_surface(loader, surface);
 }
 
-void loader_detach(struct loader *loader)
+static void detach_all(struct loader *loader)
 {
 	for (size_t i = 0; i < SURFACE_MAX; i++)
 		detach_surface(loader, i);
+}
+
+void loader_detach(struct loader *loader)
+{
+	detach_all(loader);
+	if (loader->kprobes)
+		kprobe_clean();
+}
+
+/* Whoever waits for the end of weft's output must not wait for this. */
+static void leave_output(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int i = STDIN_FILENO; fd >= 0 && i <= STDERR_FILENO; i++)
+		dup2(fd, i);
+}
+
+/* Detaches once the parent has closed its end of the pipe, and its links before. */
+static _Noreturn void detach_after(struct loader *loader, const int pipe_ends[2])
+{
+	char end;
+
+	prctl(PR_SET_NAME, "weft-detach");
+	leave_output();
+	close(pipe_ends[1]);
+	while (read(pipe_ends[0], &end, sizeof(end)) < 0 && errno == EINTR)
+		;
+	loader_detach(loader);
+	_exit(0);
+}
+
+int loader_detach_apart(struct loader *loader, pid_t *ret_child)
+{
+	int ends[2];
+	pid_t child;
+
+	/* at once, and quickly: nothing more is written to the wire */
+	detach_surface(loader, SURFACE_WIRE);
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	child = fork();
+	if (child == 0)
+		detach_after(loader, ends);
+	if (child > 0) {
+		detach_all(loader);
+		/* what is left in tracefs is the child's, too: to ask would be to wait for it */
+		loader->kprobes = false;
+	}
+	close(ends[0]);
+	close(ends[1]);
+	if (child < 0)
+		return -EAGAIN;
+	*ret_child = child;
+	return 0;
 }
 
 int loader_events_fd(const struct loader *loader)

@@ -12,13 +12,13 @@
 
 enum channel_type {
 	/* watcher -> pipeline */
-	CHANNEL_PROCESS = 1,	 /* pid; text: runtime, unit, service source, executable, then key,
-				    value ... */
+	CHANNEL_PROCESS = 1,	 /* pid; text: runtime, unit, service source, executable, what
+				    tells of an SDK, then key, value ... */
 	CHANNEL_PROCESS_GONE,	 /* pid */
 	CHANNEL_KERNEL_COUNTERS, /* payload: uint64_t[STAT_MAX], then uint64_t missed program runs
 				  */
 	CHANNEL_HOOKS,		 /* text: surface, hook, surface, hook ... */
-	CHANNEL_STOP,		 /* probes are off: drain, then exit */
+	CHANNEL_STOP,		 /* drain, then exit */
 	/* pipeline -> watcher */
 	CHANNEL_READY,
 	CHANNEL_TYPE_MAX,

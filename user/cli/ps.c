@@ -45,9 +45,24 @@ static void join(const json_t *array, char *text, size_t size)
 	}
 }
 
-static char *process_cell(const json_t *process, size_t column)
+/* "traced", and what is not as one would expect of it. */
+static void state_text(const json_t *process, char *text, size_t size)
 {
 	const char *reason = json_string_value(json_object_get(process, "reason"));
+	const char *sdk = json_string_value(json_object_get(process, "sdk"));
+	const char *spans = string_of(process, "sdk_spans");
+	int n = snprintf(text, size, "%s%s%s", string_of(process, "state"), reason ? ": " : "",
+			 reason ? reason : "");
+
+	if (!sdk || n < 0 || (size_t)n >= size)
+		return;
+	snprintf(text + n, size - (size_t)n, "%s SDK-instrumented (%s), its spans are %s",
+		 reason ? ";" : ":", sdk,
+		 strcmp(spans, "left") == 0 ? "left to it" : "made all the same (sdk.spans)");
+}
+
+static char *process_cell(const json_t *process, size_t column)
+{
 	char text[512];
 
 	switch (column) {
@@ -71,8 +86,7 @@ static char *process_cell(const json_t *process, size_t column)
 			 integer_of(process, "server_spans"), integer_of(process, "client_spans"));
 		break;
 	default:
-		snprintf(text, sizeof(text), "%s%s%s", string_of(process, "state"),
-			 reason ? ": " : "", reason ? reason : "");
+		state_text(process, text, sizeof(text));
 	}
 	return strdup(text_defuse(text));
 }

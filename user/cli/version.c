@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/version.h"
 
-#include <bpf/libbpf.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -19,7 +18,6 @@ int cli_version(int argc, char **argv)
 		log_error("version: '%.100s': unexpected argument; it takes none", argv[1]);
 		return STATUS_USAGE;
 	}
-	printf("weft %s (libbpf %u.%u%s)\n", WEFT_VERSION, libbpf_major_version(),
-	       libbpf_minor_version(), COMMIT_TEXT);
+	printf("weft %s (libbpf %s%s)\n", WEFT_VERSION, WEFT_LIBBPF, COMMIT_TEXT);
 	return STATUS_OK;
 }

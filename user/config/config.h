@@ -88,6 +88,12 @@ enum config_sampler {
 #define CONFIG_RUNTIME_DIRECTORY "/run/weft"
 #define CONFIG_INSTANCE		 "default"
 
+/* What becomes of spans that an SDK in their process makes, too. */
+enum config_sdk_spans {
+	CONFIG_SDK_JOIN, /* left to it */
+	CONFIG_SDK_KEEP,
+};
+
 #define CONFIG_OPTIONS_MAX 48
 
 struct config {
@@ -109,6 +115,7 @@ struct config {
 
 	struct numbers propagators; /* enum propagator or config_propagator, most wanted first;
 				       PROPAGATOR_NONE stands alone */
+	int sdk_spans;		    /* enum config_sdk_spans */
 	int inject;		    /* enum inject_mode */
 	int tcp_option;		    /* 1: on */
 	struct ranges propagate_to;

@@ -27,6 +27,12 @@ static const struct option_word otlp_protocols[] = {
 	{ NULL, 0 },
 };
 
+static const struct option_word sdk_spans[] = {
+	{ "join", CONFIG_SDK_JOIN },
+	{ "keep", CONFIG_SDK_KEEP },
+	{ NULL, 0 },
+};
+
 static const struct option_word inject_modes[] = {
 	{ "auto", INJECT_AUTO },
 	{ "off", INJECT_OFF },
@@ -101,6 +107,10 @@ const struct option options[] = {
 	  .commands = CONFIG_RUN, .argument = "NAMESPACE",
 	  .help = "trace the sockets of this network namespace only: a file like "
 		  "/run/netns/NAME, the id of a process in it, or self" },
+	{ .name = "sdk.spans", .type = TYPE_WORD, .group = GROUP_SELECTION, FIELD(sdk_spans),
+	  .commands = CONFIG_RUN, .preset = "join", .argument = "WORD", .words = sdk_spans,
+	  .help = "join: a process that exports spans of its own over OTLP keeps those, and weft "
+		  "adds only what it lacks; keep: weft makes its own all the same" },
 	{ .name = "duration", .type = TYPE_SECONDS, .group = GROUP_DAEMON, FIELD(duration_ns),
 	  .commands = CONFIG_RUN, .preset = "0", .argument = "S", .unit = "seconds",
 	  .max = 31536000,

@@ -21,6 +21,13 @@ enum exchange_end {
 	EXCHANGE_LOST,	   /* records were lost: the end is not known */
 };
 
+/* Whether the request exports telemetry. */
+enum telemetry {
+	TELEMETRY_NONE,
+	TELEMETRY_SPANS,
+	TELEMETRY_OTHER, /* metrics, logs ... */
+};
+
 /* One side's message: its head as captured and what was counted of the rest. */
 struct message {
 	uint64_t start_ns;   /* first byte; 0: nothing of it was seen */
@@ -61,7 +68,12 @@ struct exchange {
 	uint8_t trace_flags;	      /* W3C trace-flags */
 	struct event_context context; /* that came with the request */
 	char comm[WEFT_COMM_LEN + 1];
+	/* the pipeline's, told to correlate */
+	enum telemetry telemetry;
+	bool sdk; /* spans that an SDK makes in this process are left to it */
 	/* correlate's own */
+	bool awaits_server;		     /* its other end has not been found */
+	bool adopted;			     /* span_id is the one of the context that was sent */
 	bool has_caller;		     /* caller_id is set */
 	uint8_t caller_id[WEFT_SPAN_ID_LEN]; /* the span that the request's context names */
 	uint64_t closed_ns; /* when the connection ended before the response did, else 0 */

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/hashmap.h"
+#include "correlate/sdk.h"
 #include "correlate/trace.h"
 #include "correlate/trace_state.h"
 #include "span/semconv.h"
@@ -125,6 +126,16 @@ static void span_place(struct span *span, const struct trace_place *place)
 			attribute_set_text(&span->attributes[i], view_of(place->evidence));
 }
 
+/* The span above is left to an SDK and has an id that is not known: its own parent takes over. */
+static void span_move_up(struct span *span, const struct trace *trace)
+{
+	memcpy(span->parent_id, trace->place.parent_id, SPAN_ID_LEN);
+	if (id_is_zero(span->parent_id))
+		span_remove(span, ATTR_WEFT_PARENT_EVIDENCE);
+	else
+		span->flags |= SPAN_FLAG_IS_REMOTE;
+}
+
 /* Gives a span the ids of its settled trace, and hands it on. */
 static void span_settle(struct correlator *correlator, struct span *span)
 {
@@ -144,14 +155,25 @@ static void span_settle(struct correlator *correlator, struct span *span)
 		span_free(span);
 		return;
 	}
+	if (trace && sdk_takes_server(trace)) {
+		if (entry) {
+			correlator->counters.left++;
+			span_free(span);
+			return;
+		}
+		span_move_up(span, trace);
+	}
 	correlator->options.settled(correlator->options.context, span);
 }
 
 /* Nobody waits for the other end of this trace's exchange any more. */
 static void stop_awaiting(struct correlator *correlator, const struct trace *trace)
 {
-	struct half *half = hashmap_get(&correlator->halves, &trace->awaits);
+	struct half *half;
 
+	if (!trace->awaited)
+		return;
+	half = hashmap_get(&correlator->halves, &trace->awaits);
 	if (half && !half->client && memcmp(half->server, trace->entry, SPAN_ID_LEN) == 0)
 		hashmap_delete(&correlator->halves, &trace->awaits);
 }
@@ -194,6 +216,8 @@ static void trace_join(struct correlator *correlator, struct trace *trace, struc
 	if (!same)
 		trace->place.evidence = "same_host";
 	memcpy(trace->place.parent_id, client->span_id, SPAN_ID_LEN);
+	trace->plain &= !caller && trace->place.flags == client->trace_flags &&
+			memcmp(trace->place.trace_id, client->trace_id, TRACE_ID_LEN) == 0;
 	if (caller) {
 		trace_continue(trace, caller);
 	} else {
@@ -283,7 +307,9 @@ static void server_started(struct correlator *correlator, struct exchange *excha
 	trace->place.flags = exchange->trace_flags;
 	trace->start_ns = exchange->request.start_ns;
 	trace->awaits = key;
-	if (exchange->context.use == CONTEXT_TAKEN) {
+	trace->plain = exchange->context.use != CONTEXT_TAKEN;
+	sdk_server_started(trace, exchange);
+	if (!trace->plain) {
 		server_called(correlator, exchange, trace);
 		state_take(exchange, trace);
 	}
@@ -292,6 +318,7 @@ static void server_started(struct correlator *correlator, struct exchange *excha
 		struct exchange *client = half->client;
 
 		hashmap_delete(&correlator->halves, &key);
+		client->awaits_server = false;
 		trace_join(correlator, trace, client);
 		return;
 	}
@@ -300,8 +327,10 @@ static void server_started(struct correlator *correlator, struct exchange *excha
 		return;
 	}
 	half = hashmap_put(&correlator->halves, &key, NULL);
-	if (half)
-		memcpy(half->server, trace->entry, SPAN_ID_LEN);
+	if (!half)
+		return;
+	memcpy(half->server, trace->entry, SPAN_ID_LEN);
+	trace->awaited = true;
 }
 
 /* The process passes on the context that it received: the span is one of its own. */
@@ -353,10 +382,13 @@ static void client_adopt(struct correlator *correlator, struct exchange *exchang
 	if (trace)
 		trace_id = trace_root(trace)->place.trace_id;
 	if (memcmp(trace_id, context->trace_id, TRACE_ID_LEN) != 0) {
+		if (trace)
+			sdk_call_strays(trace, context);
 		memset(exchange->parent_id, 0, SPAN_ID_LEN);
 		exchange->evidence = EVIDENCE_NONE;
 		memcpy(exchange->trace_id, context->trace_id, TRACE_ID_LEN);
 	}
+	exchange->adopted = true;
 	memcpy(exchange->span_id, &context->span_id, SPAN_ID_LEN);
 	exchange->trace_flags = context->flags;
 }
@@ -364,11 +396,15 @@ static void client_adopt(struct correlator *correlator, struct exchange *exchang
 static void client_started(struct correlator *correlator, struct exchange *exchange)
 {
 	struct exchange_key key = key_of(exchange);
+	struct trace *caller;
 	struct half *half;
 	bool created;
 
 	if (exchange->context.use == CONTEXT_CARRIED)
 		client_adopt(correlator, exchange);
+	caller = exchange_trace(correlator, exchange);
+	if (caller && !exchange->adopted)
+		sdk_call_started(caller, exchange);
 	half = hashmap_put(&correlator->halves, &key, &created);
 	if (!half)
 		return;
@@ -382,6 +418,7 @@ static void client_started(struct correlator *correlator, struct exchange *excha
 		}
 	}
 	half->client = exchange;
+	exchange->awaits_server = true;
 }
 
 void correlator_started(struct correlator *correlator, struct exchange *exchange)
@@ -393,6 +430,13 @@ void correlator_started(struct correlator *correlator, struct exchange *exchange
 		client_started(correlator, exchange);
 }
 
+/* A trace that is over and changes nothing in spans that may still come need not be remembered. */
+static void trace_forget_plain(struct correlator *correlator, struct trace *trace)
+{
+	if (trace->plain && trace->ended && !trace->waiting && trace->fate == FATE_KEPT)
+		trace_remove(&correlator->traces, trace);
+}
+
 /* Nobody may find the exchange any more. */
 static void exchange_forget(struct correlator *correlator, const struct exchange *exchange)
 {
@@ -401,6 +445,8 @@ static void exchange_forget(struct correlator *correlator, const struct exchange
 	struct trace *trace;
 
 	if (exchange->role == ROLE_CLIENT) {
+		if (!exchange->awaits_server)
+			return;
 		half = hashmap_get(&correlator->halves, &key);
 		if (half && half->client == exchange)
 			hashmap_delete(&correlator->halves, &key);
@@ -423,11 +469,10 @@ static void exchange_forget(struct correlator *correlator, const struct exchange
 	}
 }
 
-/* The caller is not trusted: the request has started a trace, and only points to the caller's. */
-static void link_foreign(const struct exchange *exchange, struct view state,
-			 struct span_builder *builder)
+/* To the caller's span, which is not trusted, or to one that the SDK has made in another trace. */
+static void link_set(const struct trace_context *context, struct view state,
+		     struct span_builder *builder)
 {
-	const struct trace_context *context = &exchange->context.carried;
 	struct span_link *link = span_set_link(builder);
 
 	memcpy(link->trace_id, context->trace_id, TRACE_ID_LEN);
@@ -445,17 +490,18 @@ static void describe_context(const struct exchange *exchange, const struct trace
 
 	switch (exchange->context.use) {
 	case CONTEXT_FOREIGN:
+		state.len = trace_state_of(exchange, text);
+		link_set(&exchange->context.carried, span_text(builder, state), builder);
+		break;
 	case CONTEXT_CARRIED:
 		state.len = trace_state_of(exchange, text);
-		state = span_text(builder, state);
-		if (exchange->context.use == CONTEXT_FOREIGN)
-			link_foreign(exchange, state, builder);
-		else
-			builder->span.trace_state = state;
+		builder->span.trace_state = span_text(builder, state);
 		break;
 	default:
 		if (trace && trace->state)
 			builder->span.trace_state = span_text(builder, view_of(trace->state));
+		if (trace && trace->strays && exchange->sdk && exchange->role == ROLE_SERVER)
+			link_set(&trace->other, VIEW(""), builder);
 	}
 }
 
@@ -467,6 +513,12 @@ void correlator_finished(struct correlator *correlator, struct exchange *exchang
 	struct span *span;
 
 	exchange_forget(correlator, exchange);
+	if (sdk_takes_client(exchange)) {
+		correlator->counters.left++;
+		return;
+	}
+	if (trace)
+		trace->sdk |= exchange->sdk;
 	memcpy(builder->span.trace_id, exchange->trace_id, TRACE_ID_LEN);
 	memcpy(builder->span.span_id, exchange->span_id, SPAN_ID_LEN);
 	memcpy(builder->span.parent_id, exchange->parent_id, SPAN_ID_LEN);
@@ -496,6 +548,8 @@ void correlator_finished(struct correlator *correlator, struct exchange *exchang
 		}
 	}
 	span_settle(correlator, span);
+	if (trace)
+		trace_forget_plain(correlator, trace);
 }
 
 void correlator_dropped(struct correlator *correlator, const struct exchange *exchange)
@@ -508,6 +562,7 @@ static void trace_give_up(struct correlator *correlator, struct trace *trace)
 {
 	correlator->counters.unjoined++;
 	trace_settle(correlator, trace);
+	trace_forget_plain(correlator, trace);
 }
 
 /* Forgets traces of which no more spans are to be expected. */
@@ -518,7 +573,8 @@ static void sweep(struct correlator *correlator, uint64_t now_ns)
 	if (now_ns < correlator->next_sweep_ns)
 		return;
 	correlator->next_sweep_ns = now_ns + TRACE_SWEEP_NS;
-	while (trace) {
+	/* one that began later has not ended earlier */
+	while (trace && trace->start_ns + TRACE_LINGER_NS < now_ns) {
 		struct trace *younger = trace->younger;
 
 		if (!trace->waiting && trace->ended && trace->end_ns + TRACE_LINGER_NS < now_ns)

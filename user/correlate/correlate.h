@@ -34,6 +34,7 @@ struct correlate_counters {
 	uint64_t early;	   /* traces settled before their window had passed: too many waited */
 	uint64_t invalid_context; /* fields that carry context and are malformed or doubled */
 	uint64_t not_sampled;	  /* spans dropped: the caller's context says so */
+	uint64_t left;		  /* spans dropped: the SDK of their process makes them */
 	uint64_t no_memory;	  /* spans dropped */
 };
 

@@ -25,6 +25,13 @@ struct exchange_key {
 	uint64_t serial; /* unix sockets: the cookies name the connection only */
 };
 
+/* Does the entry span go out, or is it left to the SDK of its process? correlate/sdk.h */
+enum trace_fate {
+	FATE_OPEN,
+	FATE_KEPT,
+	FATE_LEFT,
+};
+
 struct trace {
 	uint8_t entry[SPAN_ID_LEN]; /* the server span that the trace was made for: its key */
 	struct trace_place place;   /* of the entry span: what holds if nothing better is learnt */
@@ -32,7 +39,16 @@ struct trace {
 				       final */
 	struct exchange_key awaits; /* while waiting: the exchange whose other end is awaited */
 	bool waiting;		    /* the place is not final yet */
+	bool awaited;		    /* the other end will look for this one */
+	bool plain;		    /* the trace's spans have their final ids already */
 	bool ended;		    /* the entry span's exchange is over */
+	/* for correlate/sdk.h */
+	bool sdk;	      /* the entry span's process has an SDK */
+	bool head_has_caller; /* the request's head names one: the SDK knows it, too */
+	bool has_calls;	      /* a span that weft makes of a call hangs under the entry span */
+	bool strays;	      /* the process works for the request in `other` trace */
+	enum trace_fate fate;
+	struct trace_context other;
 	char *state; /* tracestate that the entry span's request came with, heap; NULL: none */
 	uint64_t start_ns;
 	uint64_t end_ns;

@@ -109,8 +109,7 @@ size_t trace_state_of(const struct exchange *exchange, char *text)
 	struct view fields[FIELDS_MAX];
 	size_t n, len = 0;
 
-	if (exchange->context.use == CONTEXT_UNUSED ||
-	    exchange->context.evidence != EVIDENCE_HEADER ||
+	if (exchange->context.use == CONTEXT_UNUSED || !exchange->context.head_span_id ||
 	    exchange->context.carried.propagator != PROPAGATOR_TRACECONTEXT)
 		return 0;
 	if (!protocol || !protocol->request_fields)

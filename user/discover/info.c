@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "discover/host.h"
 #include "discover/pod.h"
+#include "discover/sdk.h"
 #include "discover/service_name.h"
 #include "discover/text.h"
 
@@ -41,6 +42,7 @@ static int identify(const struct process_facts *facts, pid_t pid, struct process
 		.runtime = facts->runtime.runtime,
 		.unit_kind = runtime_unit(facts->runtime.runtime, view_of(facts->executable)),
 		.executable = executable,
+		.sdk = sdk_sign(facts),
 	};
 	return 0;
 }

@@ -27,10 +27,26 @@ static void span_settled(void *context, struct span *span)
 	span_free(span);
 }
 
+/* Another weft on this host has no SDK. */
+static bool is_weft(const struct exchange *exchange, const struct protocol *protocol)
+{
+	struct view agent;
+
+	return exchange->role == ROLE_CLIENT &&
+	       protocol->request_fields(exchange, VIEW("User-Agent"), &agent, 1) > 0 &&
+	       view_starts_with(agent, VIEW(EXPORT_USER_AGENT));
+}
+
+/* What exports telemetry has an SDK: from then on, not only when the answer is there. */
 static void exchange_started(void *context, struct exchange *exchange)
 {
 	struct flow *flow = context;
+	const struct protocol *protocol = protocol_by_id(exchange->protocol);
 
+	if (protocol && protocol->telemetry)
+		exchange->telemetry = protocol->telemetry(exchange);
+	if (exchange->telemetry && !is_weft(exchange, protocol))
+		processes_telemetry(flow->processes, exchange);
 	correlator_started(flow->correlator, exchange);
 }
 
@@ -68,6 +84,11 @@ static void exchange_finished(void *context, struct exchange *exchange)
 		exchange_drop(flow, exchange, &flow->counters.own_exports);
 		return;
 	}
+	/* they make no circle; they are noise, at both ends */
+	if (exchange->telemetry && flow->join) {
+		exchange_drop(flow, exchange, &flow->counters.sdk_exports);
+		return;
+	}
 	builder->span.resource = processes_resource(flow->processes, exchange);
 	if (!builder->span.resource) {
 		exchange_drop(flow, exchange, &flow->counters.no_memory);
@@ -103,6 +124,8 @@ void flow_account(const struct flow *flow, const struct totals *base, struct tot
 	dropped[DROP_NOT_PROTOCOL] = base->dropped[DROP_NOT_PROTOCOL] + counters->not_protocol;
 	dropped[DROP_HALF_HEAD] = base->dropped[DROP_HALF_HEAD] + counters->half_heads;
 	dropped[DROP_OWN_EXPORT] = base->dropped[DROP_OWN_EXPORT] + counters->own_exports;
+	dropped[DROP_SDK_EXPORT] = base->dropped[DROP_SDK_EXPORT] + counters->sdk_exports;
+	dropped[DROP_SDK_INSTRUMENTED] = base->dropped[DROP_SDK_INSTRUMENTED] + correlate->left;
 	dropped[DROP_NOT_SAMPLED] = base->dropped[DROP_NOT_SAMPLED] + correlate->not_sampled;
 	dropped[DROP_NO_MEMORY] = base->dropped[DROP_NO_MEMORY] + counters->no_memory +
 				  conn->no_memory + correlate->no_memory;
@@ -134,7 +157,10 @@ int flow_init(struct flow *flow, const struct config *config)
 		.finished = exchange_finished,
 		.context = flow,
 	};
-	int r = processes_new(PROCESSES_MAX, &flow->processes);
+	bool join = config->sdk_spans == CONFIG_SDK_JOIN;
+	int r = processes_new(PROCESSES_MAX, join, &flow->processes);
+
+	flow->join = join;
 
 	if (r == 0)
 		r = process_chain_new(&process_options, &flow->chain);

@@ -20,6 +20,7 @@ struct flow_counters {
 	uint64_t not_protocol;
 	uint64_t half_heads;
 	uint64_t own_exports;
+	uint64_t sdk_exports;
 	uint64_t no_memory;
 };
 
@@ -29,6 +30,7 @@ struct flow {
 	struct process_chain *chain;
 	struct processes *processes;
 	struct flow_counters counters;
+	bool join;	    /* spans of SDKs are not doubled */
 	uint64_t record_ns; /* time of the last record, CLOCK_MONOTONIC */
 	/* Takes each settled span, once; it may change it and keeps nothing of it. */
 	void (*span)(void *context, struct span *span);

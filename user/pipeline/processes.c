@@ -21,7 +21,10 @@ struct process {
 	char *unit;
 	char *service_source;
 	char *executable;
-	bool told; /* by the watcher; else made up from the command's name */
+	char *sdk;     /* what the watcher has seen of an SDK; empty: nothing */
+	bool exports;  /* sends spans over OTLP, as far as is known its own */
+	bool collects; /* takes in telemetry */
+	bool told;     /* by the watcher; else made up from the command's name */
 	uint64_t gone_ns;
 	uint64_t heard; /* turn in which it was told or seen last */
 	uint64_t server_spans;
@@ -33,6 +36,7 @@ struct processes {
 	struct hashmap by_pid; /* uint32_t -> struct process */
 	uint64_t next_sweep_ns;
 	uint64_t turn;
+	bool join;
 };
 
 static void process_clear(struct process *process)
@@ -42,21 +46,23 @@ static void process_clear(struct process *process)
 	free(process->unit);
 	free(process->service_source);
 	free(process->executable);
+	free(process->sdk);
 	*process = (struct process){};
 }
 
-int processes_new(size_t max, struct processes **ret_processes)
+int processes_new(size_t max, bool join, struct processes **ret_processes)
 {
 	struct processes *processes = calloc(1, sizeof(*processes));
 	int r;
 
 	if (!processes)
 		return -ENOMEM;
-	r = hashmap_init(&processes->by_pid, sizeof(uint32_t), sizeof(struct process), max);
+	r = hashmap_init_inner(&processes->by_pid, sizeof(uint32_t), sizeof(struct process), max);
 	if (r < 0) {
 		free(processes);
 		return r;
 	}
+	processes->join = join;
 	*ret_processes = processes;
 	return 0;
 }
@@ -132,6 +138,25 @@ static char *copy_text(const char *string)
 
 #define PAIRS_MAX (2 * RESOURCE_ATTRIBUTES_MAX)
 
+/* What was seen of the number's last process, or of its last program, is not this one's. */
+static void process_renew(struct process *process, const char *executable)
+{
+	bool other = process->executable && strcmp(process->executable, executable) != 0;
+
+	if (process->gone_ns)
+		process->server_spans = process->client_spans = process->protocols = 0;
+	if (process->gone_ns || other)
+		process->exports = process->collects = false;
+	process->gone_ns = 0;
+}
+
+/* Replaces a text of the process by a copy of what the watcher says. */
+static void text_set(char **text, const char *string)
+{
+	free(*text);
+	*text = copy_text(string);
+}
+
 static int process_fill(struct process *process, const struct channel_message *message)
 {
 	size_t cursor = 0;
@@ -139,33 +164,28 @@ static int process_fill(struct process *process, const struct channel_message *m
 	const char *unit = channel_message_next(message, &cursor);
 	const char *source = channel_message_next(message, &cursor);
 	const char *executable = channel_message_next(message, &cursor);
+	const char *sdk = channel_message_next(message, &cursor);
 	const char *pairs[PAIRS_MAX];
 	struct resource *resource;
 	size_t n = 0;
 	int r;
 
-	if (!executable)
+	if (!sdk)
 		return -EBADMSG;
 	while (n < PAIRS_MAX && (pairs[n] = channel_message_next(message, &cursor)))
 		n++;
 	r = resource_new(message->header.pid, pairs, n / 2, &resource);
 	if (r < 0)
 		return r;
+	process_renew(process, executable);
 	resource_unref(process->resource);
-	free(process->runtime);
-	free(process->unit);
-	free(process->service_source);
-	free(process->executable);
 	process->resource = resource;
-	process->runtime = copy_text(runtime);
-	process->unit = copy_text(unit);
-	process->service_source = copy_text(source);
-	process->executable = copy_text(executable);
+	text_set(&process->runtime, runtime);
+	text_set(&process->unit, unit);
+	text_set(&process->service_source, source);
+	text_set(&process->executable, executable);
+	text_set(&process->sdk, sdk);
 	process->told = true;
-	/* the number was given to another process */
-	if (process->gone_ns)
-		process->server_spans = process->client_spans = process->protocols = 0;
-	process->gone_ns = 0;
 	return 0;
 }
 
@@ -198,7 +218,28 @@ static int process_guess(struct process *process, const struct exchange *exchang
 	return resource_new(exchange->pid, pairs, 2, &process->resource);
 }
 
-struct resource *processes_resource(struct processes *processes, const struct exchange *exchange)
+void processes_telemetry(struct processes *processes, const struct exchange *exchange)
+{
+	struct process *process = process_put(processes, exchange->pid);
+
+	if (!process)
+		return;
+	process->heard = ++processes->turn;
+	if (exchange->role == ROLE_SERVER)
+		process->collects = true;
+	else if (exchange->telemetry == TELEMETRY_SPANS)
+		process->exports = true;
+}
+
+/* What tells that the process has an SDK, which exports spans of its own; NULL: nothing. */
+static const char *process_sdk(const struct process *process)
+{
+	if (process->sdk && process->sdk[0])
+		return process->sdk;
+	return process->exports && !process->collects ? "sends spans over OTLP" : NULL;
+}
+
+struct resource *processes_resource(struct processes *processes, struct exchange *exchange)
 {
 	struct process *process = process_put(processes, exchange->pid);
 
@@ -210,6 +251,7 @@ struct resource *processes_resource(struct processes *processes, const struct ex
 	else
 		process->client_spans++;
 	process->protocols |= 1u << exchange->protocol;
+	exchange->sdk = processes->join && process_sdk(process);
 	return process->resource;
 }
 
@@ -227,19 +269,21 @@ static json_t *protocols_json(uint32_t protocols)
 }
 
 /* The part that only the watcher knows; null while it has not said it. */
-static json_t *process_json(uint32_t pid, const struct process *process)
+static json_t *process_json(uint32_t pid, const struct process *process, bool join)
 {
 	struct view service = process->resource ? process->resource->service_name : VIEW("");
+	const char *sdk = process_sdk(process);
 
-	return json_pack("{s:I, s:s?, s:s%, s:s?, s:s?, s:s?, s:o, s:I, s:I, s:s, s:s?}", "pid",
-			 (json_int_t)pid, "runtime", process->runtime, "service", service.data,
-			 service.len, "service_source", process->service_source, "executable",
-			 process->executable, "unit", process->unit, "protocols",
-			 protocols_json(process->protocols), "server_spans",
-			 (json_int_t)process->server_spans, "client_spans",
-			 (json_int_t)process->client_spans, "state",
-			 process->gone_ns ? "gone" : "traced", "reason",
-			 process->told ? NULL : "ended before it could be looked at");
+	return json_pack(
+		"{s:I, s:s?, s:s%, s:s?, s:s?, s:s?, s:o, s:I, s:I, s:s?, s:s?, s:s, s:s?}", "pid",
+		(json_int_t)pid, "runtime", process->runtime, "service", service.data, service.len,
+		"service_source", process->service_source, "executable", process->executable,
+		"unit", process->unit, "protocols", protocols_json(process->protocols),
+		"server_spans", (json_int_t)process->server_spans, "client_spans",
+		(json_int_t)process->client_spans, "sdk", sdk, "sdk_spans",
+		sdk ? (join ? "left" : "kept") : NULL, "state",
+		process->gone_ns ? "gone" : "traced", "reason",
+		process->told ? NULL : "ended before it could be looked at");
 }
 
 json_t *processes_json(const struct processes *processes)
@@ -253,7 +297,8 @@ json_t *processes_json(const struct processes *processes)
 		const struct process *process = value;
 
 		if (process->server_spans || process->client_spans)
-			json_array_append_new(list, process_json(*(const uint32_t *)key, process));
+			json_array_append_new(list, process_json(*(const uint32_t *)key, process,
+								 processes->join));
 	}
 	return list;
 }

@@ -15,18 +15,24 @@
 
 struct processes;
 
-/* -ENOMEM. */
-int processes_new(size_t max, struct processes **ret_processes);
+/* `join`: spans of processes that have an SDK are left to it. -ENOMEM. */
+int processes_new(size_t max, bool join, struct processes **ret_processes);
 
 /* CHANNEL_PROCESS and CHANNEL_PROCESS_GONE. -EBADMSG: not as it should be; -ENOMEM. */
 int processes_told(struct processes *processes, const struct channel_message *message);
 
 /*
- * The resource for a span of the exchange, and notes the exchange. A process that the watcher has
- * not spoken of yet gets one from its command's name. NULL: no memory. The caller gets no
- * reference.
+ * The exchange exports telemetry: of the process' own, if it sends spans and is not seen to take in
+ * those of others, as collectors and proxies do.
  */
-struct resource *processes_resource(struct processes *processes, const struct exchange *exchange);
+void processes_telemetry(struct processes *processes, const struct exchange *exchange);
+
+/*
+ * The resource for a span of the exchange; notes the exchange, and in it whether spans are left to
+ * an SDK. A process that the watcher has not spoken of yet gets a resource from its command's name.
+ * NULL: no memory. The caller gets no reference.
+ */
+struct resource *processes_resource(struct processes *processes, struct exchange *exchange);
 
 /* A JSON array, one object a process (see cli/ps.c). NULL: no memory. */
 json_t *processes_json(const struct processes *processes);

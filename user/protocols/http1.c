@@ -9,6 +9,7 @@
 #include "base/cursor.h"
 #include "protocols/http_span.h"
 #include "protocols/protocol.h"
+#include "protocols/telemetry.h"
 
 #define METHOD_MAX	64
 #define SCHEME_MAX	32
@@ -459,9 +460,30 @@ static size_t http1_request_fields(const struct exchange *exchange, struct view 
 	return count;
 }
 
+static enum telemetry http1_telemetry(const struct exchange *exchange)
+{
+	static const struct view names[] = { VIEW_INIT("Content-Type"), VIEW_INIT("User-Agent") };
+	struct fields fields = { .cursor = cursor_of(message_head(&exchange->request)) };
+	struct request_line line;
+	struct http_facts facts = { 0 };
+	struct view text, value, values[2] = {};
+	int i;
+
+	if (!take_start_line(&fields.cursor, &text) || !view_starts_with(text, VIEW("POST ")))
+		return TELEMETRY_NONE;
+	if (parse_request_line(text, true, &line) < 0 || parse_target(&line, &facts) < 0 ||
+	    !telemetry_path(facts.path))
+		return TELEMETRY_NONE;
+	while ((i = fields_next(&fields, names, 2, &value)) >= 0)
+		if (!values[i].data)
+			values[i] = value;
+	return telemetry_of(facts.path, values[0], values[1]);
+}
+
 const struct protocol protocol_HTTP1 = {
 	.id = PROTOCOL_HTTP1,
 	.name = "http1",
 	.describe = http1_describe,
 	.request_fields = http1_request_fields,
+	.telemetry = http1_telemetry,
 };

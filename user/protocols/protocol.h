@@ -28,6 +28,9 @@ struct protocol {
 	 */
 	size_t (*request_fields)(const struct exchange *exchange, struct view name,
 				 struct view *ret_values, size_t max);
+
+	/* Does the request export telemetry? protocols/telemetry.h knows which do. */
+	enum telemetry (*telemetry)(const struct exchange *exchange);
 };
 
 /* One descriptor for each row of protocols.def, in the protocol's own file. */

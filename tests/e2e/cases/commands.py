@@ -34,9 +34,14 @@ def _refused(t, what, words, mentions):
     t.expect_range(f"{what}: seconds", 0, 2, time.monotonic() - begin)
 
 
+def _own(name):
+    """Options of a weft beside others: this case's namespace, which is nobody else's."""
+    return weft_module.own(f"{name}-{os.getpid()}", os.getpid())
+
+
 @case()
 def bad_command_lines(t):
-    run = ["run", "--socket", t.path("w.sock")]
+    run = ["run", "--socket", t.path("w.sock"), *_own("bad")]
     for what, words, mentions in (
             ("unknown option", [*run, "--no-such-option"], ["--no-such-option"]),
             ("unknown command", ["frobnicate"], ["frobnicate"]),
@@ -74,7 +79,7 @@ def bad_configuration_file(t):
     broken = t.write("broken.yaml", "port: [80\n  : :\n")
     unknown = t.write("unknown.yaml", "# one\n\nno_such_key: 1\n")
     peers = t.write("peers.yaml", "propagate:\n  trust: [loopback, 10.0.0.0/40]\n")
-    run = ["run", "--socket", t.path("w.sock"), "--config"]
+    run = ["run", "--socket", t.path("w.sock"), *_own("bad"), "--config"]
     _refused(t, "broken YAML", [*run, broken], [broken])
     _refused(t, "unknown key", [*run, unknown], [unknown, "no_such_key", "3"])
     _refused(t, "prefix length", [*run, peers], [f"{peers}:2: propagate.trust", "10.0.0.0/40"])
@@ -150,13 +155,29 @@ def spans_come_without_stopping(t):
     t.stop(weft)
 
 
-@case()
+def _in_second_namespace(t, port):
+    """A server in a network namespace that begins and ends with it; words that enter there."""
+    server = t.spawn(["unshare", "--net", "sh", "-c",
+                      'ip link set lo up && exec "$@"', "sh", *apps.raw_words("127.0.0.1", port)],
+                     log="second.log")
+    enter = netns.outside(server.pid)
+    ask = [*enter, "curl", "-sf", f"http://127.0.0.1:{port}/plain/0/99"]
+    for _ in range(100):
+        if not netns.same(server.pid, os.getpid()) and \
+                subprocess.run(ask, stdout=subprocess.DEVNULL, timeout=10).returncode == 0:
+            return server, enter
+        time.sleep(0.05)
+    raise RuntimeError("the server in the second namespace does not answer")
+
+
+@case(needs=["curl"])
 def second_weft_on_the_same_socket(t):
     """With a name and a namespace of its own, but the socket of another one."""
     app = apps.raw(t)
+    elsewhere, _ = _in_second_namespace(t, app.port)
     first = t.weft("--port", app.port)
     done = t.weft_command("run", "--socket", first.socket, "--export", "stdout", "--duration", "2",
-                          *weft_module.own(f"second-{os.getpid()}", t.runner_pid))
+                          *weft_module.own(f"second-{os.getpid()}", elsewhere.pid))
     t.expect("exit status of the second one", 2, done.returncode)
     t.expect_true(f"it names the socket: {done.stderr.strip()[-200:]!r}",
                   first.socket in done.stderr)
@@ -185,13 +206,15 @@ def second_weft_is_refused(t):
     first = t.weft("--port", app.port)
     name, here = first.instance, str(os.getpid())
     run = ["run", "--socket", t.path("w.sock"), "--export", f"file:{t.path('second.jsonl')}"]
-    for what, words, mention in (
-            ("the same name", ["--instance", name, "--netns", str(t.runner_pid)], name),
+    for what, words, mentions in (
+            ("the same name", ["--instance", name, "--netns", str(t.runner_pid)],
+             [f"pid {first.pid}", name]),
             ("the same namespace", ["--instance", name + "b", "--netns", here],
-             "another --netns"),
-            ("no namespace", ["--instance", name + "b"], "--netns"),
-            ("neither", [], "--netns")):
-        _refused(t, what, [*run, *words], [f"pid {first.pid}", mention])
+             [f"pid {first.pid}", "another --netns"]),
+            # all namespaces: another suite's weft may be in the way as well, and be the one named
+            ("no namespace", ["--instance", name + "b"], ["pid ", "--netns"]),
+            ("neither", [], ["pid ", "--netns"])):
+        _refused(t, what, [*run, *words], mentions)
     t.expect("files of the refused ones", [False, False],
              [os.path.exists(t.path(file)) for file in ("w.sock", "second.jsonl")])
     traffic.keep_alive(app.address, [f"/plain/0/{n}" for n in range(20)])
@@ -201,21 +224,6 @@ def second_weft_is_refused(t):
     killed.process.wait()
     third = t.weft("--port", app.port, name="again")
     t.expect("exit status of the one after a killed one", 0, third.stop())
-
-
-def _in_second_namespace(t, port):
-    """A server in a network namespace that begins and ends with it; words that enter there."""
-    server = t.spawn(["unshare", "--net", "sh", "-c",
-                      'ip link set lo up && exec "$@"', "sh", *apps.raw_words("127.0.0.1", port)],
-                     log="second.log")
-    enter = netns.outside(server.pid)
-    ask = [*enter, "curl", "-sf", f"http://127.0.0.1:{port}/plain/0/99"]
-    for _ in range(100):
-        if not netns.same(server.pid, os.getpid()) and \
-                subprocess.run(ask, stdout=subprocess.DEVNULL, timeout=10).returncode == 0:
-            return server, enter
-        time.sleep(0.05)
-    raise RuntimeError("the server in the second namespace does not answer")
 
 
 @case(needs=["curl"])
@@ -279,7 +287,7 @@ def stdout_export(t):
     process = subprocess.Popen(
         ["nsenter", f"--net=/proc/{t.runner_pid}/ns/net", "--", weft_module.BINARY, "run",
          "--socket", t.path("o.sock"), "--export", "stdout", "--port", str(app.port),
-         "--duration", "3", *weft_module.own(f"stdout-{os.getpid()}", os.getpid())], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+         "--duration", "3", *_own("stdout")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         if "ready" in line:
             break

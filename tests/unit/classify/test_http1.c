@@ -28,14 +28,6 @@ static void piece_set(const void *text, size_t n, uint8_t leftover)
 	memcpy(piece.data, text, n);
 }
 
-static uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
-
 /* --- what starts here --- */
 
 /* Every beginning of the text is undecided or decided rightly, whatever lies behind it. */
@@ -638,39 +630,6 @@ static void test_chunk_line_end(void **state)
 	assert_int_equal(chunk.size, 3);
 }
 
-/* --- search --- */
-
-static uint32_t find_slowly(uint32_t from, uint32_t len, uint8_t c)
-{
-	const uint8_t *found = from < len ? memchr(piece.data + from, c, len - from) : NULL;
-
-	return found ? (uint32_t)(found - piece.data) : len;
-}
-
-/* Bytes near the one that is looked for: they are what a borrow flags wrongly. */
-static void test_find(void **state)
-{
-	static const uint8_t alphabet[] = { '\n', '\n' + 1, '\n' - 1, 0x80 | '\n', 0, 0xff, 'a' };
-	uint64_t random = 0x9e3779b97f4a7c15;
-
-	(void)state;
-	for (unsigned int round = 0; round < 20000; round++) {
-		uint32_t n = round % 10 == 0 ? PIECE_MAX : 64;
-		uint32_t len = (uint32_t)(next_random(&random) % (n + 1));
-		uint32_t from = (uint32_t)(next_random(&random) % (len + 1));
-		unsigned int rare = 1 + (unsigned int)(next_random(&random) % 40);
-
-		for (uint32_t i = 0; i < len + 8; i++) {
-			uint64_t r = next_random(&random);
-
-			piece.data[i] = r % rare ? 'a' : alphabet[(r >> 32) % sizeof(alphabet)];
-		}
-		for (size_t i = 0; i < sizeof(alphabet); i++)
-			assert_int_equal(piece_find(&piece, from, len, alphabet[i]),
-					 find_slowly(from, len, alphabet[i]));
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -682,7 +641,7 @@ int main(void)
 		cmocka_unit_test(test_samples),	     cmocka_unit_test(test_long_heads),
 		cmocka_unit_test(test_request_body), cmocka_unit_test(test_response_body),
 		cmocka_unit_test(test_chunk_lines),  cmocka_unit_test(test_chunk_line_end),
-		cmocka_unit_test(test_find),
+
 	};
 
 	return cmocka_run_group_tests_name("classify/http1", tests, NULL, NULL);

@@ -75,6 +75,35 @@ static void test_missing_members(void **state)
 	free(text);
 }
 
+/* The last column of a process of which that is known. */
+static void assert_traced(const char *members, const char *expected)
+{
+	json_t *answer = json_pack("{s:[o]}", "processes", json_loads(members, 0, NULL));
+	char *json = json_dumps(answer, 0);
+	char *text = printed(json), *row = strchr(text, '\n') + 1, *end = strchr(row, '\n');
+
+	*end = '\0';
+	assert_true(strlen(row) > strlen(expected));
+	assert_string_equal(end - strlen(expected), expected);
+	free(text);
+	free(json);
+	json_decref(answer);
+}
+
+static void test_sdk(void **state)
+{
+	(void)state;
+	assert_traced("{\"state\":\"traced\",\"sdk\":\"agent\",\"sdk_spans\":\"left\"}",
+		      "  traced: SDK-instrumented (agent), its spans are left to it");
+	assert_traced("{\"state\":\"traced\",\"sdk\":\"agent\",\"sdk_spans\":\"kept\"}",
+		      "  traced: SDK-instrumented (agent), its spans are made all the same "
+		      "(sdk.spans)");
+	assert_traced("{\"state\":\"gone\",\"reason\":\"r\",\"sdk\":\"agent\","
+		      "\"sdk_spans\":\"left\"}",
+		      "  gone: r; SDK-instrumented (agent), its spans are left to it");
+	assert_traced("{\"state\":\"traced\",\"sdk\":null,\"sdk_spans\":null}", "  traced");
+}
+
 static void test_long_lists(void **state)
 {
 	json_t *protocols = json_array();
@@ -98,6 +127,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_missing_members),
+		cmocka_unit_test(test_sdk),
 		cmocka_unit_test(test_long_lists),
 	};
 

@@ -15,6 +15,7 @@ static const struct sample {
 	{ "exe", { "a", "b*", "/c/?" } },
 	{ "port", { "1", "80, 443", "65535" } },
 	{ "netns", { "", "self", "/proc/self/ns/net" } },
+	{ "sdk.spans", { "", "keep", "join" } },
 	{ "duration", { "1", "0.5", "31536000" } },
 	{ "request_head", { "256", "1000", "8191" } },
 	{ "response_head", { "64", "1000", "8192" } },
@@ -294,6 +295,7 @@ static void test_defaults(void **state)
 	assert_string_equal(config->socket, "/run/weft/weft.sock");
 	assert_string_equal(config->instance, "default");
 	assert_int_equal(config->netns, 0);
+	assert_int_equal(config->sdk_spans, CONFIG_SDK_JOIN);
 	assert_int_equal(config->inject, INJECT_AUTO);
 	assert_int_equal(config->tcp_option, 1);
 	assert_int_equal(config->sampler, CONFIG_SAMPLER_PARENT_ALWAYS_ON);

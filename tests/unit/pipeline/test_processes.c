@@ -18,7 +18,7 @@ static struct channel_message message;
 static int setup(void **state)
 {
 	struct processes *processes;
-	int r = processes_new(PROCESSES_MAX, &processes);
+	int r = processes_new(PROCESSES_MAX, true, &processes);
 
 	*state = processes;
 	return r;
@@ -43,7 +43,7 @@ static int tell(struct processes *processes, uint32_t pid, const char *const *st
 
 static void tell_service(struct processes *processes, uint32_t pid, const char *service)
 {
-	assert_int_equal(TELL(processes, pid, "python", "thread", "script", "/usr/bin/python3",
+	assert_int_equal(TELL(processes, pid, "python", "thread", "script", "/usr/bin/python3", "",
 			      "service.name", service),
 			 0);
 }
@@ -56,7 +56,7 @@ static void tell_gone(struct processes *processes, uint32_t pid)
 
 static struct resource *seen(struct processes *processes, uint32_t pid, enum conn_role role)
 {
-	const struct exchange exchange = {
+	struct exchange exchange = {
 		.pid = pid,
 		.role = role,
 		.protocol = PROTOCOL_HTTP1,
@@ -108,7 +108,7 @@ static void test_told(void **state)
 	struct resource *resource;
 	json_t *object;
 
-	assert_int_equal(TELL(processes, 7, "python", "thread", "script", "/usr/bin/python3",
+	assert_int_equal(TELL(processes, 7, "python", "thread", "script", "/usr/bin/python3", "",
 			      "service.name", "shop", "host.name", "h", "process.pid", "7"),
 			 0);
 	/* told, and nothing seen of it */
@@ -175,7 +175,7 @@ static void test_names(void **state)
 	memset(exchange.comm, 'c', WEFT_COMM_LEN);
 	resource = processes_resource(processes, &exchange);
 	assert_int_equal(resource->service_name.len, strlen("unknown_service:") + WEFT_COMM_LEN);
-	assert_int_equal(TELL(processes, 9, "native", "thread", "executable", "/opt/\xff\xfe/x",
+	assert_int_equal(TELL(processes, 9, "native", "thread", "executable", "/opt/\xff\xfe/x", "",
 			      "service.name", "s\xc3"),
 			 0);
 	seen(processes, 9, ROLE_SERVER);
@@ -226,17 +226,19 @@ static void test_gone(void **state)
 
 static void test_bad_messages(void **state)
 {
-	static const char *const parts[] = { "python", "thread", "script", NULL };
+	static const char *const parts[] = { "python", "thread", "script", "/usr/bin/python3",
+					     NULL };
 	struct processes *processes = *state;
 
-	assert_int_equal(tell(processes, 7, parts + 3), -EBADMSG);
+	assert_int_equal(tell(processes, 7, parts + 4), -EBADMSG);
 	assert_int_equal(tell(processes, 7, parts), -EBADMSG);
 	channel_message_init(&message, CHANNEL_PROCESS, 7);
 	assert_int_equal(channel_message_add_bytes(&message, "p\0u\0s\0e", 7), 0);
 	assert_int_equal(processes_told(processes, &message), -EBADMSG);
 	assert_service(processes, 7, "unknown_service:program");
 	/* a key without a value is left out */
-	assert_int_equal(TELL(processes, 7, "r", "u", "s", "e", "service.name", "shop", "odd"), 0);
+	assert_int_equal(TELL(processes, 7, "r", "u", "s", "e", "", "service.name", "shop", "odd"),
+			 0);
 	assert_int_equal(seen(processes, 7, ROLE_SERVER)->n_attributes, 1);
 	/* a bad description leaves the good one as it was */
 	assert_int_equal(tell(processes, 7, parts), -EBADMSG);
@@ -247,11 +249,11 @@ static void test_bad_messages(void **state)
 static void test_many_pairs(void **state)
 {
 	struct processes *processes = *state;
-	static const char *const first[] = { "r", "u", "s", "e" };
+	static const char *const first[] = { "r", "u", "s", "e", "" };
 	char key[] = "key.000";
 
 	channel_message_init(&message, CHANNEL_PROCESS, 7);
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
 		assert_int_equal(channel_message_add(&message, first[i]), 0);
 	for (int i = 0; i < RESOURCE_ATTRIBUTES_MAX + 20; i++) {
 		key[5] = (char)('0' + i / 10);
@@ -296,6 +298,113 @@ static void test_full(void **state)
 	assert_null(shown(processes, 5));
 }
 
+/* --- processes with an SDK --- */
+
+static void tell_sdk(struct processes *processes, uint32_t pid, const char *executable,
+		     const char *sdk)
+{
+	assert_int_equal(TELL(processes, pid, "python", "thread", "script", executable, sdk,
+			      "service.name", "shop"),
+			 0);
+}
+
+static void sends(struct processes *processes, uint32_t pid, enum conn_role role,
+		  enum telemetry telemetry)
+{
+	const struct exchange exchange = { .pid = pid, .role = role, .telemetry = telemetry };
+
+	processes_telemetry(processes, &exchange);
+}
+
+static bool is_left(struct processes *processes, uint32_t pid)
+{
+	struct exchange exchange = { .pid = pid, .role = ROLE_SERVER, .protocol = PROTOCOL_HTTP1 };
+
+	assert_non_null(processes_resource(processes, &exchange));
+	return exchange.sdk;
+}
+
+static void assert_sdk(struct processes *processes, const char *sdk, const char *spans)
+{
+	json_t *object = shown(processes, 7);
+
+	assert_non_null(object);
+	assert_text(object, "sdk", sdk);
+	assert_text(object, "sdk_spans", spans);
+	json_decref(object);
+}
+
+static void test_sdk_told(void **state)
+{
+	struct processes *processes = *state;
+
+	tell_sdk(processes, 7, "/a", "agent");
+	tell_sdk(processes, 6, "/a", "");
+	assert_true(is_left(processes, 7));
+	assert_false(is_left(processes, 6));
+	assert_sdk(processes, "agent", "left");
+	tell_sdk(processes, 7, "/a", "");
+	assert_false(is_left(processes, 7));
+	assert_sdk(processes, NULL, NULL);
+}
+
+/* From the first export on, which may come before the watcher's word. */
+static void test_sdk_seen(void **state)
+{
+	struct processes *processes = *state;
+
+	sends(processes, 7, ROLE_CLIENT, TELEMETRY_OTHER);
+	assert_false(is_left(processes, 7));
+	sends(processes, 7, ROLE_CLIENT, TELEMETRY_SPANS);
+	assert_true(is_left(processes, 7));
+	tell_sdk(processes, 7, "/a", "");
+	assert_true(is_left(processes, 7));
+	assert_sdk(processes, "sends spans over OTLP", "left");
+}
+
+/* Another program, or another process of that number, has yet to show it. */
+static void test_sdk_forgotten(void **state)
+{
+	struct processes *processes = *state;
+
+	tell_sdk(processes, 7, "/a", "");
+	sends(processes, 7, ROLE_CLIENT, TELEMETRY_SPANS);
+	assert_true(is_left(processes, 7));
+	tell_sdk(processes, 7, "/b", "");
+	assert_false(is_left(processes, 7));
+	sends(processes, 7, ROLE_CLIENT, TELEMETRY_SPANS);
+	tell_gone(processes, 7);
+	tell_sdk(processes, 7, "/b", "");
+	assert_false(is_left(processes, 7));
+}
+
+/* A collector or a proxy sends what others have made. */
+static void test_collector(void **state)
+{
+	struct processes *processes = *state;
+
+	sends(processes, 7, ROLE_SERVER, TELEMETRY_OTHER);
+	sends(processes, 7, ROLE_CLIENT, TELEMETRY_SPANS);
+	assert_false(is_left(processes, 7));
+	/* it may also be noticed late */
+	sends(processes, 6, ROLE_CLIENT, TELEMETRY_SPANS);
+	assert_true(is_left(processes, 6));
+	sends(processes, 6, ROLE_SERVER, TELEMETRY_SPANS);
+	assert_false(is_left(processes, 6));
+}
+
+static void test_sdk_kept(void **state)
+{
+	struct processes *processes;
+
+	(void)state;
+	assert_int_equal(processes_new(PROCESSES_MAX, false, &processes), 0);
+	tell_sdk(processes, 7, "/a", "agent");
+	assert_false(is_left(processes, 7));
+	assert_sdk(processes, "agent", "kept");
+	processes_free(processes);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -304,6 +413,8 @@ int main(void)
 		TEST(test_told),       TEST(test_guessed),	TEST(test_names),
 		TEST(test_told_again), TEST(test_gone),		TEST(test_bad_messages),
 		TEST(test_many_pairs), TEST(test_full_of_gone), TEST(test_full),
+		TEST(test_sdk_told),   TEST(test_sdk_seen),	TEST(test_sdk_forgotten),
+		TEST(test_collector),  TEST(test_sdk_kept),
 	};
 
 	return cmocka_run_group_tests_name("pipeline/processes", tests, NULL, NULL);
