@@ -158,6 +158,7 @@ struct walk {
 	__u32 len;	      /* bytes that the call moved */
 	__u32 at;	      /* bytes dealt with */
 	__u32 got;	      /* bytes that capture_fill() has put into the piece */
+	__u32 kept;	      /* bytes of earlier calls that stand before them */
 	__u32 pid;
 	__u32 tid;
 	__u8 dir;

@@ -136,7 +136,9 @@ static __always_inline void notice_leave(const struct conn *conn, const struct w
 static __always_inline int notice_take(const struct notice_key *key, __u64 after_ns,
 				       struct trace_context *ret)
 {
-	const struct notice *notice = bpf_map_lookup_elem(&notices, key);
+	struct notice_key own = *key; /* Linux 6.1 takes no key from memory that it knows no more of
+				       */
+	const struct notice *notice = bpf_map_lookup_elem(&notices, &own);
 
 	if (!notice || notice->time_ns <= after_ns)
 		return -1;

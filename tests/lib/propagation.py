@@ -8,8 +8,8 @@ A mode says which requests of a traced client get a header:
     first   the first request of each connection
     every   every request
 
-weft tells its mode as "propagation" in `weft doctor --json`, by names of its own (TOLD). The variable
-WEFT_HEADERS overrides that.
+weft tells its mode as "propagation" in `weft doctor --json`, by names of its own (TOLD); the variable
+WEFT_HEADERS overrides that. A weft that tells nothing inserts nothing.
 """
 
 import json
@@ -26,7 +26,7 @@ MUST, MAY, NEVER = "must", "may", "never"
 
 def _told(t):
     told = find_key(json.loads(t.weft_command("doctor", "--json").stdout), "propagation")
-    return TOLD[told["mode"]]
+    return TOLD[told["mode"]] if told else "none"
 
 
 def _told_once(t):
