@@ -115,6 +115,7 @@ struct conn {
 	__u32 seq_base;	  /* first sequence number of the server's direction */
 	__u32 reader_tid; /* thread that read the current request (servers) */
 	__u32 seen_seq;	  /* copied_seq as of the last receive: tells what splice took unseen */
+	__u32 sent_seq;	  /* write_seq as of the last send by TCP's own functions: fexit */
 	__u16 family;
 	__u16 pad2;
 	__u8 verdict;
