@@ -302,6 +302,7 @@ const struct trial_kind trial_kinds[] = {
 	{ "a head in two messages", check_pieces, 0, { [WIRE_FULL] = 1, [WIRE_EARLY_LEAVE] = 1 } },
 	{ "IPv6", check_family, TRIAL_F_IPV6, { [WIRE_FULL] = EVERY(2), [WIRE_EARLY_LEAVE] = 1 } },
 	/* heads out of files and pipes are left alone */
+	/* heads out of files and pipes are not met a second time, and are given none */
 	{ "sendfile, splice", check_splice, 0, {} },
 	{ "4 MiB both ways",
 	  check_bulk,
