@@ -473,7 +473,7 @@ SUBPROGRAM int step_head(struct conn *conn, struct walk *walk)
 	out = used;
 	if (!whole && len - used > FLOW_CARRY_MAX) {
 		out = len;
-		http1_let_go(&flow->head, &conn->fields, &walk->piece, used, flow->is_request);
+		http1_let_go(&flow->head, &conn->fields, &walk->piece, used);
 	}
 	flow->last_ns = walk->now_ns;
 	flow->carry_len = 0;
