@@ -128,7 +128,8 @@ static __always_inline void notice_leave(const struct conn *conn, const struct w
 static __always_inline int notice_take(const struct notice_key *key, __u64 after_ns,
 				       struct trace_context *ret)
 {
-	const struct notice *notice = bpf_map_lookup_elem(&notices, key);
+	struct notice_key copy = *key; /* Linux 5.15 takes none out of a subprogram's argument */
+	const struct notice *notice = bpf_map_lookup_elem(&notices, &copy);
 
 	if (!notice || notice->time_ns <= after_ns)
 		return -1;
