@@ -115,6 +115,7 @@ struct conn {
 	__u32 seq_base;	  /* first sequence number of the server's direction */
 	__u32 reader_tid; /* thread that read the current request (servers) */
 	__u32 seen_seq;	  /* copied_seq as of the last receive: tells what splice took unseen */
+	__u32 sent_seq;	  /* write_seq as of the last send by TCP's own functions: fexit */
 	__u16 family;
 	__u16 pad2;
 	__u8 verdict;
@@ -125,7 +126,7 @@ struct conn {
 	__u8 fd_checked;
 	__u8 opened_for; /* `parent` was noted when the connection was opened, and not used yet */
 	__u8 prepared;	 /* `own` is the place of the next request, not told yet */
-	__u8 turned;	 /* `turn_rcv` counts */
+	__u8 turned;	 /* the opener: `turn_rcv` counts; the other end: it has spoken */
 	__u16 wire;	 /* WIRE_F_* */
 	__u32 opener;	 /* the process that opened the connection, as WIRE_F_ACTIVE says */
 	__u32 inserted;	 /* bytes that the call under way has gained behind its first line */
@@ -158,6 +159,7 @@ struct walk {
 	__u32 len;	      /* bytes that the call moved */
 	__u32 at;	      /* bytes dealt with */
 	__u32 got;	      /* bytes that capture_fill() has put into the piece */
+	__u32 kept;	      /* bytes of earlier calls that stand before them */
 	__u32 pid;
 	__u32 tid;
 	__u8 dir;
@@ -211,6 +213,12 @@ static __always_inline void context_place(struct event_request *event,
 
 /* The same for the next request of a client's connection, before any byte of it has left. */
 int context_prepare(struct conn *conn, __u32 pid, __u32 tid);
+
+/*
+ * The same for what is not understood: whose sake it is sent for, in `own`. Zero: it cannot be
+ * told.
+ */
+int context_prepare_opaque(struct conn *conn, __u32 pid, __u32 tid);
 
 /* A request's head is complete: what context came with it. A server takes it on. */
 int context_receive(struct conn *conn, struct walk *walk, struct event_context *ret_context);

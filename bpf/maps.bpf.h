@@ -107,12 +107,6 @@ extern struct wire_socks_map wire_socks SEC(".maps");
  * Contexts that came in TCP options, until the bytes that they came with are read. What is evicted
  * was not read for long, and its request finds its parent another way or starts a trace.
  */
-struct option_key {
-	__u64 cookie; /* of the socket */
-	__u32 seq;    /* sequence number of the segment's first byte */
-	__u32 pad;
-};
-
 struct options_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);

@@ -56,7 +56,7 @@ SUBPROGRAM int survey_piece(struct walk *walk)
 		return SURVEY_FIT;
 	if (!used && !http1_leaves(&walk->head)) {
 		/* a line that is longer than the piece */
-		http1_let_go(&walk->head, &walk->fields, &walk->piece, 0, 1);
+		http1_let_go(&walk->head, &walk->fields, &walk->piece, 0);
 		used = got;
 	}
 	walk->at += used;

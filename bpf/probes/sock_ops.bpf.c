@@ -12,6 +12,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "lib/test_process.bpf.h"
 #include "lib/wire.bpf.h"
 
 #define OPTION_KIND 25
@@ -39,7 +40,7 @@ static __always_inline void wire_join(struct bpf_sock_ops *ops)
 {
 	struct conn *conn = wire_conn(ops->sk);
 	__u64 cookie = bpf_get_socket_cookie(ops);
-	__u32 key = 0;
+	__u32 key = 0, flags = ops->bpf_sock_ops_cb_flags;
 	const struct wire_config *config = bpf_map_lookup_elem(&wire, &key);
 
 	if (!conn || !config || !(conn->wire & WIRE_F_ALLOWED))
@@ -51,8 +52,10 @@ static __always_inline void wire_join(struct bpf_sock_ops *ops)
 			conn->wire |= WIRE_F_ENROLLED;
 	}
 	if (conn->wire & WIRE_F_ENROLLED || knobs.tcp_option)
-		bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags |
-						       BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+		flags |= BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+	if (conn->wire & WIRE_F_ENROLLED && config->mode == WIRE_EARLY_LEAVE)
+		flags |= BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG;
+	bpf_sock_ops_cb_flags_set(ops, flags);
 }
 
 /* Every accepted socket: who will use it is not known here, and the callback costs those nothing
@@ -64,7 +67,7 @@ static __always_inline void option_listen(struct bpf_sock_ops *ops)
 
 	if (!knobs.tcp_option || !tp)
 		return;
-	if (knobs.netns &&
+	if (knobs.netns && !test_process() &&
 	    knobs.netns != BPF_CORE_READ((struct sock *)tp, __sk_common.skc_net.net, ns.inum))
 		return;
 	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags |
@@ -78,13 +81,29 @@ static __always_inline void option_listen(struct bpf_sock_ops *ops)
 static __always_inline void wire_leave(struct bpf_sock_ops *ops, struct conn *conn)
 {
 	__u64 cookie = bpf_get_socket_cookie(ops);
+	__u32 flags = ops->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG;
 
 	if (bpf_map_delete_elem(&wire_socks, &cookie))
 		stat_add(STAT_NOT_LEFT);
 	conn->wire &= ~WIRE_F_ENROLLED;
 	if (!knobs.tcp_option)
-		bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags &
-						       ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+		flags &= ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+	bpf_sock_ops_cb_flags_set(ops, flags);
+}
+
+/*
+ * The server speaks first, to a socket that is to leave before it hears anything: it leaves now.
+ * The kernel lets no data segment pass by here before another one has been received.
+ */
+static __always_inline void wire_spoken_to(struct bpf_sock_ops *ops)
+{
+	struct conn *conn = wire_conn(ops->sk);
+	struct tcphdr *tcp = (struct tcphdr *)(long)ops->skb_data;
+
+	if (!conn || (void *)(tcp + 1) > (void *)(long)ops->skb_data_end)
+		return;
+	if (conn->wire & WIRE_F_ENROLLED && ops->skb_len > 4 * tcp->doff)
+		wire_leave(ops, conn);
 }
 
 /* Has this end not spoken since the other one did? And if it speaks, may that be a request? */
@@ -101,18 +120,6 @@ static __always_inline int wire_has_header(const struct conn *conn)
 	return conn->wire & WIRE_F_HEADER && !(conn->wire & WIRE_F_PASSED);
 }
 
-/* What is not understood is sent for the request that its thread serves. */
-static __always_inline int option_of_unit(struct conn *conn, __u32 tid)
-{
-	const struct unit *unit = unit_of(tid);
-
-	if (!unit || !unit->current.conn)
-		return -1;
-	conn->own = unit->current;
-	conn->own.conn = 0;
-	return 0;
-}
-
 /* The first segment of a request goes out. Non-zero: it gets no option. */
 static __always_inline int option_prepare(struct bpf_sock_ops *ops, struct conn *conn)
 {
@@ -127,7 +134,7 @@ static __always_inline int option_prepare(struct bpf_sock_ops *ops, struct conn 
 	if (has_header || !tid)
 		return -1;
 	if (conn->verdict == VERDICT_OPAQUE || conn->wire & WIRE_F_OPAQUE)
-		return option_of_unit(conn, tid);
+		return context_prepare_opaque(conn, conn->opener, tid) ? 0 : -1;
 	/* what a connection that was not looked at will say first is not known */
 	if (conn->verdict != VERDICT_TRACED && !conn->prepared)
 		return -1;
@@ -219,7 +226,10 @@ int wire_socket(struct bpf_sock_ops *ops)
 		option_write(ops);
 		break;
 	case BPF_SOCK_OPS_PARSE_HDR_OPT_CB:
-		option_parse(ops);
+		if (ops->bpf_sock_ops_cb_flags & BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG)
+			wire_spoken_to(ops);
+		else
+			option_parse(ops);
 		break;
 	}
 	return 1;

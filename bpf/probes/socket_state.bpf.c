@@ -41,15 +41,18 @@ static __always_inline void socket_opens(struct sock *sk)
 	struct process_config *process;
 	struct conn *conn;
 
-	if (!socket_selected(sk))
+	/* whatever else is chosen: the self-test's own connections are looked at */
+	if (pid != test_process() && !socket_selected(sk))
 		return;
 	conn = knobs.by_address ? conn_make_by_sk(sk) : conn_make(sk);
 	if (!conn)
 		return;
 	wire_allow(sk, conn, pid);
 	process = bpf_map_lookup_elem(&processes, &pid);
-	if (process && process->unit == UNIT_EVENT_LOOP)
+	if (process && process->unit == UNIT_EVENT_LOOP) {
+		process->flags |= PROCESS_F_OPENS;
 		context_open(conn);
+	}
 }
 
 /*

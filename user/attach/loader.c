@@ -5,10 +5,13 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "attach/cgroup.h"
 #include "attach/kernel_btf.h"
@@ -22,6 +25,7 @@ struct loader {
 	bool messages;		     /* wire_message is attached, which has no link */
 	uint32_t there[SURFACE_MAX]; /* bit n: the chosen hook's program n is in use */
 	bool kprobes;		     /* some were attached */
+	struct kernel_counters base; /* what is not counted */
 };
 
 /* Hooks being chosen. */
@@ -374,6 +378,7 @@ static int attach_surface(struct loader *loader, size_t index, size_t n,
 	return 0;
 }
 
+/* A link is gone with the last descriptor of it: this process', unless a child has it, too. */
 static void detach_surface(struct loader *loader, size_t index)
 {
 	for (size_t i = 0; i < HOOK_PROGRAMS_MAX; i++) {
@@ -382,8 +387,6 @@ static void detach_surface(struct loader *loader, size_t index)
 	}
 	if (index == SURFACE_WIRE)
 		detach_messages(loader);
-	if (loader->kprobes)
-		kprobe_clean();
 }
 
 static void note_there(struct loader *loader, const struct choice *choice)
@@ -414,6 +417,8 @@ static bool try_attach(struct loader *loader, struct choice *choice)
 			continue;
 		r = attach_surface(loader, i, 1, &choice->state[i]);
 		detach_surface(loader, i);
+		if (loader->kprobes)
+			kprobe_clean();
 		if (r == 0)
 			continue;
 		next_hook(choice, i);
@@ -443,6 +448,7 @@ static int choose(struct loader *loader, struct choice *choice)
 int loader_new(const struct loader_options *options, struct surface_state ret_state[SURFACE_MAX],
 	       struct loader **ret_loader)
 {
+	const struct wire_config nothing_yet = { .mode = WIRE_OFF, .test_pid = TEST_PID_NONE };
 	struct choice choice = { .options = options, .state = ret_state };
 	struct loader *loader;
 	int r;
@@ -459,8 +465,10 @@ int loader_new(const struct loader_options *options, struct surface_state ret_st
 	loader = calloc(1, sizeof(*loader));
 	r = loader ? choose(loader, &choice) : -ENOMEM;
 	btf__free(choice.btf);
+	if (r == 0)
+		r = loader_wire_set(loader, nothing_yet);
 	if (r < 0) {
-		free(loader);
+		loader_free(loader);
 		return r;
 	}
 	*ret_loader = loader;
@@ -478,10 +486,70 @@ int loader_attach(struct loader *loader, struct surface_state state[SURFACE_MAX]
 	return check_required(state);
 }
 
-void loader_detach(struct loader *loader)
+void loader_detach_surface(struct loader *loader, enum surface_id surface)
+{
+	detach_surface(loader, surface);
+}
+
+static void detach_all(struct loader *loader)
 {
 	for (size_t i = 0; i < SURFACE_MAX; i++)
 		detach_surface(loader, i);
+}
+
+void loader_detach(struct loader *loader)
+{
+	detach_all(loader);
+	if (loader->kprobes)
+		kprobe_clean();
+}
+
+/* Whoever waits for the end of weft's output must not wait for this. */
+static void leave_output(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int i = STDIN_FILENO; fd >= 0 && i <= STDERR_FILENO; i++)
+		dup2(fd, i);
+}
+
+/* Detaches once the parent has closed its end of the pipe, and its links before. */
+static _Noreturn void detach_after(struct loader *loader, const int pipe_ends[2])
+{
+	char end;
+
+	prctl(PR_SET_NAME, "weft-detach");
+	leave_output();
+	close(pipe_ends[1]);
+	while (read(pipe_ends[0], &end, sizeof(end)) < 0 && errno == EINTR)
+		;
+	loader_detach(loader);
+	_exit(0);
+}
+
+int loader_detach_apart(struct loader *loader, pid_t *ret_child)
+{
+	int ends[2];
+	pid_t child;
+
+	/* at once, and quickly: nothing more is written to the wire */
+	detach_surface(loader, SURFACE_WIRE);
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	child = fork();
+	if (child == 0)
+		detach_after(loader, ends);
+	if (child > 0) {
+		detach_all(loader);
+		/* what is left in tracefs is the child's, too: to ask would be to wait for it */
+		loader->kprobes = false;
+	}
+	close(ends[0]);
+	close(ends[1]);
+	if (child < 0)
+		return -EAGAIN;
+	*ret_child = child;
+	return 0;
 }
 
 int loader_events_fd(const struct loader *loader)
@@ -502,6 +570,16 @@ size_t loader_process_events_size(const struct loader *loader)
 int loader_control_fd(const struct loader *loader)
 {
 	return bpf_map__fd(loader->skeleton->maps.control);
+}
+
+int loader_wire_socks_fd(const struct loader *loader)
+{
+	return bpf_map__fd(loader->skeleton->maps.wire_socks);
+}
+
+int loader_options_fd(const struct loader *loader)
+{
+	return bpf_map__fd(loader->skeleton->maps.options);
 }
 
 int loader_process_set(struct loader *loader, uint32_t pid, struct process_config config)
@@ -540,7 +618,8 @@ static uint64_t missed_runs(const struct loader *loader)
 	return loader->kprobes ? missed + kprobe_missed() : missed;
 }
 
-int loader_counters(const struct loader *loader, struct kernel_counters *ret_counters)
+/* Since the programs were loaded. */
+static int all_counters(const struct loader *loader, struct kernel_counters *ret_counters)
 {
 	int fd = bpf_map__fd(loader->skeleton->maps.stats);
 	int n_cpus = libbpf_num_possible_cpus();
@@ -564,11 +643,29 @@ int loader_counters(const struct loader *loader, struct kernel_counters *ret_cou
 	return 0;
 }
 
+int loader_counters(const struct loader *loader, struct kernel_counters *ret_counters)
+{
+	int r = all_counters(loader, ret_counters);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < STAT_MAX; i++)
+		ret_counters->stats[i] -= loader->base.stats[i];
+	ret_counters->missed -= loader->base.missed;
+	return 0;
+}
+
+int loader_counters_restart(struct loader *loader)
+{
+	return all_counters(loader, &loader->base);
+}
+
 struct loader *loader_free(struct loader *loader)
 {
 	if (!loader)
 		return NULL;
-	loader_detach(loader);
+	if (loader->skeleton)
+		loader_detach(loader);
 	weft_bpf__destroy(loader->skeleton);
 	free(loader);
 	return NULL;

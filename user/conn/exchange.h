@@ -72,6 +72,7 @@ struct exchange {
 	enum telemetry telemetry;
 	bool sdk; /* spans that an SDK makes in this process are left to it */
 	/* correlate's own */
+	bool awaits_server;		     /* its other end has not been found */
 	bool adopted;			     /* span_id is the one of the context that was sent */
 	bool has_caller;		     /* caller_id is set */
 	uint8_t caller_id[WEFT_SPAN_ID_LEN]; /* the span that the request's context names */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "attach/loader.h"
+#include "attach/propagation.h"
 #include "base/channel.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -23,7 +24,7 @@
 #include "discover/scan.h"
 #include "export/exporter.h"
 #include "pipeline/pipeline.h"
-#include "watcher/knobs.h"
+#include "watcher/kernel_side.h"
 #include "watcher/lock.h"
 #include "watcher/privileges.h"
 #include "watcher/selection.h"
@@ -31,8 +32,11 @@
 /* So much of the ring is mapped at a time. */
 #define PROCESS_RING_WINDOW  (16u << 10)
 #define COUNTERS_INTERVAL_US 1000000
-/* The pipeline's own time to drain, and some for a machine that is busy. */
+/* The pipeline's own time to drain, and some for a machine that is busy: in all less than a second.
+ */
 #define STOP_TIME_US 900000
+/* So long the end waits for the probes to be off; then that goes on by itself. */
+#define DETACH_TIME_US 600000
 /* A pipeline that crashes is started again, unless it does so all the time. */
 #define RESTARTS_MAX	   5
 #define RESTARTS_WINDOW_NS (60 * NS_PER_SEC)
@@ -42,16 +46,20 @@ struct watcher {
 	struct process_options describe;
 	struct loader *loader;
 	struct surface_state surfaces[SURFACE_MAX];
+	struct selftest propagation;
 	struct ring process_ring;
 	sd_event *loop;
 	sd_event_source *child_source;
 	sd_event_source *channel_source;
 	sd_event_source *stop_timer;
+	sd_event_source *detach_timer;
+	sd_event_source *detach_source;
 	struct pipeline_setup setup;
 	struct totals *totals;
 	int lock;
 	int channel; /* our end */
 	pid_t pipeline;
+	pid_t detacher; /* the child that detaches; 0: none that the end waits for */
 	bool ready;
 	bool stopping;
 	unsigned int restarts; /* within the window */
@@ -130,14 +138,16 @@ static void process_seen(struct watcher *watcher, const struct process_event *ev
 }
 
 /*
- * A new program: looked at before its first request if its threads must not be taken for units, or
- * if it may be one of those to trace. All else waits until the program is seen to speak a protocol.
+ * A program: looked at before its first request if its threads must not be taken for units, or if
+ * it may be one of those to trace. All else waits until the program is seen to speak a protocol.
  */
-static void process_started(struct watcher *watcher, const struct process_event *event)
+static void process_found(struct watcher *watcher, pid_t pid)
 {
 	_cleanup_(process_info_clear) struct process_info info = {};
 
-	if (process_identify(&watcher->describe, (pid_t)event->pid, &info) == 0)
+	if (selection_is_weft(pid))
+		selection_exclude(watcher->loader, pid);
+	else if (process_identify(&watcher->describe, pid, &info) == 0)
 		selection_apply(watcher->config, watcher->loader, &info, false);
 }
 
@@ -150,7 +160,7 @@ static void on_process_event(void *context, const void *data, size_t size)
 		return;
 	switch (event->type) {
 	case PROCESS_EXEC:
-		process_started(watcher, event);
+		process_found(watcher, (pid_t)event->pid);
 		break;
 	case PROCESS_SEEN:
 		process_seen(watcher, event);
@@ -175,11 +185,7 @@ static int on_process_ring(sd_event_source *source, int fd, uint32_t revents, vo
 
 static int on_scanned(void *context, pid_t pid)
 {
-	struct watcher *watcher = context;
-	_cleanup_(process_info_clear) struct process_info info = {};
-
-	if (process_identify(&watcher->describe, pid, &info) == 0)
-		selection_apply(watcher->config, watcher->loader, &info, false);
+	process_found(context, pid);
 	return 0;
 }
 
@@ -191,6 +197,13 @@ static void watcher_end(struct watcher *watcher, int status)
 {
 	watcher->status = status;
 	sd_event_exit(watcher->loop, 0);
+}
+
+/* An orderly end waits for both children. */
+static void watcher_end_if_done(struct watcher *watcher)
+{
+	if (!watcher->pipeline && !watcher->detacher)
+		watcher_end(watcher, watcher->status);
 }
 
 /* What the crashed process had taken in and not given out is lost with it. */
@@ -224,9 +237,9 @@ static int on_pipeline_end(sd_event_source *source, const siginfo_t *info, void 
 	(void)source;
 	watcher->pipeline = 0;
 	if (watcher->stopping || !watcher->ready) {
-		bool good = info->si_code == CLD_EXITED && info->si_status == 0;
-
-		watcher_end(watcher, good ? watcher->status : 1);
+		if (info->si_code != CLD_EXITED || info->si_status != 0)
+			watcher->status = 1;
+		watcher_end_if_done(watcher);
 		return 0;
 	}
 	describe_end(info, end, sizeof(end));
@@ -309,12 +322,14 @@ static int pipeline_ready(struct watcher *watcher)
 {
 	int r = 0;
 
+	if (watcher->stopping)
+		return 0;
 	if (!watcher->ready) {
-		r = loader_attach(watcher->loader, watcher->surfaces);
+		r = kernel_side_begin(watcher->loader, &watcher->propagation);
 		if (r == 0)
 			r = privileges_reduce();
 		if (r < 0) {
-			log_error("cannot attach: %s", strerror(-r));
+			log_error("cannot begin: %s", strerror(-r));
 			watcher_end(watcher, 1);
 			return r;
 		}
@@ -363,21 +378,56 @@ static int on_stop_late(sd_event_source *source, uint64_t usec, void *context)
 	return 0;
 }
 
+static int on_detached(sd_event_source *source, const siginfo_t *info, void *context)
+{
+	struct watcher *watcher = context;
+
+	(void)source;
+	(void)info;
+	watcher->detacher = 0;
+	watcher_end_if_done(watcher);
+	return 0;
+}
+
+static int on_detach_late(sd_event_source *source, uint64_t usec, void *context)
+{
+	(void)source;
+	(void)usec;
+	return on_detached(NULL, NULL, context);
+}
+
+/* While the pipeline drains. */
+static int detach(struct watcher *watcher)
+{
+	int r = loader_detach_apart(watcher->loader, &watcher->detacher);
+
+	if (r < 0) {
+		loader_detach(watcher->loader);
+		return 0;
+	}
+	r = sd_event_add_child(watcher->loop, &watcher->detach_source, watcher->detacher, WEXITED,
+			       on_detached, watcher);
+	if (r < 0)
+		return r;
+	return sd_event_add_time_relative(watcher->loop, &watcher->detach_timer, CLOCK_MONOTONIC,
+					  DETACH_TIME_US, 1000, on_detach_late, watcher);
+}
+
 static int stop(struct watcher *watcher)
 {
+	int r;
+
 	if (watcher->stopping)
 		return 0;
 	watcher->stopping = true;
 	sd_notify(0, "STOPPING=1");
-	loader_detach(watcher->loader);
 	ring_read(&watcher->process_ring, on_process_event, watcher);
 	tell_counters(watcher);
 	channel_message_init(&watcher->message, CHANNEL_STOP, 0);
 	channel_send(watcher->channel, &watcher->message);
-	/* from now on, not from when the loop last woke: detaching functions takes its time */
-	return sd_event_add_time(watcher->loop, &watcher->stop_timer, CLOCK_MONOTONIC,
-				 clock_monotonic_ns() / 1000 + STOP_TIME_US, 0, on_stop_late,
-				 watcher);
+	r = sd_event_add_time_relative(watcher->loop, &watcher->stop_timer, CLOCK_MONOTONIC,
+				       STOP_TIME_US, 1000, on_stop_late, watcher);
+	return r < 0 ? r : detach(watcher);
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
@@ -403,29 +453,6 @@ static int on_counters(sd_event_source *source, uint64_t usec, void *context)
 }
 
 /* --- start --- */
-
-static int load_kernel_side(struct watcher *watcher)
-{
-	const struct config *config = watcher->config;
-	struct loader_options options = { .ring_size = (uint32_t)config->ring_size };
-	int r;
-
-	knobs_init(&options.knobs, config);
-	r = loader_new(&options, watcher->surfaces, &watcher->loader);
-	if (r == -ENOENT)
-		return log_error_r(
-			r, "this kernel has no type information (BTF): /sys/kernel/btf/vmlinux "
-			   "is missing; weft needs a kernel built with CONFIG_DEBUG_INFO_BTF");
-	if (r == -EPERM)
-		return log_error_r(
-			r, "the kernel does not let weft load BPF programs; 'weft doctor' says "
-			   "more");
-	if (r < 0)
-		return log_error_r(
-			r, "cannot load the BPF programs: %s; 'weft doctor' says which and why",
-			strerror(-r));
-	return 0;
-}
 
 /* Before anything that another weft could notice. */
 static int take_lock(struct watcher *watcher)
@@ -525,17 +552,18 @@ static int start_loop(struct watcher *watcher)
 
 static int start(struct watcher *watcher)
 {
-	int r = load_kernel_side(watcher);
+	int r = kernel_side_prepare(watcher->config, watcher->surfaces, &watcher->propagation,
+				    &watcher->loader);
 
 	if (r < 0)
 		return r;
+	watcher->setup.propagation = propagation_json(&watcher->propagation);
 	watcher->setup.events_fd = loader_events_fd(watcher->loader);
 	watcher->setup.control_fd = loader_control_fd(watcher->loader);
 	r = ring_open(&watcher->process_ring, loader_process_events_fd(watcher->loader),
 		      loader_process_events_size(watcher->loader), PROCESS_RING_WINDOW);
 	if (r < 0)
 		return log_error_r(r, "cannot map a ring buffer: %s", strerror(-r));
-	selection_exclude(watcher->loader, getpid());
 	scan_processes(watcher->describe.proc, on_scanned, watcher);
 	r = share_totals(watcher);
 	if (r >= 0)
@@ -561,6 +589,7 @@ static void watcher_clear(struct watcher *watcher)
 {
 	loader_free(watcher->loader);
 	ring_close(&watcher->process_ring);
+	json_decref(watcher->setup.propagation);
 	sd_event_unref(watcher->loop);
 	if (watcher->setup.socket_fd >= 0)
 		unlink(watcher->config->socket);
