@@ -9,8 +9,8 @@ import os
 import subprocess
 
 import apps
+import arrivals
 import common
-import heads
 import traffic
 from case import Skip
 from spans import by_port, chain
@@ -122,7 +122,7 @@ def headers(t, first):
     """What arrives at a server is what the self-test has promised."""
     wanted = {"full": [1] * 5, "early_leave": [1, 0, 0, 0, 0], "off": [0] * 5}[t.mode]
     t.expect(f"headers in five requests of a connection ({t.mode})", wanted,
-             heads.traceparents(heads.arriving(5, first)))
+             arrivals.traceparents(arrivals.heads(5, first)))
     return lambda spans: common.once(t, spans, range(first, first + 5), common.CLIENT)
 
 

@@ -9,7 +9,7 @@ import os
 import subprocess
 
 import apps
-import heads
+import arrivals
 import netns
 import propagation
 import weft as weft_module
@@ -36,7 +36,7 @@ def _check(told, mode, name):
 def _headers_match(t, weft, mode):
     """A client of this namespace sends what the mode says, and every request makes its spans."""
     t.expect(f"headers in requests of one connection ({mode})", GIVEN[mode],
-             heads.traceparents(heads.arriving(REQUESTS)))
+             arrivals.traceparents(arrivals.heads(REQUESTS)))
     t.expect("spans", 2 * REQUESTS, len(t.stop(weft)))
 
 
