@@ -19,8 +19,6 @@ from weft import BINARY, BUILD, find_key
 
 MODES = ("none", "first", "every")
 TOLD = {"off": "none", "early_leave": "first", "full": "every"}
-# Whether weft leaves processes alone that export spans of their own, so that none is doubled.
-SPARES_SDK = False
 MUST, MAY, NEVER = "must", "may", "never"
 
 
