@@ -84,7 +84,9 @@ WARNINGS  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Ww
 COMMON    := -std=gnu11 -g -D_GNU_SOURCE -DWEFT_VERSION='"$(WEFT_VERSION)"' \
 	     -DWEFT_LIBBPF='"$(LIBBPF_VERSION)"' \
 	     -Iuser -I. -isystem $(BUILD)/gen $(PKG_CFLAGS) -MD -MP
-HARDENING := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIE
+# tests/build/hardening reads them back from what was built. ARCH_HARDENING: what this compiler has.
+HARDENING := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIE $(ARCH_HARDENING)
+HARDENING_LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
 SANITIZE  := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 MAIN_FLAGS := $(COMMON) -O2 $(HARDENING) $(CFLAGS)
@@ -140,7 +142,7 @@ $(LIBBPF): $(LIBBPF_A) $(BUILD)/config.mk
 
 $(BUILD)/weft: $(BUILD)/user/main.o $(LIBBPF) $(BUILD)/libweft.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(MAIN_FLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(MAIN_FLAGS) $(HARDENING_LINK) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # --- BPF -------------------------------------------------------------------------------------
 
@@ -203,7 +205,7 @@ $(FUZZ_PROGRAMS): %: %.o $(ASAN)/tests/lib/fuzz_driver.o $(LIBBPF) $(ASAN)/libwe
 
 # Everything that the suites run. The daemon with the sanitizers is for the end-to-end tests.
 .PHONY: test-programs
-test-programs: $(BUILD)/weft $(ASAN)/weft $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(OTHER_OBJECTS)
+test-programs: $(BUILD)/weft $(BUILD)/vm/weft-hooks-off $(ASAN)/weft $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(OTHER_OBJECTS)
 
 $(ASAN)/weft: $(ASAN)/user/main.o $(LIBBPF) $(ASAN)/libweft.a
 	$(call say,LINK,$@)

@@ -62,6 +62,7 @@ static void keep_complaint(const char *text)
 static const char *const idle_words[] = {
 	"failed to load object",   "failed to load BPF skeleton", ": failed to load: ",
 	"try raising 'ulimit -l'", "Couldn't load trivial",	  "failed to find valid kernel BTF",
+	"-- END LOG --",
 };
 
 static int libbpf_line(enum libbpf_print_level level, const char *format, va_list arguments)

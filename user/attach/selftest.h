@@ -67,7 +67,7 @@ struct selftest_options {
 /*
  * Makes the checks and decides. Whatever goes wrong is in the result; no descriptor is left open,
  * and the kernel side is left with no process tested. Takes some ten milliseconds, and at most
- * about two seconds on a kernel where connections stall.
+ * about seven seconds on a host where nothing gets on.
  */
 void selftest_run(const struct selftest_options *options, struct selftest *ret_test);
 

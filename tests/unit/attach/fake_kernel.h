@@ -194,7 +194,8 @@ static bool fake_gives_header(struct fake_socket *socket, const char *data, size
 	return socket->requests++ == 0 || fake.fault != FAULT_FIRST_ONLY;
 }
 
-static ssize_t fake_send(int fd, const char *data, size_t len, const struct iovec *more, int flags)
+/* `head`: it may be given a header, which those from files and pipes are not. */
+static ssize_t fake_send(int fd, const char *data, size_t len, const struct iovec *more, bool head)
 {
 	struct fake_socket *socket = fake_socket(fd);
 	struct iovec parts[2] = { { (void *)data, len } };
@@ -202,7 +203,7 @@ static ssize_t fake_send(int fd, const char *data, size_t len, const struct iove
 	bool enrolled = socket && !socket->left;
 	static char copy[1 << 17];
 
-	if (fake_gives_header(socket, data, len))
+	if (fake_gives_header(socket, data, len) && head)
 		return fake_insert(fd, data, len, more, !!more);
 	if (len > 60000 && len <= sizeof(copy) &&
 	    ((fake.fault == FAULT_BYTE && enrolled) || (fake.fault == FAULT_BYTE_EVER && socket))) {
@@ -212,19 +213,21 @@ static ssize_t fake_send(int fd, const char *data, size_t len, const struct iove
 	}
 	if (more)
 		parts[1] = *more;
-	return syscall(SYS_sendmsg, fd, &message, flags);
+	return syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
 }
 
 ssize_t send(int fd, const void *data, size_t len, int flags)
 {
-	return fake_send(fd, data, len, NULL, flags);
+	if (flags & MSG_OOB)
+		return syscall(SYS_sendto, fd, data, len, flags, NULL, 0);
+	return fake_send(fd, data, len, NULL, true);
 }
 
 ssize_t writev(int fd, const struct iovec *parts, int n)
 {
 	if (n != 2 || !fake_socket(fd))
 		return syscall(SYS_writev, fd, parts, n);
-	return fake_send(fd, parts[0].iov_base, parts[0].iov_len, &parts[1], MSG_NOSIGNAL);
+	return fake_send(fd, parts[0].iov_base, parts[0].iov_len, &parts[1], true);
 }
 
 ssize_t sendfile(int out, int in, off_t *offset, size_t count)
@@ -233,7 +236,7 @@ ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 	ssize_t n = pread(in, copy, count < sizeof(copy) ? count : sizeof(copy), *offset);
 
 	if (n > 0)
-		n = fake_send(out, copy, (size_t)n, NULL, MSG_NOSIGNAL);
+		n = fake_send(out, copy, (size_t)n, NULL, false);
 	if (n > 0)
 		*offset += n;
 	return n;
@@ -247,7 +250,7 @@ ssize_t splice(int in, off_t *in_at, int out, off_t *out_at, size_t len, unsigne
 	if (!fake_socket(out) || len > sizeof(copy))
 		return syscall(SYS_splice, in, in_at, out, out_at, len, flags);
 	n = read(in, copy, len);
-	return n > 0 ? fake_send(out, copy, (size_t)n, NULL, MSG_NOSIGNAL) : n;
+	return n > 0 ? fake_send(out, copy, (size_t)n, NULL, false) : n;
 }
 
 ssize_t recv(int fd, void *data, size_t len, int flags)
