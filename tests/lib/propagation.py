@@ -19,7 +19,7 @@ from weft import find_key
 
 MODES = ("none", "first", "every")
 # Whether weft leaves processes alone that export spans of their own, so that none is doubled.
-SPARES_SDK = False
+SPARES_SDK = True
 MUST, MAY, NEVER = "must", "may", "never"
 
 

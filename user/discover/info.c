@@ -43,6 +43,7 @@ static int identify(const struct process_facts *facts, pid_t pid, struct process
 		.unit_kind = runtime_unit(facts->runtime.runtime, view_of(facts->executable)),
 		.executable = executable,
 		.sdk = sdk_sign(facts),
+		.exporter = sdk_exporter(facts),
 	};
 	return 0;
 }

@@ -40,7 +40,8 @@ struct process_info {
 	uint8_t unit_kind;
 	char *executable; /* path as the process sees it */
 	char *service_name;
-	const char *sdk; /* constant: what shows that an SDK exports spans; NULL: nothing */
+	const char *sdk;      /* constant: what shows that an SDK exports spans; NULL: nothing */
+	const char *exporter; /* constant: the variable that says where one would; NULL: none */
 	const char *service_source; /* constant: "process context", "OTEL_SERVICE_NAME", "script"
 				       ... */
 	char **pairs;		    /* resource attributes: key, value, key, value ... all heap */

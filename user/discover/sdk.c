@@ -160,6 +160,20 @@ static bool is_switched_off(const struct process_facts *facts)
 			       VIEW("OTEL_TRACES_EXPORTER")));
 }
 
+const char *sdk_exporter(const struct process_facts *facts)
+{
+	static const char *const variables[] = {
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+		"OTEL_EXPORTER_OTLP_ENDPOINT",
+		"OTEL_TRACES_EXPORTER",
+	};
+
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+		if (environment_get(facts_environ(facts), view_of(variables[i])).len > 0)
+			return is_switched_off(facts) ? NULL : variables[i];
+	return NULL;
+}
+
 const char *sdk_sign(const struct process_facts *facts)
 {
 	const char *sign = context_sign(facts);

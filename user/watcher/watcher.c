@@ -83,7 +83,8 @@ static void tell_process(struct watcher *watcher, const struct process_info *inf
 		channel_message_add(message, unit_name(info->unit_kind)) == 0 &&
 		channel_message_add(message, info->service_source) == 0 &&
 		channel_message_add(message, info->executable ? info->executable : "") == 0 &&
-		channel_message_add(message, info->sdk ? info->sdk : "") == 0;
+		channel_message_add(message, info->sdk ? info->sdk : "") == 0 &&
+		channel_message_add(message, info->exporter ? info->exporter : "") == 0;
 	for (size_t i = 0; whole && i < info->n_pairs; i++)
 		whole = channel_message_add(message, info->pairs[2 * i]) == 0 &&
 			channel_message_add(message, info->pairs[2 * i + 1]) == 0;

@@ -8,6 +8,7 @@ import apps
 import propagation
 import traffic
 from collector import Receiver
+from neighbours import noticed
 from spans import CLIENT, SERVER, Spans
 from wire_common import sized, start_weft, wire_case
 
@@ -37,16 +38,29 @@ class Chain:
         return set().union(*[app.pids for app, who in self.servers
                              if who == WEFT or propagation.SPARES_SDK])
 
+    def _warm_up(self):
+        self.t.expect("wrong answers while warming up", [],
+                      traffic.load(self.servers[0][0].address, 20, 4, "/warm/{}", reuse=False))
+
+    def _doubles(self, pids):
+        """
+        Spans of weft's that stand for one of an SDK's. Where nothing is carried to an SDK, it starts
+        a trace, and only weft's server span says that its caller called it.
+        """
+        kinds = [CLIENT, SERVER] if propagation.mode(self.t) != "none" else [CLIENT]
+        return [str(s) for s in self.own
+                if s.resource.get("process.pid") in pids and s.kind in kinds]
+
     def run(self, count):
         t, entry = self.t, self.servers[0][0]
         theirs = set().union(*[app.pids for app, who in self.servers if who == SDK])
-        t.expect("wrong answers while warming up", [],
-                 traffic.load(entry.address, 20, 4, "/warm/{}", reuse=False))
+        self._warm_up()
         weft = start_weft(t, self._selected())
+        if propagation.SPARES_SDK:
+            noticed(t, weft, theirs, self._warm_up)
         t.expect("wrong answers", [], traffic.load(entry.address, count, AT_ONCE, reuse=False))
         self.own = t.stop(weft, settle=0.5).under("/chain/")
-        t.expect("spans of weft that double an SDK's", [],
-                 [str(s) for s in self.own if s.resource.get("process.pid") in theirs][:3])
+        t.expect("spans of weft that double an SDK's", [], self._doubles(theirs)[:3])
         for app, who in self.servers:
             if who == SDK:
                 app.process.terminate()
