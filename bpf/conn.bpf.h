@@ -125,7 +125,7 @@ struct conn {
 	__u8 fd_checked;
 	__u8 opened_for; /* `parent` was noted when the connection was opened, and not used yet */
 	__u8 prepared;	 /* `own` is the place of the next request, not told yet */
-	__u8 turned;	 /* `turn_rcv` counts */
+	__u8 turned;	 /* the opener: `turn_rcv` counts; the other end: it has spoken */
 	__u16 wire;	 /* WIRE_F_* */
 	__u32 opener;	 /* the process that opened the connection, as WIRE_F_ACTIVE says */
 	__u32 inserted;	 /* bytes that the call under way has gained behind its first line */
@@ -211,6 +211,12 @@ static __always_inline void context_place(struct event_request *event,
 
 /* The same for the next request of a client's connection, before any byte of it has left. */
 int context_prepare(struct conn *conn, __u32 pid, __u32 tid);
+
+/*
+ * The same for what is not understood: whose sake it is sent for, in `own`. Zero: it cannot be
+ * told.
+ */
+int context_prepare_opaque(struct conn *conn, __u32 pid, __u32 tid);
 
 /* A request's head is complete: what context came with it. A server takes it on. */
 int context_receive(struct conn *conn, struct walk *walk, struct event_context *ret_context);

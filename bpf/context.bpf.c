@@ -55,6 +55,14 @@ static __always_inline enum unit_kind process_unit(__u32 pid)
 	return process ? process->unit : UNIT_THREAD;
 }
 
+/* Does the process note requests with connections that it opens for them? */
+static __always_inline int process_opens(__u32 pid)
+{
+	const struct process_config *process = bpf_map_lookup_elem(&processes, &pid);
+
+	return process && process->flags & PROCESS_F_OPENS;
+}
+
 /* What the thread serves, if in such a process the thread can tell, and the request is open. */
 static __always_inline struct unit *serving_unit(enum unit_kind kind, __u32 tid)
 {
@@ -148,23 +156,50 @@ static __always_inline void request_settle(struct request_ref *request)
 }
 
 /*
+ * Finds the request that a client's connection speaks for: the one that it was opened for, or what
+ * the thread serves. `parent.conn` is 0 if there is none.
+ */
+static __always_inline void context_speak(struct conn *conn, enum unit_kind kind, __u32 tid)
+{
+	struct unit *unit;
+
+	if (conn->opened_for && request_is_open(&conn->parent))
+		return;
+	unit = serving_unit(kind, tid);
+	if (unit)
+		conn->parent = unit->current;
+	else
+		conn->parent.conn = 0;
+}
+
+/*
+ * A connection that is not understood is opened for a request and speaks for it until that is over:
+ * TLS has to be agreed upon before anything is asked.
+ */
+SUBPROGRAM int context_prepare_opaque(struct conn *conn, __u32 pid, __u32 tid)
+{
+	if (!conn)
+		return 0;
+	context_speak(conn, process_unit(pid), tid);
+	if (conn->parent.conn) {
+		request_settle(&conn->parent);
+		conn->own = conn->parent;
+	}
+	conn->own.conn = 0;
+	return conn->parent.conn != 0;
+}
+
+/*
  * Place of the next request on a client's connection: a child of what its thread serves, or the
  * start of a trace. Decided once, by what comes first of the hooks that see it leave.
  */
 SUBPROGRAM int context_prepare(struct conn *conn, __u32 pid, __u32 tid)
 {
 	enum unit_kind kind = process_unit(pid);
-	struct unit *unit;
 
 	if (!conn || conn->prepared)
 		return 0;
-	if (!conn->opened_for || !request_is_open(&conn->parent)) {
-		unit = serving_unit(kind, tid);
-		if (unit)
-			conn->parent = unit->current;
-		else
-			conn->parent.conn = 0;
-	}
+	context_speak(conn, kind, tid);
 	conn->opened_for = 0;
 	conn->unit = kind;
 	conn->own.conn = 0;
@@ -362,7 +397,7 @@ static __always_inline void unit_turn(const struct conn *conn, __u32 tid)
 {
 	struct unit *unit = unit_of(tid);
 
-	if (!unit || !unit->current.adopted || unit->current.conn == conn->cookie)
+	if (!unit || !unit->current.adopted)
 		return;
 	if (conn->own.adopted)
 		unit->current = conn->own;
@@ -384,9 +419,13 @@ SUBPROGRAM int context_adopt(struct conn *conn, struct walk *walk)
 		return 0;
 	walk->at = 0;
 	if (option_take(walk, walk_seq(conn, walk), &context) || !sender_trusted(conn)) {
+		if (conn->turned)
+			conn->own.adopted = 0;
+		conn->turned = 0;
 		unit_turn(conn, walk->tid);
 		return 0;
 	}
+	conn->turned = 0;
 	conn->own.conn = conn->cookie;
 	conn->own.span_id = context.span_id;
 	conn->own.caller = 0;
@@ -413,7 +452,8 @@ SUBPROGRAM int context_end_server(struct conn *conn, struct walk *walk)
 	if (unit && unit->current.conn == conn->cookie &&
 	    unit->current.span_id == conn->own.span_id)
 		unit->current.conn = 0;
-	if (walk->tid != conn->reader_tid) {
+	/* who noted the request elsewhere shall know that it is over */
+	if (walk->tid != conn->reader_tid || process_opens(walk->pid)) {
 		key = conn->own.span_id;
 		bpf_map_update_elem(&ended, &key, &one, BPF_ANY);
 	}

@@ -87,6 +87,7 @@ struct wire_config {
 
 #define PROCESS_F_SELECTED (1 << 0)
 #define PROCESS_F_NOTED	   (1 << 1) /* the watcher knows of it */
+#define PROCESS_F_OPENS	   (1 << 2) /* an event loop that has opened connections for requests */
 
 /* Value of the map `processes`, by thread group id. */
 struct process_config {

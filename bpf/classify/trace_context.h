@@ -87,15 +87,16 @@ static __always_inline int context_value(struct context_ids *ids, enum context_n
 /* --- lines --- */
 
 /*
- * Could the line be ours, as far as its first two bytes tell? Most are not. A line that starts with
- * a blank goes on with the one before: obs-fold, RFC 9112 section 5.2.
+ * Could the line be ours, as far as its first four bytes tell? Most are not. A line that starts
+ * with a blank goes on with the one before: obs-fold, RFC 9112 section 5.2.
  */
 static __always_inline int context_likely(__u64 word)
 {
-	__u16 both = word | 0x2020;
+	__u32 four = word | PIECE_BYTES(0x20);
 
-	return both == PIECE_TEXT("tr") || both == PIECE_TEXT("x-") || both == PIECE_TEXT("b3") ||
-	       both == PIECE_TEXT("ub");
+	return four == PIECE_TEXT("trac") || four == PIECE_TEXT("x-b3") ||
+	       four == PIECE_TEXT("x-am") || four == PIECE_TEXT("uber") ||
+	       (four & 0xffffff) == PIECE_TEXT("b3:");
 }
 
 static __always_inline int context_folded(__u8 first)
@@ -246,8 +247,13 @@ PIECE_FUNCTION int context_field(struct context_fields *fields, const struct pie
 	start += len;
 	if (piece_byte(piece, end - 1) == '\r')
 		end--;
-	start = piece_skip_blanks(piece, start, end);
-	end = piece_trim_blanks(piece, start, end);
+	/* most values stand behind one space, and nothing behind them */
+	if (piece_byte(piece, start) == ' ')
+		start++;
+	if (context_folded(piece_byte(piece, start)))
+		start = piece_skip_blanks(piece, start, end);
+	if (context_folded(piece_byte(piece, end - 1)))
+		end = piece_trim_blanks(piece, start, end);
 	flags = context_value(&ids, name, piece, start, end);
 	if (flags < 0)
 		fields->bad |= CONTEXT_BIT(name);

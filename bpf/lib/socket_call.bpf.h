@@ -206,8 +206,12 @@ static __always_inline void socket_bytes(struct sock *sk, struct conn *conn, __u
 	walk_init(walk, sk, dir, len);
 	if (!walk_call(walk, conn, sk))
 		conn_walk(conn, walk);
-	if (dir == DIR_IN && conn->verdict != VERDICT_TRACED)
-		context_adopt(conn, walk);
+	if (conn->verdict != VERDICT_TRACED && !(conn->wire & WIRE_F_ACTIVE)) {
+		if (dir == DIR_IN)
+			context_adopt(conn, walk);
+		else
+			conn->turned = 1;
+	}
 	scratch_give(walk);
 }
 
@@ -216,8 +220,12 @@ static __always_inline void opaque_bytes(struct sock *sk, struct conn *conn, __u
 {
 	struct walk *walk;
 
-	if (!knobs.tcp_option || dir != DIR_IN || len <= 0 || conn->wire & WIRE_F_ACTIVE)
+	if (!knobs.tcp_option || len <= 0 || conn->wire & WIRE_F_ACTIVE)
 		return;
+	if (dir == DIR_OUT) {
+		conn->turned = 1;
+		return;
+	}
 	walk = scratch_take(SCRATCH_DATA);
 	if (!walk)
 		return;

@@ -101,18 +101,6 @@ static __always_inline int wire_has_header(const struct conn *conn)
 	return conn->wire & WIRE_F_HEADER && !(conn->wire & WIRE_F_PASSED);
 }
 
-/* What is not understood is sent for the request that its thread serves. */
-static __always_inline int option_of_unit(struct conn *conn, __u32 tid)
-{
-	const struct unit *unit = unit_of(tid);
-
-	if (!unit || !unit->current.conn)
-		return -1;
-	conn->own = unit->current;
-	conn->own.conn = 0;
-	return 0;
-}
-
 /* The first segment of a request goes out. Non-zero: it gets no option. */
 static __always_inline int option_prepare(struct bpf_sock_ops *ops, struct conn *conn)
 {
@@ -127,7 +115,7 @@ static __always_inline int option_prepare(struct bpf_sock_ops *ops, struct conn 
 	if (has_header || !tid)
 		return -1;
 	if (conn->verdict == VERDICT_OPAQUE || conn->wire & WIRE_F_OPAQUE)
-		return option_of_unit(conn, tid);
+		return context_prepare_opaque(conn, conn->opener, tid) ? 0 : -1;
 	/* what a connection that was not looked at will say first is not known */
 	if (conn->verdict != VERDICT_TRACED && !conn->prepared)
 		return -1;

@@ -48,8 +48,10 @@ static __always_inline void socket_opens(struct sock *sk)
 		return;
 	wire_allow(sk, conn, pid);
 	process = bpf_map_lookup_elem(&processes, &pid);
-	if (process && process->unit == UNIT_EVENT_LOOP)
+	if (process && process->unit == UNIT_EVENT_LOOP) {
+		process->flags |= PROCESS_F_OPENS;
 		context_open(conn);
+	}
 }
 
 /*

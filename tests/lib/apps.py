@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import netns
 from case import Skip
-from weft import BUILD, ROOT
+from weft import BUILD, ROOT, until
 
 APPS = os.path.join(ROOT, "tests", "apps")
 BUILT = os.path.join(BUILD, "e2e")
@@ -134,15 +134,20 @@ HERE = Place()
 
 
 class App:
-    """A started server: its process, its address and port."""
+    """
+    A started server: its process, its address and port. `workers`: processes of its own that it
+    starts, perhaps after it listens.
+    """
 
-    def __init__(self, t, words, port=None, path=None, place=HERE, **options):
+    def __init__(self, t, words, port=None, path=None, place=HERE, workers=0, **options):
         name = os.path.basename(str(words[0]))
         self.port = port
         self.address = path or (place.host, port)
         self.process = t.spawn(words, namespace=place.namespace, **options)
         try:
             wait_for(self.address, self.process, name)
+            if not until(lambda: len(self.pids) > workers, 10):
+                raise RuntimeError(f"{name} does not start {workers} workers")
         except RuntimeError as error:
             with open(t.path(options.get("log") or f"{name}.log"), errors="replace") as log:
                 raise RuntimeError(f"{error}: {log.read().strip()[-300:]}") from None
@@ -198,7 +203,8 @@ def nginx(t, behind=None, workers=1, keepalive=True, place=HERE, **more):
     _www(t)
     config = nginx_config(t.dir, port, workers, behind, keepalive, host=place.host, **more)
     path = t.write(f"nginx{port}.conf", config)
-    return App(t, ["nginx", "-p", t.dir, "-c", path, *_early_errors(t)], port, place=place)
+    return App(t, ["nginx", "-p", t.dir, "-c", path, *_early_errors(t)], port, place=place,
+               workers=workers)
 
 
 def apache(t, behind=None):
@@ -247,7 +253,7 @@ def flask(t, behind=None, reuse=True, unix=False, place=HERE):
     env = {"BACKEND_REUSE": "1" if reuse else "0", "PYTHONDONTWRITEBYTECODE": "1"}
     if behind:
         env["BACKEND"] = behind if ":" in str(behind) else f"127.0.0.1:{behind}"
-    return App(t, words, port, path, log="gunicorn.log", env=env, place=place)
+    return App(t, words, port, path, log="gunicorn.log", env=env, place=place, workers=2)
 
 
 def node(t, behind=None):

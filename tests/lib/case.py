@@ -168,7 +168,7 @@ class Test:
         """
         time.sleep(settle)
         self.expect("exit status of weft at SIGTERM", 0, weft.stop())
-        self.expect_range("seconds that weft needed to end", 0, 2.0, weft.stop_s)
+        self.expect_range("seconds that weft needed to end", 0, 1.0, weft.stop_s)
         spans, counters = self.spans(weft, crashed), weft.counters()
         if self.expect_true("captured, exported and dropped are in weft's last line", counters):
             self.expect("captured = exported + dropped, at the end", counters["captured"],

@@ -109,9 +109,9 @@ def _body(verdict, record):
     told = NUMBER.search(record.head)
     size = int(told[1]) if told and told[1] else 0
     if record.body_wrong >= 0 or record.body_len != size:
-        coding = "chunked, " if record.flags & CHUNKED else ""
-        verdict.fault("altered", f"{record}: of {size} bytes of its body {record.body_len} arrived, "
-                                 f"{coding}wrong from byte {record.body_wrong} on")
+        coding = " in chunks" if record.flags & CHUNKED else ""
+        verdict.fault("altered", f"{record}: of its body's {size} bytes {record.body_len} arrived"
+                                 f"{coding}, wrong from byte {record.body_wrong} on")
 
 
 def _place(verdict, sent, record, number, mode):

@@ -82,6 +82,29 @@ def children(pid):
         return [int(child) for child in handle.read().split()]
 
 
+def bpf_objects(pid):
+    """BPF programs, maps and links that the process holds: {(kind, id)}."""
+    found = set()
+    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+        try:
+            with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as info:
+                found.update(re.findall(r"^(prog|map|link)_id:\t(\d+)$", info.read(), re.MULTILINE))
+        except FileNotFoundError:
+            pass
+    return found
+
+
+def bpf_objects_left(objects, seconds):
+    """Those of the objects that are there still after so long."""
+    end = time.monotonic() + seconds
+    while True:
+        objects = {(kind, number) for kind, number in objects if subprocess.run(
+            ["bpftool", kind, "show", "id", number], capture_output=True).returncode == 0}
+        if not objects or time.monotonic() > end:
+            return objects
+        time.sleep(0.05)
+
+
 def own(instance, pid):
     """
     Options with which a weft may run beside others on this host: a name of its own, and only the

@@ -13,6 +13,7 @@ import common
 import traffic
 from case import Skip
 from spans import by_port, chain
+from weft import bpf_objects, bpf_objects_left
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WAITING = 48  # more threads than a kretprobe of two CPUs follows by default
@@ -193,7 +194,9 @@ def run(t, told):
     for number, (name, part) in enumerate(parts.items(), 1):
         checks[name], outcome[name] = _judge(t, part, number * 1000)
     t.failures = []
+    objects = bpf_objects(weft.pid)
     spans = t.stop(weft, settle=1)
+    t.expect("BPF objects that are left", set(), bpf_objects_left(objects, 8))
     with open("/sys/kernel/tracing/kprobe_events", encoding="ascii") as events:
         t.expect("what is left in tracefs", "", events.read())
     told("weft", "FAILED" if t.failures else "ok", [*t.failures, *weft.log.splitlines()[-6:]])

@@ -17,6 +17,9 @@
 #define CALLS_AT_ONCE 4096	    /* the most that a kernel takes */
 #define EVENT	      "weft/pid%d_" /* group, and the beginning of a name in it */
 
+/* The process whose links they are; children that it leaves the links to clean up for it. */
+static pid_t owner;
+
 static const char *const tracefs[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
 
 /* Adds or takes back one event, or more if `text` holds several lines. -errno. */
@@ -39,7 +42,7 @@ static int event_id(const char *directory, const char *function)
 	_cleanup_fclose_ FILE *file = NULL;
 	int id;
 
-	snprintf(path, sizeof(path), "%s/events/" EVENT "%s/id", directory, getpid(), function);
+	snprintf(path, sizeof(path), "%s/events/" EVENT "%s/id", directory, owner, function);
 	file = fopen(path, "re");
 	if (!file)
 		return -errno;
@@ -54,7 +57,8 @@ static int open_return(const char *directory, const char *function)
 	char event[256];
 	int r, fd;
 
-	snprintf(event, sizeof(event), "r%d:" EVENT "%s %s", CALLS_AT_ONCE, getpid(), function,
+	owner = getpid();
+	snprintf(event, sizeof(event), "r%d:" EVENT "%s %s", CALLS_AT_ONCE, owner, function,
 		 function);
 	r = write_events(directory, event);
 	if (r < 0 && r != -EEXIST)
@@ -117,7 +121,7 @@ uint64_t kprobe_missed(void)
 	snprintf(path, sizeof(path), "%s/kprobe_profile", tracefs[0]);
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, " pid%d_%*s %*u %llu", &pid, &n) == 2 && pid == getpid())
+		if (sscanf(line, " pid%d_%*s %*u %llu", &pid, &n) == 2 && pid == owner)
 			missed += n;
 	return missed;
 }
@@ -132,7 +136,7 @@ static bool is_left_over(const char *line, char *ret_event, size_t size)
 	if (!name || sscanf(name, ":" EVENT, &pid) != 1 || len >= size - 1)
 		return false;
 	snprintf(ret_event, size, "-%.*s", (int)len, name);
-	return pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH);
+	return pid == owner || (kill(pid, 0) < 0 && errno == ESRCH);
 }
 
 static void clean(const char *directory)

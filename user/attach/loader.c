@@ -5,10 +5,13 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "attach/cgroup.h"
 #include "attach/kernel_btf.h"
@@ -373,6 +376,7 @@ static int attach_surface(struct loader *loader, size_t index, size_t n,
 	return 0;
 }
 
+/* A link is gone with the last descriptor of it: this process', unless a child has it, too. */
 static void detach_surface(struct loader *loader, size_t index)
 {
 	for (size_t i = 0; i < HOOK_PROGRAMS_MAX; i++) {
@@ -381,8 +385,6 @@ static void detach_surface(struct loader *loader, size_t index)
 	}
 	if (index == SURFACE_WIRE)
 		detach_messages(loader);
-	if (loader->kprobes)
-		kprobe_clean();
 }
 
 static void note_there(struct loader *loader, const struct choice *choice)
@@ -413,6 +415,8 @@ static bool try_attach(struct loader *loader, struct choice *choice)
 			continue;
 		r = attach_surface(loader, i, 1, &choice->state[i]);
 		detach_surface(loader, i);
+		if (loader->kprobes)
+			kprobe_clean();
 		if (r == 0)
 			continue;
 		next_hook(choice, i);
@@ -477,10 +481,65 @@ int loader_attach(struct loader *loader, struct surface_state state[SURFACE_MAX]
 	return check_required(state);
 }
 
-void loader_detach(struct loader *loader)
+static void detach_all(struct loader *loader)
 {
 	for (size_t i = 0; i < SURFACE_MAX; i++)
 		detach_surface(loader, i);
+}
+
+void loader_detach(struct loader *loader)
+{
+	detach_all(loader);
+	if (loader->kprobes)
+		kprobe_clean();
+}
+
+/* Whoever waits for the end of weft's output must not wait for this. */
+static void leave_output(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int i = STDIN_FILENO; fd >= 0 && i <= STDERR_FILENO; i++)
+		dup2(fd, i);
+}
+
+/* Detaches once the parent has closed its end of the pipe, and its links before. */
+static _Noreturn void detach_after(struct loader *loader, const int pipe_ends[2])
+{
+	char end;
+
+	prctl(PR_SET_NAME, "weft-detach");
+	leave_output();
+	close(pipe_ends[1]);
+	while (read(pipe_ends[0], &end, sizeof(end)) < 0 && errno == EINTR)
+		;
+	loader_detach(loader);
+	_exit(0);
+}
+
+int loader_detach_apart(struct loader *loader, pid_t *ret_child)
+{
+	int ends[2];
+	pid_t child;
+
+	/* at once, and quickly: nothing more is written to the wire */
+	detach_surface(loader, SURFACE_WIRE);
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	child = fork();
+	if (child == 0)
+		detach_after(loader, ends);
+	if (child > 0) {
+		detach_all(loader);
+		/* what is left in tracefs is the child's, too: to ask would be to wait for it */
+		loader->kprobes = false;
+	}
+	close(ends[0]);
+	close(ends[1]);
+	if (child < 0)
+		return -EAGAIN;
+	*ret_child = child;
+	return 0;
 }
 
 int loader_events_fd(const struct loader *loader)

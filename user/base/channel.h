@@ -18,7 +18,7 @@ enum channel_type {
 	CHANNEL_KERNEL_COUNTERS, /* payload: uint64_t[STAT_MAX], then uint64_t missed program runs
 				  */
 	CHANNEL_HOOKS,		 /* text: surface, hook, surface, hook ... */
-	CHANNEL_STOP,		 /* probes are off: drain, then exit */
+	CHANNEL_STOP,		 /* drain, then exit */
 	/* pipeline -> watcher */
 	CHANNEL_READY,
 	CHANNEL_TYPE_MAX,

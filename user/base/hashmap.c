@@ -92,9 +92,21 @@ void hashmap_seed(uint64_t seed[2])
 	seed[0] ^= (uintptr_t)seed;
 }
 
-static uint64_t key_hash(const struct hashmap *map, const void *key)
+static inline uint64_t inner_hash(const struct hashmap *map, const void *key)
 {
-	uint64_t hash = hashmap_hash(map->seed, key, map->key_size);
+	uint64_t word = 0;
+
+	if (map->key_size == sizeof(word))
+		memcpy(&word, key, sizeof(word));
+	else
+		memcpy(&word, key, map->key_size);
+	return hashmap_mix(map->seed[0], word);
+}
+
+static inline uint64_t key_hash(const struct hashmap *map, const void *key)
+{
+	uint64_t hash = map->inner_keys ? inner_hash(map, key)
+					: hashmap_hash(map->seed, key, map->key_size);
 
 	/* Zero marks an empty slot. */
 	return hash ? hash : 1;
@@ -173,6 +185,16 @@ int hashmap_init(struct hashmap *map, size_t key_size, size_t value_size, size_t
 	map->stride = map->value_offset + align_up(value_size);
 	hashmap_seed(map->seed);
 	return 0;
+}
+
+int hashmap_init_inner(struct hashmap *map, size_t key_size, size_t value_size, size_t max_entries)
+{
+	int r = key_size <= sizeof(uint64_t) ? hashmap_init(map, key_size, value_size, max_entries)
+					     : -EINVAL;
+
+	if (r == 0)
+		map->inner_keys = true;
+	return r;
 }
 
 void hashmap_clear(struct hashmap *map)

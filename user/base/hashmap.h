@@ -4,10 +4,10 @@
  * addressing with linear probing. Not thread safe.
  *
  * Keys are hashed with SipHash-1-3 under a random key of the map's own, so whoever chooses the keys
- * cannot make them collide. The map never holds more than `max_entries`, and never takes more
- * memory than about 2.7 * max_entries * (8 + key_size + value_size) bytes; it starts with none and
- * grows by doubling (one growth copies all entries; a put is O(1) on average over many). It shrinks
- * only when it is cleared.
+ * cannot make them collide (but see hashmap_init_inner()). The map never holds more than
+ * `max_entries`, and never takes more memory than about 2.7 * max_entries * (8 + key_size +
+ * value_size) bytes; it starts with none and grows by doubling (one growth copies all entries; a
+ * put is O(1) on average over many). It shrinks only when it is cleared.
  *
  * Keys are compared byte by byte: a key that is a struct must have its padding zeroed. Keys and
  * values are aligned to 8 bytes.
@@ -32,6 +32,7 @@ struct hashmap {
 	size_t capacity; /* slots: zero or a power of two */
 	size_t value_offset;
 	size_t stride;
+	bool inner_keys;
 	uint64_t seed[2];
 	unsigned char *slots;
 };
@@ -49,6 +50,12 @@ struct hashmap_cursor {
  * -EINVAL: a size is zero (key, entries) or beyond the limits above.
  */
 int hashmap_init(struct hashmap *map, size_t key_size, size_t value_size, size_t max_entries);
+
+/*
+ * As hashmap_init() for keys of at most 8 bytes that no peer chooses, such as ids that the kernel
+ * side makes, and process numbers: hashed by hashmap_mix().
+ */
+int hashmap_init_inner(struct hashmap *map, size_t key_size, size_t value_size, size_t max_entries);
 
 /*
  * Frees all entries. The map stays usable and is empty. Accepts a zeroed struct; a variable may be
@@ -99,6 +106,18 @@ bool hashmap_next(const struct hashmap *map, struct hashmap_cursor *cursor, cons
 
 /* A random key, for those who hash without a map. Never fails. */
 void hashmap_seed(uint64_t ret_seed[2]);
+
+/*
+ * A quick hash of a number that no peer chooses, under a random one: each bit of the result depends
+ * on each of the number (multiply and xor-shift, as in Stafford's variants of MurmurHash3's end).
+ */
+static inline uint64_t hashmap_mix(uint64_t seed, uint64_t number)
+{
+	number ^= seed;
+	number = (number ^ number >> 32) * 0xd6e8feb86659fd93ull;
+	number = (number ^ number >> 32) * 0xd6e8feb86659fd93ull;
+	return number ^ number >> 32;
+}
 
 /* SipHash-1-3 of `len` bytes, for those who need a keyed hash without a map. */
 uint64_t hashmap_hash(const uint64_t seed[2], const void *data, size_t len);

@@ -75,6 +75,7 @@ struct exchange {
 	 */
 	bool adopted;
 	/* correlate's own */
+	bool awaits_server;		     /* its other end has not been found */
 	bool has_caller;		     /* caller_id is set */
 	uint8_t caller_id[WEFT_SPAN_ID_LEN]; /* the span that the request's context names */
 	uint64_t closed_ns; /* when the connection ended before the response did, else 0 */

@@ -40,7 +40,7 @@ struct conn_table {
 	struct conn_counters counters;
 	struct entry **buckets; /* by the hash of the socket cookie */
 	unsigned int bucket_bits;
-	uint64_t multiplier;
+	uint64_t seed;
 	struct entry *oldest;
 	struct entry *youngest;
 	struct entry *spare;
@@ -122,13 +122,10 @@ static void age_remove(struct conn_table *table, struct entry *entry)
 	entry->older = entry->younger = NULL;
 }
 
-/*
- * Multiplicative, with a random factor: nobody outside can tell which connections meet. The kernel
- * numbers sockets; peers choose no keys here that a stronger hash would have to stand up to.
- */
+/* The kernel numbers sockets: peers choose no keys here that a stronger hash must stand up to. */
 static struct entry **bucket_of(const struct conn_table *table, uint64_t conn)
 {
-	return &table->buckets[conn * table->multiplier >> (64 - table->bucket_bits)];
+	return &table->buckets[hashmap_mix(table->seed, conn) >> (64 - table->bucket_bits)];
 }
 
 static void bucket_append(struct conn_table *table, struct entry *entry)
@@ -478,7 +475,7 @@ int conn_table_new(const struct conn_limits *limits, const struct conn_callbacks
 		return -ENOMEM;
 	}
 	hashmap_seed(seed);
-	table->multiplier = seed[0] | 1;
+	table->seed = seed[0];
 	*ret_table = table;
 	return 0;
 }

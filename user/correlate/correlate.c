@@ -169,8 +169,11 @@ static void span_settle(struct correlator *correlator, struct span *span)
 /* Nobody waits for the other end of this trace's exchange any more. */
 static void stop_awaiting(struct correlator *correlator, const struct trace *trace)
 {
-	struct half *half = hashmap_get(&correlator->halves, &trace->awaits);
+	struct half *half;
 
+	if (!trace->awaited)
+		return;
+	half = hashmap_get(&correlator->halves, &trace->awaits);
 	if (half && !half->client && memcmp(half->server, trace->entry, SPAN_ID_LEN) == 0)
 		hashmap_delete(&correlator->halves, &trace->awaits);
 }
@@ -213,6 +216,8 @@ static void trace_join(struct correlator *correlator, struct trace *trace, struc
 	if (!same)
 		trace->place.evidence = "same_host";
 	memcpy(trace->place.parent_id, client->span_id, SPAN_ID_LEN);
+	trace->plain &= !caller && trace->place.flags == client->trace_flags &&
+			memcmp(trace->place.trace_id, client->trace_id, TRACE_ID_LEN) == 0;
 	if (caller) {
 		trace_continue(trace, caller);
 	} else {
@@ -302,8 +307,9 @@ static void server_started(struct correlator *correlator, struct exchange *excha
 	trace->place.flags = exchange->trace_flags;
 	trace->start_ns = exchange->request.start_ns;
 	trace->awaits = key;
+	trace->plain = exchange->context.use != CONTEXT_TAKEN;
 	sdk_server_started(trace, exchange);
-	if (exchange->context.use == CONTEXT_TAKEN) {
+	if (!trace->plain) {
 		server_called(correlator, exchange, trace);
 		state_take(exchange, trace);
 	}
@@ -312,6 +318,7 @@ static void server_started(struct correlator *correlator, struct exchange *excha
 		struct exchange *client = half->client;
 
 		hashmap_delete(&correlator->halves, &key);
+		client->awaits_server = false;
 		trace_join(correlator, trace, client);
 		return;
 	}
@@ -320,8 +327,10 @@ static void server_started(struct correlator *correlator, struct exchange *excha
 		return;
 	}
 	half = hashmap_put(&correlator->halves, &key, NULL);
-	if (half)
-		memcpy(half->server, trace->entry, SPAN_ID_LEN);
+	if (!half)
+		return;
+	memcpy(half->server, trace->entry, SPAN_ID_LEN);
+	trace->awaited = true;
 }
 
 /* The process passes on the context that it received: the span is one of its own. */
@@ -409,6 +418,7 @@ static void client_started(struct correlator *correlator, struct exchange *excha
 		}
 	}
 	half->client = exchange;
+	exchange->awaits_server = true;
 }
 
 void correlator_started(struct correlator *correlator, struct exchange *exchange)
@@ -420,6 +430,13 @@ void correlator_started(struct correlator *correlator, struct exchange *exchange
 		client_started(correlator, exchange);
 }
 
+/* A trace that is over and changes nothing in spans that may still come need not be remembered. */
+static void trace_forget_plain(struct correlator *correlator, struct trace *trace)
+{
+	if (trace->plain && trace->ended && !trace->waiting && trace->fate == FATE_KEPT)
+		trace_remove(&correlator->traces, trace);
+}
+
 /* Nobody may find the exchange any more. */
 static void exchange_forget(struct correlator *correlator, const struct exchange *exchange)
 {
@@ -428,6 +445,8 @@ static void exchange_forget(struct correlator *correlator, const struct exchange
 	struct trace *trace;
 
 	if (exchange->role == ROLE_CLIENT) {
+		if (!exchange->awaits_server)
+			return;
 		half = hashmap_get(&correlator->halves, &key);
 		if (half && half->client == exchange)
 			hashmap_delete(&correlator->halves, &key);
@@ -529,6 +548,8 @@ void correlator_finished(struct correlator *correlator, struct exchange *exchang
 		}
 	}
 	span_settle(correlator, span);
+	if (trace)
+		trace_forget_plain(correlator, trace);
 }
 
 void correlator_dropped(struct correlator *correlator, const struct exchange *exchange)
@@ -541,6 +562,7 @@ static void trace_give_up(struct correlator *correlator, struct trace *trace)
 {
 	correlator->counters.unjoined++;
 	trace_settle(correlator, trace);
+	trace_forget_plain(correlator, trace);
 }
 
 /* Forgets traces of which no more spans are to be expected. */
@@ -551,7 +573,8 @@ static void sweep(struct correlator *correlator, uint64_t now_ns)
 	if (now_ns < correlator->next_sweep_ns)
 		return;
 	correlator->next_sweep_ns = now_ns + TRACE_SWEEP_NS;
-	while (trace) {
+	/* one that began later has not ended earlier */
+	while (trace && trace->start_ns + TRACE_LINGER_NS < now_ns) {
 		struct trace *younger = trace->younger;
 
 		if (!trace->waiting && trace->ended && trace->end_ns + TRACE_LINGER_NS < now_ns)

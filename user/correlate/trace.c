@@ -25,7 +25,7 @@ static void trace_unref(struct trace_table *table, struct trace *trace)
 int trace_table_init(struct trace_table *table, size_t max)
 {
 	*table = (struct trace_table){};
-	return hashmap_init(&table->traces, SPAN_ID_LEN, sizeof(struct trace *), max);
+	return hashmap_init_inner(&table->traces, SPAN_ID_LEN, sizeof(struct trace *), max);
 }
 
 void trace_table_clear(struct trace_table *table)

@@ -39,6 +39,8 @@ struct trace {
 				       final */
 	struct exchange_key awaits; /* while waiting: the exchange whose other end is awaited */
 	bool waiting;		    /* the place is not final yet */
+	bool awaited;		    /* the other end will look for this one */
+	bool plain;		    /* the trace's spans have their final ids already */
 	bool ended;		    /* the entry span's exchange is over */
 	/* for correlate/sdk.h */
 	bool sdk;	      /* the entry span's process has an SDK */

@@ -44,12 +44,21 @@ static inline char *put(char *at, struct view text)
 
 #define put_literal(at, literal) put(at, VIEW(literal))
 
-static const char hex_digits[] = "0123456789abcdef";
+/* Two digits at a time: those of n stand at 2 * n. */
+#define TEN(tens)                                                                                  \
+	tens "0" tens "1" tens "2" tens "3" tens "4" tens "5" tens "6" tens "7" tens "8" tens "9"
+#define SIXTEEN(high) TEN(high) high "a" high "b" high "c" high "d" high "e" high "f"
+
+static const char decimal_pairs[] = TEN("0") TEN("1") TEN("2") TEN("3") TEN("4") TEN("5") TEN("6")
+	TEN("7") TEN("8") TEN("9");
+static const char hex_pairs[] = SIXTEEN("0") SIXTEEN("1") SIXTEEN("2") SIXTEEN("3") SIXTEEN("4")
+	SIXTEEN("5") SIXTEEN("6") SIXTEEN("7") SIXTEEN("8") SIXTEEN("9") SIXTEEN("a") SIXTEEN("b")
+		SIXTEEN("c") SIXTEEN("d") SIXTEEN("e") SIXTEEN("f");
 
 static char *put_byte(char *at, uint8_t c)
 {
 	const char escaped[ESCAPED_MAX] = {
-		'\\', 'u', '0', '0', hex_digits[c >> 4], hex_digits[c & 15]
+		'\\', 'u', '0', '0', hex_pairs[2 * c], hex_pairs[2 * c + 1]
 	};
 
 	if (c < 0x20)
@@ -71,24 +80,36 @@ static inline bool is_plain(uint64_t word)
 		 BYTES_BELOW(word ^ EACH_BYTE('\\'), 1));
 }
 
-/* RFC 8259 section 7: what must be escaped and nothing else. */
-static char *put_text(char *at, struct view text)
+static bool is_plain_text(struct view text)
 {
 	size_t i = 0;
 	uint64_t word;
 
-	while (i < text.len) {
-		if (text.len - i >= sizeof(word)) {
-			memcpy(&word, text.data + i, sizeof(word));
-			if (is_plain(word)) {
-				memcpy(at, &word, sizeof(word));
-				at += sizeof(word);
-				i += sizeof(word);
-				continue;
-			}
-		}
-		at = put_byte(at, (uint8_t)text.data[i++]);
+	for (; text.len - i >= sizeof(word); i += sizeof(word)) {
+		memcpy(&word, text.data + i, sizeof(word));
+		if (!is_plain(word))
+			return false;
 	}
+	if (i == text.len)
+		return true;
+	if (i > 0) {
+		/* some are looked at twice: quicker than fewer at a time */
+		memcpy(&word, text.data + text.len - sizeof(word), sizeof(word));
+		return is_plain(word);
+	}
+	word = EACH_BYTE(' ');
+	for (; i < text.len; i++)
+		word = word << 8 | (uint8_t)text.data[i];
+	return is_plain(word);
+}
+
+/* RFC 8259 section 7: what must be escaped and nothing else. */
+static char *put_text(char *at, struct view text)
+{
+	if (is_plain_text(text))
+		return put(at, text);
+	for (size_t i = 0; i < text.len; i++)
+		at = put_byte(at, (uint8_t)text.data[i]);
 	return at;
 }
 
@@ -105,9 +126,13 @@ static char *put_unsigned(char *at, uint64_t number)
 	char digits[20];
 	size_t first = sizeof(digits);
 
-	do
-		digits[--first] = (char)('0' + number % 10);
-	while (number /= 10);
+	for (; number >= 100; number /= 100) {
+		first -= 2;
+		memcpy(digits + first, decimal_pairs + 2 * (number % 100), 2);
+	}
+	first -= 2;
+	memcpy(digits + first, decimal_pairs + 2 * number, 2);
+	first += number < 10;
 	return put(at, (struct view){ digits + first, sizeof(digits) - first });
 }
 
@@ -122,8 +147,8 @@ static char *put_id(char *at, const uint8_t *id, size_t len)
 {
 	*at++ = '"';
 	for (size_t i = 0; i < len; i++) {
-		*at++ = hex_digits[id[i] >> 4];
-		*at++ = hex_digits[id[i] & 15];
+		memcpy(at, hex_pairs + 2 * id[i], 2);
+		at += 2;
 	}
 	*at++ = '"';
 	return at;

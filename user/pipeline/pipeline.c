@@ -27,7 +27,7 @@
 #define POLL_ACCURACY_US 2000
 /* So much of the ring is mapped at a time: about a thousand records. */
 #define RING_WINDOW (256u << 10)
-/* After the probes are off, exporters get this long to send what they hold. */
+/* At the end exporters get this long to send what they hold. */
 #define DRAIN_TIME_US 700000
 
 struct pipeline {
@@ -175,7 +175,10 @@ static int on_drain(sd_event_source *source, uint64_t usec, void *context)
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-/* No more records come: finishes what is open, then lets the exporters send. */
+/*
+ * Finishes what is open, then lets the exporters send. Probes may be on for a while: records that
+ * come from now on are nobody's, as those are that come after the end.
+ */
 static int drain(struct pipeline *pipeline)
 {
 	if (pipeline->draining)
@@ -345,6 +348,16 @@ static void ignore_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static int keep_descriptors(const struct pipeline_setup *setup)
+{
+	int fds[4 + PIPELINE_TARGETS_MAX] = { setup->events_fd, setup->control_fd,
+					      setup->channel_fd, setup->socket_fd };
+
+	for (size_t i = 0; i < PIPELINE_TARGETS_MAX; i++)
+		fds[4 + i] = i < setup->config->targets.n ? setup->target_fds[i] : -1;
+	return sandbox_keep_descriptors(fds, sizeof(fds) / sizeof(fds[0]));
+}
+
 static int start(struct pipeline *pipeline)
 {
 	static struct channel_message ready;
@@ -352,6 +365,9 @@ static int start(struct pipeline *pipeline)
 
 	ignore_signals();
 	pipeline->hooks = json_object();
+	r = keep_descriptors(pipeline->setup);
+	if (r < 0)
+		return log_error_r(r, "cannot close the watcher's descriptors: %s", strerror(-r));
 	r = map_kernel_side(pipeline);
 	if (r < 0)
 		return log_error_r(r, "cannot map the ring buffer: %s", strerror(-r));

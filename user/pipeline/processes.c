@@ -60,7 +60,7 @@ int processes_new(size_t max, bool join, struct processes **ret_processes)
 
 	if (!processes)
 		return -ENOMEM;
-	r = hashmap_init(&processes->by_pid, sizeof(uint32_t), sizeof(struct process), max);
+	r = hashmap_init_inner(&processes->by_pid, sizeof(uint32_t), sizeof(struct process), max);
 	if (r < 0) {
 		free(processes);
 		return r;

@@ -10,11 +10,32 @@
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+static int compare_descriptors(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+int sandbox_keep_descriptors(int *fds, size_t n)
+{
+	int from = STDERR_FILENO + 1;
+
+	qsort(fds, n, sizeof(*fds), compare_descriptors);
+	for (size_t i = 0; i < n; i++) {
+		if (fds[i] > from &&
+		    close_range((unsigned int)from, (unsigned int)fds[i] - 1, 0) < 0)
+			return -errno;
+		if (fds[i] >= from)
+			from = fds[i] + 1;
+	}
+	return close_range((unsigned int)from, ~0u, 0) < 0 ? -errno : 0;
+}
 
 static int drop_capabilities(void)
 {

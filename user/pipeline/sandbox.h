@@ -6,7 +6,15 @@
 #ifndef WEFT_PIPELINE_SANDBOX_H
 #define WEFT_PIPELINE_SANDBOX_H
 
+#include <stddef.h>
 #include <sys/types.h>
+
+/*
+ * Closes all descriptors but these `n` (negative ones are passed over; sorted afterwards) and the
+ * three standard ones. Whoever was forked from the watcher holds its programs, links and lock.
+ * -errno of close_range(2).
+ */
+int sandbox_keep_descriptors(int *fds, size_t n);
 
 /*
  * Becomes uid and gid with no other groups, no capabilities in any set, no_new_privs, and not

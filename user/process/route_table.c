@@ -412,8 +412,9 @@ int route_table_new(struct route_table **ret_table)
 
 	if (!table)
 		return -ENOMEM;
-	r = hashmap_init(&table->services, sizeof(uint64_t), sizeof(struct service),
-			 ROUTE_SERVICES_MAX);
+	/* its keys are hashes already */
+	r = hashmap_init_inner(&table->services, sizeof(uint64_t), sizeof(struct service),
+			       ROUTE_SERVICES_MAX);
 	if (r < 0) {
 		free(table);
 		return r;

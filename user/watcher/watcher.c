@@ -31,8 +31,11 @@
 /* So much of the ring is mapped at a time. */
 #define PROCESS_RING_WINDOW  (16u << 10)
 #define COUNTERS_INTERVAL_US 1000000
-/* The pipeline's own time to drain, and some for a machine that is busy. */
+/* The pipeline's own time to drain, and some for a machine that is busy: in all less than a second.
+ */
 #define STOP_TIME_US 900000
+/* So long the end waits for the probes to be off; then that goes on by itself. */
+#define DETACH_TIME_US 600000
 /* A pipeline that crashes is started again, unless it does so all the time. */
 #define RESTARTS_MAX	   5
 #define RESTARTS_WINDOW_NS (60 * NS_PER_SEC)
@@ -47,11 +50,14 @@ struct watcher {
 	sd_event_source *child_source;
 	sd_event_source *channel_source;
 	sd_event_source *stop_timer;
+	sd_event_source *detach_timer;
+	sd_event_source *detach_source;
 	struct pipeline_setup setup;
 	struct totals *totals;
 	int lock;
 	int channel; /* our end */
 	pid_t pipeline;
+	pid_t detacher; /* the child that detaches; 0: none that the end waits for */
 	bool ready;
 	bool stopping;
 	unsigned int restarts; /* within the window */
@@ -194,6 +200,13 @@ static void watcher_end(struct watcher *watcher, int status)
 	sd_event_exit(watcher->loop, 0);
 }
 
+/* An orderly end waits for both children. */
+static void watcher_end_if_done(struct watcher *watcher)
+{
+	if (!watcher->pipeline && !watcher->detacher)
+		watcher_end(watcher, watcher->status);
+}
+
 /* What the crashed process had taken in and not given out is lost with it. */
 static void count_crash(struct watcher *watcher)
 {
@@ -225,9 +238,9 @@ static int on_pipeline_end(sd_event_source *source, const siginfo_t *info, void 
 	(void)source;
 	watcher->pipeline = 0;
 	if (watcher->stopping || !watcher->ready) {
-		bool good = info->si_code == CLD_EXITED && info->si_status == 0;
-
-		watcher_end(watcher, good ? watcher->status : 1);
+		if (info->si_code != CLD_EXITED || info->si_status != 0)
+			watcher->status = 1;
+		watcher_end_if_done(watcher);
 		return 0;
 	}
 	describe_end(info, end, sizeof(end));
@@ -310,6 +323,8 @@ static int pipeline_ready(struct watcher *watcher)
 {
 	int r = 0;
 
+	if (watcher->stopping)
+		return 0;
 	if (!watcher->ready) {
 		r = loader_attach(watcher->loader, watcher->surfaces);
 		if (r == 0)
@@ -364,21 +379,56 @@ static int on_stop_late(sd_event_source *source, uint64_t usec, void *context)
 	return 0;
 }
 
+static int on_detached(sd_event_source *source, const siginfo_t *info, void *context)
+{
+	struct watcher *watcher = context;
+
+	(void)source;
+	(void)info;
+	watcher->detacher = 0;
+	watcher_end_if_done(watcher);
+	return 0;
+}
+
+static int on_detach_late(sd_event_source *source, uint64_t usec, void *context)
+{
+	(void)source;
+	(void)usec;
+	return on_detached(NULL, NULL, context);
+}
+
+/* While the pipeline drains. */
+static int detach(struct watcher *watcher)
+{
+	int r = loader_detach_apart(watcher->loader, &watcher->detacher);
+
+	if (r < 0) {
+		loader_detach(watcher->loader);
+		return 0;
+	}
+	r = sd_event_add_child(watcher->loop, &watcher->detach_source, watcher->detacher, WEXITED,
+			       on_detached, watcher);
+	if (r < 0)
+		return r;
+	return sd_event_add_time_relative(watcher->loop, &watcher->detach_timer, CLOCK_MONOTONIC,
+					  DETACH_TIME_US, 1000, on_detach_late, watcher);
+}
+
 static int stop(struct watcher *watcher)
 {
+	int r;
+
 	if (watcher->stopping)
 		return 0;
 	watcher->stopping = true;
 	sd_notify(0, "STOPPING=1");
-	loader_detach(watcher->loader);
 	ring_read(&watcher->process_ring, on_process_event, watcher);
 	tell_counters(watcher);
 	channel_message_init(&watcher->message, CHANNEL_STOP, 0);
 	channel_send(watcher->channel, &watcher->message);
-	/* from now on, not from when the loop last woke: detaching functions takes its time */
-	return sd_event_add_time(watcher->loop, &watcher->stop_timer, CLOCK_MONOTONIC,
-				 clock_monotonic_ns() / 1000 + STOP_TIME_US, 0, on_stop_late,
-				 watcher);
+	r = sd_event_add_time_relative(watcher->loop, &watcher->stop_timer, CLOCK_MONOTONIC,
+				       STOP_TIME_US, 1000, on_stop_late, watcher);
+	return r < 0 ? r : detach(watcher);
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *context)

@@ -13,7 +13,7 @@ import netns
 import traffic
 import weft as weft_module
 from case import case
-from weft import alive, find_key, until
+from weft import alive, bpf_objects, bpf_objects_left, find_key, until
 
 
 class Load:
@@ -115,6 +115,29 @@ def attached_and_detached_under_load(t):
         time.sleep(0.15)
         t.expect("exit status of weft at SIGTERM", 0, weft.stop())
     load.done(t)
+
+
+@case(needs=["bpftool"])
+def nothing_is_left_behind(t):
+    """Links, programs and maps go with weft, however it ends, and however often it was restarted."""
+    app = apps.backend(t)
+    for end in ("told", "told", "restarted, then told", "killed"):
+        weft = t.weft("--port", app.port)
+        objects = bpf_objects(weft.pid)
+        t.expect_range("BPF objects that it holds", 20, 200, len(objects))
+        if end.startswith("restarted"):
+            old = weft.pipeline()
+            os.kill(old, signal.SIGKILL)
+            until(lambda w=weft, o=old: w.pipeline() not in (None, o), 5)
+            time.sleep(0.2)
+            t.expect("objects of the pipeline besides its two maps", 2,
+                     len(bpf_objects(weft.pipeline())))
+        if end == "killed":
+            weft.kill()
+        else:
+            t.expect("exit status of weft at SIGTERM", 0, weft.stop())
+            t.expect_range("seconds that weft needed to end", 0, 1.0, weft.stop_s)
+        t.expect(f"left of one that was {end}", set(), bpf_objects_left(objects, 5))
 
 
 @case(timeout=120)

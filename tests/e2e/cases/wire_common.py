@@ -63,11 +63,10 @@ class Program:
         return report
 
 
-def start_weft(t, pids, name="wire", namespace=None):
-    """weft, for these processes of one namespace, with propagation where it has that."""
+def start_weft(t, pids, *options):
+    """weft with propagation, for these processes, which live in one namespace."""
     selected = [word for pid in sorted(pids) for word in ("--pid", pid)]
-    return t.weft(*selected, *propagation.run_options(t),
-                  *propagation.place_options(t, name, namespace or t.namespace))
+    return t.weft(*selected, *(options or ("--inject", "auto")), netns_of=min(pids))
 
 
 def settle(t, weft, records, sent_of, numbers, mode=None):

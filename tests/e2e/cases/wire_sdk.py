@@ -118,7 +118,7 @@ class Chain:
 @wire_case(timeout=INSTALL_S)
 def wire_sdk_in_front(t):
     """SDK -> Python."""
-    chain, count = Chain(t), sized(100, 2000)
+    chain, count = Chain(t), sized(50, 500)
     inner = chain.add(apps.backend(t, delay=2), WEFT)
     chain.add_sdk(inner)
     chain.run(count).judge(count)
@@ -127,7 +127,7 @@ def wire_sdk_in_front(t):
 @wire_case(needs=["nginx"], timeout=INSTALL_S)
 def wire_sdk_behind(t):
     """nginx -> SDK. A new connection for every call: the first request of each has a header."""
-    chain, count = Chain(t), sized(100, 2000)
+    chain, count = Chain(t), sized(50, 500)
     inner = chain.add_sdk()
     chain.add(apps.nginx(t, inner.authority, keepalive=False), WEFT)
     chain.run(count).judge(count)
@@ -136,7 +136,7 @@ def wire_sdk_behind(t):
 @wire_case(needs=["nginx"], timeout=INSTALL_S)
 def wire_sdk_in_the_middle(t):
     """nginx -> SDK -> Python."""
-    chain, count = Chain(t), sized(100, 2000)
+    chain, count = Chain(t), sized(50, 500)
     inner = chain.add(apps.backend(t, delay=2), WEFT)
     middle = chain.add_sdk(inner)
     chain.add(apps.nginx(t, middle.authority, keepalive=False), WEFT)
@@ -146,7 +146,7 @@ def wire_sdk_in_the_middle(t):
 @wire_case(needs=["nginx"], timeout=INSTALL_S)
 def wire_sdk_passed_on(t):
     """SDK -> nginx, which passes the SDK's header on as it came -> Python."""
-    chain, count = Chain(t), sized(100, 2000)
+    chain, count = Chain(t), sized(50, 500)
     inner = chain.add(apps.backend(t, delay=2), WEFT)
     middle = chain.add(apps.nginx(t, inner.authority), WEFT)
     chain.add_sdk(middle)

@@ -39,6 +39,59 @@ static void test_init_refuses_bad_sizes(void **state)
 	assert_int_equal(hashmap_init(&map, 8, 8, (size_t)HASHMAP_ENTRIES_MAX + 1), -EINVAL);
 }
 
+/* Slots that an entry lies away from where its hash names. */
+static size_t longest_way(const struct hashmap *map)
+{
+	size_t longest = 0;
+
+	for (size_t i = 0; i < map->capacity; i++) {
+		uint64_t hash = *(const uint64_t *)(const void *)(map->slots + i * map->stride);
+		size_t way = (i - hash) & (map->capacity - 1);
+
+		if (hash && way > longest)
+			longest = way;
+	}
+	return longest;
+}
+
+/* Numbers that follow each other, or are multiples of something, must not meet. */
+static void test_inner_keys(void **state)
+{
+	(void)state;
+	for (unsigned int shift = 0; shift <= 32; shift += 8) {
+		_cleanup_(hashmap_clear) struct hashmap map = { 0 };
+
+		assert_int_equal(hashmap_init_inner(&map, 8, 8, MANY), 0);
+		for (uint64_t i = 0; i < MANY; i++) {
+			uint64_t key = i << shift;
+
+			assert_int_equal(hashmap_add(&map, &key, &i), 0);
+		}
+		assert_true(longest_way(&map) < 200);
+		for (uint64_t i = 0; i < MANY; i++) {
+			uint64_t key = i << shift;
+
+			assert_int_equal(*(uint64_t *)hashmap_get(&map, &key), i);
+			assert_true(hashmap_delete(&map, &key));
+			assert_null(hashmap_get(&map, &key));
+		}
+		assert_int_equal(map.count, 0);
+	}
+}
+
+static void test_inner_keys_are_short(void **state)
+{
+	_cleanup_(hashmap_clear) struct hashmap map = { 0 };
+
+	(void)state;
+	assert_int_equal(hashmap_init_inner(&map, 9, 8, 8), -EINVAL);
+	assert_int_equal(hashmap_init_inner(&map, 0, 8, 8), -EINVAL);
+	assert_int_equal(hashmap_init_inner(&map, sizeof(uint32_t), 8, MANY), 0);
+	fill(&map, 0, MANY);
+	for (uint32_t key = 0; key < MANY; key++)
+		assert_int_equal(*(uint64_t *)hashmap_get(&map, &key), (uint64_t)key * 3);
+}
+
 static void test_empty_map_answers(void **state)
 {
 	_cleanup_(hashmap_clear) struct hashmap map = { 0 };
@@ -260,6 +313,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_init_refuses_bad_sizes),
+		cmocka_unit_test(test_inner_keys),
+		cmocka_unit_test(test_inner_keys_are_short),
 		cmocka_unit_test(test_empty_map_answers),
 		cmocka_unit_test(test_put_get_delete),
 		cmocka_unit_test(test_put_again_keeps_value),

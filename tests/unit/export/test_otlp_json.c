@@ -211,21 +211,10 @@ static void text_around(char text[TEXT_LEN], int c)
 		text[at] = (char)(at % 9 == 8 ? c : at % 7 == 0 ? '\x7f' : 'z');
 }
 
-/* Eight bytes are looked at together: each of them must be seen, among any neighbours. */
-static void each_byte_is_escaped_wherever_it_stands(void **state)
+static void check_names(json_t *spans)
 {
-	static struct span_builder builder;
-	struct fixture *fixture = *state;
 	char text[TEXT_LEN];
-	json_t *spans;
 
-	for (int c = 0; c < ASCII_MAX; c++) {
-		text_around(text, c);
-		span_builder_init(&builder);
-		builder.span.name = span_text(&builder, (struct view){ text, sizeof(text) });
-		add(fixture, span_new(&builder));
-	}
-	spans = group(line(fixture), 0);
 	for (int c = 0; c < ASCII_MAX; c++) {
 		json_t *name = json_object_get(span_of(spans, (size_t)c), "name");
 
@@ -235,6 +224,46 @@ static void each_byte_is_escaped_wherever_it_stands(void **state)
 	}
 }
 
+/* Eight bytes are looked at together: each of them must be seen, among any neighbours. */
+static void each_byte_is_escaped_wherever_it_stands(void **state)
+{
+	static struct span_builder builder;
+	struct fixture *fixture = *state;
+	char text[TEXT_LEN];
+
+	for (int c = 0; c < ASCII_MAX; c++) {
+		text_around(text, c);
+		span_builder_init(&builder);
+		builder.span.name = span_text(&builder, (struct view){ text, sizeof(text) });
+		add(fixture, span_new(&builder));
+	}
+	check_names(group(line(fixture), 0));
+}
+
+/* Short texts are looked at otherwise, and the ends of longer ones. */
+static void the_last_byte_is_escaped(void **state)
+{
+	static struct span_builder builder;
+	struct fixture *fixture = *state;
+	json_t *spans;
+
+	for (size_t len = 1; len <= 24; len++) {
+		char text[24];
+
+		memset(text, 'z', sizeof(text));
+		text[len - 1] = '"';
+		span_builder_init(&builder);
+		builder.span.name = span_text(&builder, (struct view){ text, len });
+		add(fixture, span_new(&builder));
+	}
+	spans = group(line(fixture), 0);
+	for (size_t len = 1; len <= 24; len++) {
+		json_t *name = json_object_get(span_of(spans, len - 1), "name");
+
+		assert_int_equal(json_string_length(name), len);
+		assert_int_equal(json_string_value(name)[len - 1], '"');
+	}
+}
 static void every_kind_of_value_is_written(void **state)
 {
 	static struct span_builder builder;
@@ -291,11 +320,9 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(one_span_is_as_the_specification_says),
-		TEST(hostile_text_stays_one_string),
-		TEST(each_byte_is_escaped_wherever_it_stands),
-		TEST(every_kind_of_value_is_written),
-		TEST(a_link_is_written),
+		TEST(one_span_is_as_the_specification_says),   TEST(hostile_text_stays_one_string),
+		TEST(each_byte_is_escaped_wherever_it_stands), TEST(the_last_byte_is_escaped),
+		TEST(every_kind_of_value_is_written),	       TEST(a_link_is_written),
 		TEST(spans_stand_under_their_resource),
 	};
 

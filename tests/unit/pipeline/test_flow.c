@@ -176,15 +176,33 @@ static void test_keep(void **state)
 	flow_clear(&world.flow);
 }
 
+/* What does not become a span has its reason. */
+static void test_reasons(void **state)
+{
+	static const struct totals base = { .captured = 10, .bad_records = 5 };
+	const uint64_t nothing[4] = {};
+	struct world *world = *state;
+	struct totals totals = { 0 };
+
+	pass(world, APP, ROLE_SERVER, "GET a b c\r\n\r\n", false);
+	flow_record(&world->flow, nothing, sizeof(nothing));
+	flow_record(&world->flow, nothing, 0);
+	flow_account(&world->flow, &base, &totals);
+	assert_int_equal(world->spans, 0);
+	assert_int_equal(totals.captured, 11);
+	assert_int_equal(totals.dropped[DROP_NOT_PROTOCOL], 1);
+	assert_int_equal(totals_dropped(&totals), 1);
+	assert_int_equal(totals.bad_records, 7);
+	flow_clear(&world->flow);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_first_export),
-		TEST(test_collector),
-		TEST(test_weft),
-		cmocka_unit_test(test_keep),
+		TEST(test_first_export), TEST(test_collector),	      TEST(test_weft),
+		TEST(test_reasons),	 cmocka_unit_test(test_keep),
 	};
 
 	return cmocka_run_group_tests_name("pipeline/flow", tests, NULL, NULL);

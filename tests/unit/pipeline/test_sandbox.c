@@ -54,6 +54,47 @@ static bool check(bool right, const char *what)
 	return right;
 }
 
+/* --- descriptors --- */
+
+/* Are the descriptors of the set bits open, and no others of the first 64? */
+static bool are_open(uint64_t bits)
+{
+	for (int fd = 0; fd < 64; fd++)
+		if ((fcntl(fd, F_GETFD) >= 0) != (bits >> fd & 1))
+			return false;
+	return true;
+}
+
+/* In no order, with one twice, and one that is not open at all. */
+static bool few_stay_open(void)
+{
+	int fds[] = { 40, -1, 7, 40, 12, 13, -1, 50 };
+
+	for (int fd = 3; fd < 64; fd++)
+		dup2(STDIN_FILENO, fd);
+	close(50);
+	if (!check(sandbox_keep_descriptors(fds, sizeof(fds) / sizeof(fds[0])) == 0, "keep"))
+		return false;
+	return check(are_open(7 | 1ull << 7 | 1ull << 12 | 1ull << 13 | 1ull << 40),
+		     "others are open, or these are not");
+}
+
+static bool none_stays_open(void)
+{
+	int fds[1] = { -1 };
+
+	dup2(STDIN_FILENO, 60);
+	return check(sandbox_keep_descriptors(fds, 1) == 0, "keep") &&
+	       check(are_open(7), "others than the standard ones are open");
+}
+
+static void test_descriptors(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(few_stay_open), 0);
+	assert_int_equal(in_child(none_stays_open), 0);
+}
+
 /* --- privileges --- */
 
 /* Value of a field of /proc/self/status, without white space before it. */
@@ -356,6 +397,7 @@ static void test_both(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_privileges),
 		cmocka_unit_test(test_calls),
 		cmocka_unit_test(test_both),
