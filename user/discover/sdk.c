@@ -122,7 +122,7 @@ static const char *agent_sign(const struct process_facts *facts)
 /* Others publish a context as well; the name is reserved for OpenTelemetry's own SDKs. */
 static const char *context_sign(const struct process_facts *facts)
 {
-	const char *name = attributes_get(&facts->context, VIEW("telemetry.sdk.name"));
+	const char *name = attributes_get(&facts->context.resource, VIEW("telemetry.sdk.name"));
 
 	return name && strcmp(name, "opentelemetry") == 0 ? "process context of an SDK" : NULL;
 }

@@ -43,9 +43,9 @@ static const char *sign_of(const struct sample *sample, const char *context)
 	const char *sign;
 
 	if (context)
-		attributes_add_string(&facts.context, "telemetry.sdk.name", context);
+		attributes_add_string(&facts.context.resource, "telemetry.sdk.name", context);
 	sign = sdk_sign(&facts);
-	attributes_clear(&facts.context);
+	process_context_clear(&facts.context);
 	return sign;
 }
 
