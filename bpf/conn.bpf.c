@@ -20,6 +20,7 @@
 enum step {
 	STEP_STOP,
 	STEP_NEXT,
+	STEP_HEAD, /* lines of a head stand in the piece: step_head() goes on with them */
 };
 
 /* The record's fixed part, which ends where the piece starts. */
@@ -446,19 +447,21 @@ static __always_inline void flow_first_byte(struct conn *conn, struct walk *walk
 }
 
 /*
- * One step in a head: `len` bytes stand in the piece, the first `kept` of them from earlier calls.
- * Whole lines leave; the start of a line that has not ended is kept, unless it is long.
+ * One step in a head: the bytes that walk->kept and walk->got count stand in the piece. Whole lines
+ * leave; the start of a line that has not ended is kept, unless it is long.
  */
-SUBPROGRAM int step_head(struct conn *conn, struct walk *walk, __u32 kept, __u32 len)
+SUBPROGRAM int step_head(struct conn *conn, struct walk *walk)
 {
 	struct flow *flow;
-	__u32 used, out;
+	__u32 kept, len, used, out;
 	__u8 flags = 0;
 	int begins, whole, ends = 0;
 
 	if (!conn || !walk)
 		return 0;
 	flow = walk_flow(conn, walk);
+	kept = walk->kept;
+	len = kept + walk->got;
 	begins = flow->phase == FLOW_START;
 	used = http1_scan(&flow->head, &conn->fields, &walk->piece, len, flow->is_request);
 	if (flow->head.bad) {
@@ -470,7 +473,7 @@ SUBPROGRAM int step_head(struct conn *conn, struct walk *walk, __u32 kept, __u32
 	out = used;
 	if (!whole && len - used > FLOW_CARRY_MAX) {
 		out = len;
-		http1_let_go(&flow->head, &conn->fields, &walk->piece, used, flow->is_request);
+		http1_let_go(&flow->head, &conn->fields, &walk->piece, used);
 	}
 	flow->last_ns = walk->now_ns;
 	flow->carry_len = 0;
@@ -499,7 +502,7 @@ SUBPROGRAM int step_head(struct conn *conn, struct walk *walk, __u32 kept, __u32
 	return STEP_NEXT;
 }
 
-/* A message is due or its head goes on. */
+/* A message is due or its head goes on: fills the piece, and tells what starts there. */
 SUBPROGRAM int step_message(struct conn *conn, struct walk *walk)
 {
 	struct flow *flow;
@@ -546,7 +549,8 @@ SUBPROGRAM int step_message(struct conn *conn, struct walk *walk)
 			return flow_miss(conn, flow);
 		flow->head.begun = 1;
 	}
-	return step_head(conn, walk, kept, kept + got);
+	walk->kept = kept;
+	return STEP_HEAD;
 }
 
 /* Skips counted bytes. Non-zero: all of them have passed. */
@@ -625,6 +629,7 @@ SUBPROGRAM int step_trailer(struct conn *conn, struct walk *walk)
 SUBPROGRAM int conn_step(struct conn *conn, struct walk *walk)
 {
 	struct flow *flow;
+	int step;
 
 	if (!conn || !walk || walk->at >= walk->len)
 		return STEP_STOP;
@@ -632,7 +637,9 @@ SUBPROGRAM int conn_step(struct conn *conn, struct walk *walk)
 	switch (flow->phase) {
 	case FLOW_START:
 	case FLOW_HEAD:
-		return step_message(conn, walk);
+		/* one behind the other: calls that wait for each other share 512 bytes of stack */
+		step = step_message(conn, walk);
+		return step == STEP_HEAD ? step_head(conn, walk) : step;
 	case FLOW_BODY:
 		if (skip_left(walk, flow))
 			message_end(conn, walk);
@@ -664,7 +671,7 @@ SUBPROGRAM int conn_walk(struct conn *conn, struct walk *walk)
 	if (!conn || !walk)
 		return 0;
 	walk->silent = conn->wire & WIRE_F_TEST;
-	for (__u32 i = 0; i < WALK_STEPS_MAX; i++) {
+	for (__u64 i = 0; i < WALK_STEPS_MAX; i++) {
 		if (conn_step(conn, walk) != STEP_NEXT)
 			break;
 	}

@@ -49,14 +49,6 @@ static __always_inline enum unit_kind process_meet(__u32 pid)
 	return process ? process->unit : UNIT_THREAD;
 }
 
-/* Does the process note requests with connections that it opens for them? */
-static __always_inline int process_opens(__u32 pid)
-{
-	const struct process_config *process = bpf_map_lookup_elem(&processes, &pid);
-
-	return process && process->flags & PROCESS_F_OPENS;
-}
-
 /* What the thread serves, if in such a process the thread can tell, and the request is open. */
 static __always_inline struct unit *serving_unit(enum unit_kind kind, __u32 tid)
 {
@@ -130,7 +122,9 @@ static __always_inline void notice_leave(const struct conn *conn, const struct w
 static __always_inline int notice_take(const struct notice_key *key, __u64 after_ns,
 				       struct trace_context *ret)
 {
-	const struct notice *notice = bpf_map_lookup_elem(&notices, key);
+	struct notice_key own = *key; /* Linux 6.1 takes no key from memory that it knows no more of
+				       */
+	const struct notice *notice = bpf_map_lookup_elem(&notices, &own);
 
 	if (!notice || notice->time_ns <= after_ns)
 		return -1;
@@ -373,9 +367,10 @@ SUBPROGRAM int context_receive(struct conn *conn, struct walk *walk,
 /* The thread serves the connection's request from now on. */
 static __always_inline void unit_serve(struct unit *unit, const struct conn *conn)
 {
-	if (unit->current.conn != conn->cookie && !unit->current.adopted &&
+	if (unit->current.conn != conn->cookie && !(unit->current.adopted && unit->answered) &&
 	    request_is_open(&unit->current))
 		unit->multiplexes = 1;
+	unit->answered = 0;
 	unit->current = conn->own;
 }
 
@@ -456,6 +451,21 @@ SUBPROGRAM int context_adopt(struct conn *conn, struct walk *walk)
 	return 0;
 }
 
+SUBPROGRAM int context_answer(struct conn *conn)
+{
+	struct unit *unit;
+
+	if (!conn)
+		return 0;
+	conn->turned = 1;
+	if (!conn->own.adopted)
+		return 0;
+	unit = unit_of(bpf_get_current_pid_tgid());
+	if (unit && unit->current.conn == conn->cookie)
+		unit->answered = 1;
+	return 0;
+}
+
 SUBPROGRAM int context_end_server(struct conn *conn, struct walk *walk)
 {
 	struct unit *unit;
@@ -469,7 +479,7 @@ SUBPROGRAM int context_end_server(struct conn *conn, struct walk *walk)
 	    unit->current.span_id == conn->own.span_id)
 		unit->current.conn = 0;
 	/* who noted the request elsewhere shall know that it is over */
-	if (walk->tid != conn->reader_tid || process_opens(walk->pid)) {
+	if (walk->tid != conn->reader_tid || (unit && unit->opens)) {
 		key = conn->own.span_id;
 		bpf_map_update_elem(&ended, &key, &one, BPF_ANY);
 	}
@@ -499,6 +509,7 @@ SUBPROGRAM int context_open(struct conn *conn)
 
 	if (!conn || !unit)
 		return 0;
+	unit->opens = 1;
 	conn->parent = unit->current;
 	conn->opened_for = 1;
 	return 0;

@@ -67,7 +67,9 @@ struct unit {
 			    */
 	__u64 call_sk;	   /* kprobes: address of the socket that a call has begun on, 0: none */
 	__u32 call_dir;	   /* its enum direction */
-	__u32 pad;
+	__u8 opens;	   /* an event loop that has opened connections for requests */
+	__u8 answered;	   /* `current` was adopted, and its connection has been written to since */
+	__u8 pad[2];
 };
 
 struct units_map {
@@ -107,12 +109,6 @@ extern struct wire_socks_map wire_socks SEC(".maps");
  * Contexts that came in TCP options, until the bytes that they came with are read. What is evicted
  * was not read for long, and its request finds its parent another way or starts a trace.
  */
-struct option_key {
-	__u64 cookie; /* of the socket */
-	__u32 seq;    /* sequence number of the segment's first byte */
-	__u32 pad;
-};
-
 struct options_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);

@@ -81,15 +81,18 @@ enum wire_mode {
 
 /* The one entry of the map `wire`. Written by the watcher alone. */
 struct wire_config {
-	__u32 mode;	/* enum wire_mode */
-	__u32 test_pid; /* the process of the self-test while it runs, else 0 */
+	__u32 mode; /* enum wire_mode */
+	/* Until tracing begins: the process whose connections are looked at all the same and are
+	   not reported, or TEST_PID_NONE. Then 0. */
+	__u32 test_pid;
 };
+
+#define TEST_PID_NONE 0xffffffffu /* no process has this id */
 
 #define PROCESS_F_SELECTED (1 << 0)
 #define PROCESS_F_NOTED	   (1 << 1) /* the watcher knows of it */
-#define PROCESS_F_OPENS	   (1 << 2) /* an event loop that has opened connections for requests */
 /* its SDK says which span a thread is in: `thread_context` */
-#define PROCESS_F_THREAD_CONTEXT (1 << 3)
+#define PROCESS_F_THREAD_CONTEXT (1 << 2)
 
 /* Where a variable lies that every thread has for itself. */
 struct tls_place {

@@ -36,6 +36,14 @@ struct trace_context {
 	__u8 pad[5];
 };
 
+/* Key of the map `options`: which bytes a context in a TCP option has come with. */
+struct option_key {
+	__u64 cookie; /* of the socket */
+	__u32 seq;    /* sequence number of the segment's first byte */
+	__u32 pad;
+};
+
 _Static_assert(sizeof(struct trace_context) == 32, "ABI");
+_Static_assert(sizeof(struct option_key) == 16, "ABI");
 
 #endif

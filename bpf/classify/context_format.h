@@ -67,61 +67,52 @@ static __always_inline __u64 context_digits(const struct piece *piece, __u32 end
 	return (digits & ~zeroes) | (PIECE_BYTES('0') & zeroes);
 }
 
-/* Up to 16 digits as eight bytes, zeroes before them. */
-static __always_inline __u64 context_half(const struct piece *piece, __u32 at, __u32 len,
-					  __u32 letters, __u64 *bad)
+/*
+ * Reads 1 to 16 hexadecimal digits as eight bytes in wire order, zeroes before them. `letters` is
+ * of enum context_case. 0: they are none.
+ */
+PIECE_FUNCTION int context_number(__u64 *ret, const struct piece *piece, __u32 at, __u32 len,
+				  __u32 letters)
 {
-	__u64 high = context_digits(piece, at + len - 8, len > 8 ? len - 8 : 0);
-	__u64 low = context_digits(piece, at + len, len);
+	__u64 bad = 0, high, low;
 
+	if (!ret || !piece || !len || len > 16)
+		return 0;
+	high = context_digits(piece, at + len - 8, len > 8 ? len - 8 : 0);
+	low = context_digits(piece, at + len, len);
 	if (letters == CONTEXT_ANY_CASE) {
 		high |= high >> 1 & PIECE_BYTES(0x20);
 		low |= low >> 1 & PIECE_BYTES(0x20);
 	}
-	return context_hex(high, bad) | context_hex(low, bad) << 32;
-}
-
-/* A number of 16 bytes in wire order: the highest one first. */
-struct context_number {
-	__u64 half[2];
-};
-
-/* Reads 1 to 32 hexadecimal digits, `letters` of enum context_case. 0: they are none. */
-PIECE_FUNCTION int context_number(struct context_number *ret, const struct piece *piece, __u32 at,
-				  __u32 len, __u32 letters)
-{
-	__u32 first = len > 16 ? len - 16 : 0;
-	__u64 bad = 0;
-
-	if (!ret || !piece || !len || len > 32)
-		return 0;
-	ret->half[0] = first ? context_half(piece, at, first, letters, &bad) : 0;
-	ret->half[1] = context_half(piece, at + first, len - first, letters, &bad);
+	*ret = context_hex(high, &bad) | context_hex(low, &bad) << 32;
 	return !bad;
 }
 
-/* The ids, which are never all zero. 0: malformed. */
+/* The ids, which are never all zero: up to 32 and up to 16 digits. 0: malformed. */
 static __always_inline int context_trace_id(struct context_ids *ids, const struct piece *piece,
 					    __u32 at, __u32 len, enum context_case letters)
 {
-	struct context_number number = { { 0, 0 } };
+	__u32 first = len > 16 ? len - 16 : 0;
 
-	if (!context_number(&number, piece, at, len, letters))
+	ids->trace_id[0] = 0;
+	if (first && !context_number(&ids->trace_id[0], piece, at, first, letters))
 		return 0;
-	ids->trace_id[0] = number.half[0];
-	ids->trace_id[1] = number.half[1];
-	return (number.half[0] | number.half[1]) != 0;
+	if (!context_number(&ids->trace_id[1], piece, at + first, len - first, letters))
+		return 0;
+	return (ids->trace_id[0] | ids->trace_id[1]) != 0;
 }
 
 static __always_inline int context_span_id(struct context_ids *ids, const struct piece *piece,
 					   __u32 at, __u32 len, enum context_case letters)
 {
-	struct context_number number = { { 0, 0 } };
+	return context_number(&ids->span_id, piece, at, len, letters) && ids->span_id;
+}
 
-	if (len > 16 || !context_number(&number, piece, at, len, letters))
-		return 0;
-	ids->span_id = number.half[1];
-	return number.half[1] != 0;
+/* A number that is looked at and not kept: it stands in the span id's place for a moment. */
+static __always_inline int context_other_id(struct context_ids *ids, const struct piece *piece,
+					    __u32 at, __u32 len, enum context_case letters)
+{
+	return context_number(&ids->span_id, piece, at, len, letters);
 }
 
 /* --- W3C --- */
@@ -172,32 +163,37 @@ static __always_inline int context_b3_state(__u8 c)
 	}
 }
 
+/* Behind the ids: [-{state}[-{parent}]]. */
+static __always_inline int context_b3_rest(struct context_ids *ids, const struct piece *piece,
+					   __u32 at, __u32 end)
+{
+	__u32 len = end - at;
+
+	if (!len)
+		return 0;
+	if ((len != 2 && len != 19) || piece_byte(piece, at) != '-')
+		return CONTEXT_BAD;
+	if (len == 19 && (piece_byte(piece, at + 2) != '-' ||
+			  !context_other_id(ids, piece, at + 3, 16, CONTEXT_LOWER)))
+		return CONTEXT_BAD;
+	return context_b3_state(piece_byte(piece, at + 1));
+}
+
 /* {trace id}-{span id}[-{state}[-{parent}]], or a state alone. */
 static __always_inline int context_b3(struct context_ids *ids, const struct piece *piece, __u32 at,
 				      __u32 end)
 {
-	struct context_number parent = { { 0, 0 } };
-	__u32 trace_len, span, state;
+	__u32 trace_len = piece_byte(piece, at + 16) == '-' ? 16 : 32;
+	__u32 span = at + trace_len + 1;
 	int flags;
 
 	if (end - at == 1)
 		return context_b3_state(piece_byte(piece, at));
-	trace_len = piece_byte(piece, at + 16) == '-' ? 16 : 32;
-	span = at + trace_len + 1;
-	state = span + 16 + 1;
-	if (state - 1 > end || piece_byte(piece, span - 1) != '-' ||
-	    !context_trace_id(ids, piece, at, trace_len, CONTEXT_LOWER) ||
+	if (span + 16 > end || piece_byte(piece, span - 1) != '-')
+		return CONTEXT_BAD;
+	flags = context_b3_rest(ids, piece, span + 16, end);
+	if (!context_trace_id(ids, piece, at, trace_len, CONTEXT_LOWER) ||
 	    !context_span_id(ids, piece, span, 16, CONTEXT_LOWER))
-		return CONTEXT_BAD;
-	if (state - 1 == end)
-		return 0;
-	if (state >= end || piece_byte(piece, state - 1) != '-')
-		return CONTEXT_BAD;
-	flags = context_b3_state(piece_byte(piece, state));
-	if (state + 1 == end)
-		return flags;
-	if (end - state != 18 || piece_byte(piece, state + 1) != '-' ||
-	    !context_number(&parent, piece, state + 2, 16, CONTEXT_LOWER))
 		return CONTEXT_BAD;
 	return flags;
 }
@@ -265,13 +261,27 @@ static __always_inline __u32 context_colon(const struct piece *piece, __u32 at, 
 #define JAEGER_SAMPLED (1 << 0)
 #define JAEGER_DEBUG   (1 << 1)
 
+/* One or two digits. */
+static __always_inline int context_jaeger_flags(struct context_ids *ids, const struct piece *piece,
+						__u32 at, __u32 end)
+{
+	__u8 flags;
+
+	if (end - at > 2 || !context_other_id(ids, piece, at, end - at, CONTEXT_ANY_CASE))
+		return CONTEXT_BAD;
+	flags = ids->span_id >> 56;
+	return CONTEXT_DECIDED |
+	       (flags & (JAEGER_SAMPLED | JAEGER_DEBUG) ? TRACE_FLAG_SAMPLED : 0) |
+	       (flags & JAEGER_DEBUG ? CONTEXT_DEBUG : 0);
+}
+
 /* {trace id}:{span id}:{parent}:{flags}, without leading zeroes. The parent is outdated. */
 static __always_inline int context_jaeger(struct context_ids *ids, const struct piece *piece,
 					  __u32 at, __u32 end)
 {
-	struct context_number number = { { 0, 0 } };
 	__u32 colon, behind;
-	__u8 flags;
+	__u64 span;
+	int flags;
 
 	colon = context_colon(piece, at, end, &behind);
 	if (!context_trace_id(ids, piece, at, colon - at, CONTEXT_ANY_CASE))
@@ -280,17 +290,14 @@ static __always_inline int context_jaeger(struct context_ids *ids, const struct 
 	colon = context_colon(piece, at, end, &behind);
 	if (!context_span_id(ids, piece, at, colon - at, CONTEXT_ANY_CASE))
 		return CONTEXT_BAD;
+	span = ids->span_id;
 	at = behind;
 	colon = context_colon(piece, at, end, &behind);
-	if (colon - at > 16 || !context_number(&number, piece, at, colon - at, CONTEXT_ANY_CASE))
+	if (!context_other_id(ids, piece, at, colon - at, CONTEXT_ANY_CASE))
 		return CONTEXT_BAD;
-	if (end - behind > 2 ||
-	    !context_number(&number, piece, behind, end - behind, CONTEXT_ANY_CASE))
-		return CONTEXT_BAD;
-	flags = number.half[1] >> 56;
-	return CONTEXT_DECIDED |
-	       (flags & (JAEGER_SAMPLED | JAEGER_DEBUG) ? TRACE_FLAG_SAMPLED : 0) |
-	       (flags & JAEGER_DEBUG ? CONTEXT_DEBUG : 0);
+	flags = context_jaeger_flags(ids, piece, behind, end);
+	ids->span_id = span;
+	return flags;
 }
 
 #define CONTEXT_XRAY_PARTS_MAX 16
@@ -362,38 +369,41 @@ static __always_inline int context_xray_sampled(const struct piece *piece, __u32
 	return c == 'd' ? CONTEXT_BAD : context_b3_state(c);
 }
 
+/* 1-{8 digits}-{24 digits} */
+static __always_inline int context_xray_root(struct context_ids *ids, const struct piece *piece,
+					     __u32 at, __u32 end)
+{
+	if (context_xray_len(piece, at, end) != 35 || !piece_is(piece_word(piece, at), "1-") ||
+	    piece_byte(piece, at + 10) != '-' ||
+	    !context_trace_id(ids, piece, at + 11, 24, CONTEXT_ANY_CASE) ||
+	    !context_other_id(ids, piece, at + 2, 8, CONTEXT_ANY_CASE))
+		return 0;
+	/* 24 digits have left the first four bytes free */
+	ids->trace_id[0] |= ids->span_id >> 32;
+	ids->span_id = 0;
+	return 1;
+}
+
 /*
- * Root=1-{8 digits}-{24 digits};Parent={16 digits};Sampled={state}, in any order, and keys that
- * others have put between. A load balancer names the root alone: that is no parent, and no mistake.
+ * Root={root};Parent={16 digits};Sampled={state}, in any order, and keys that others have put
+ * between. A load balancer names the root alone: that is no parent, and no mistake.
  */
 static __always_inline int context_xray(struct context_ids *ids, const struct piece *piece,
 					__u32 at, __u32 end)
 {
 	struct context_xray_keys keys = { 0, 0, 0 };
-	struct context_number time = { { 0, 0 } };
 	int flags = 0;
 
-	if (context_xray_split(&keys, piece, at, end))
+	if (context_xray_split(&keys, piece, at, end) || !keys.root)
 		return CONTEXT_BAD;
 	if (keys.sampled)
 		flags = context_xray_sampled(piece, keys.sampled, end);
-	if (flags < 0 || !keys.root)
+	if (flags < 0 || !context_xray_root(ids, piece, keys.root, end))
 		return CONTEXT_BAD;
-	at = keys.root;
-	if (context_xray_len(piece, at, end) != 35 || piece_byte(piece, at) != '1' ||
-	    piece_byte(piece, at + 1) != '-' || piece_byte(piece, at + 10) != '-' ||
-	    !context_number(&time, piece, at + 2, 8, CONTEXT_ANY_CASE) ||
-	    !context_trace_id(ids, piece, at + 11, 24, CONTEXT_ANY_CASE))
-		return CONTEXT_BAD;
-	/* 24 digits leave the first four bytes free */
-	ids->trace_id[0] |= time.half[1] >> 32;
-	if (!keys.parent) {
-		ids->trace_id[0] = ids->trace_id[1] = 0;
+	if (!keys.parent)
 		return 0;
-	}
-	at = keys.parent;
-	if (context_xray_len(piece, at, end) != 16 ||
-	    !context_span_id(ids, piece, at, 16, CONTEXT_ANY_CASE))
+	if (context_xray_len(piece, keys.parent, end) != 16 ||
+	    !context_span_id(ids, piece, keys.parent, 16, CONTEXT_ANY_CASE))
 		return CONTEXT_BAD;
 	return flags;
 }

@@ -45,7 +45,8 @@ struct http1_head {
 	__u8 bad;     /* the start line is not of HTTP/1 */
 	__u8 begun;   /* the caller has taken note of the message */
 	__u8 paused;  /* there were more lines than a scan takes: go on behind those */
-	__u8 pad[7];
+	__u8 request; /* as the caller of the scan has said */
+	__u8 pad[6];
 };
 
 /* tchar of RFC 9110 section 5.6.2 as two bit sets, characters 0-63 and 64-127. */
@@ -232,7 +233,7 @@ static __always_inline enum http1_line http1_line_kind(const struct piece *piece
 
 /* One whole line, from `start` to its line feed at `end`: enum http1_line. */
 PIECE_FUNCTION int http1_line(struct http1_head *head, const struct piece *piece, __u32 start,
-			      __u32 end, __u32 is_request)
+			      __u32 end)
 {
 	__u32 length = end - start;
 	__u8 last;
@@ -250,13 +251,13 @@ PIECE_FUNCTION int http1_line(struct http1_head *head, const struct piece *piece
 		return HTTP1_LINE_EMPTY;
 	}
 	if (last == HTTP1_LINE_NONE) {
-		if (is_request && length >= 10)
+		if (head->request && length >= 10)
 			http1_start_line(head, piece, end);
 		return HTTP1_LINE_OTHER;
 	}
 	if (length > 15)
 		http1_field(head, piece, start, end);
-	if (is_request)
+	if (head->request)
 		head->lines = http1_line_kind(piece, start, last);
 	return head->lines;
 }
@@ -276,13 +277,14 @@ PIECE_FUNCTION __u32 http1_scan(struct http1_head *head, struct context_fields *
 	if (!head || !fields || !piece)
 		return 0;
 	head->paused = 0;
-	for (__u32 i = 0; i < HTTP1_LINES_MAX; i++) {
+	head->request = is_request;
+	for (__u64 i = 0; i < HTTP1_LINES_MAX; i++) {
 		__u32 end = piece_find(piece, at, len, '\n');
 		int line;
 
 		if (end >= len)
 			return at;
-		line = http1_line(head, piece, at, end, is_request);
+		line = http1_line(head, piece, at, end);
 		if (line == HTTP1_LINE_CONTEXT)
 			context_field(fields, piece, at, end);
 		at = end + 1;
@@ -304,9 +306,9 @@ static __always_inline int http1_leaves(const struct http1_head *head)
  * inside it. What it says is lost; that it is there is not.
  */
 static __always_inline void http1_let_go(struct http1_head *head, struct context_fields *fields,
-					 const struct piece *piece, __u32 at, __u32 is_request)
+					 const struct piece *piece, __u32 at)
 {
-	if (is_request && head->lines != HTTP1_LINE_NONE && !head->midline &&
+	if (head->request && head->lines != HTTP1_LINE_NONE && !head->midline &&
 	    http1_line_kind(piece, at, head->lines) == HTTP1_LINE_CONTEXT)
 		context_torn(fields, piece, at);
 	head->midline = 1;

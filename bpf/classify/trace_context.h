@@ -28,25 +28,21 @@ enum context_name {
 	CONTEXT_XRAY,
 };
 
-/* Both forms of B3 share a slot: one field wins over several. */
-enum context_slot {
-	CONTEXT_SLOT_TRACECONTEXT,
-	CONTEXT_SLOT_B3,
-	CONTEXT_SLOT_JAEGER,
-	CONTEXT_SLOT_XRAY,
-	CONTEXT_SLOTS,
-};
+#define CONTEXT_SLOTS (PROPAGATOR_MAX - 1)
 
 /* What the lines of one head have said so far. All zero at its start. */
 struct context_fields {
-	struct context_ids ids[CONTEXT_SLOTS];
+	struct context_ids ids[CONTEXT_SLOTS]; /* by propagator, of which 0 is none */
 	__u8 flags[CONTEXT_SLOTS];
 	__u16 seen;   /* the field is there */
 	__u16 spoilt; /* more than once, or folded, or torn */
 	__u16 bad;    /* with a malformed value */
 	__u8 last;    /* enum context_name of the last line that was looked at */
-	__u8 pad;
+	__u8 pad[3];
 };
+
+/* Where a propagator's share of them is. */
+#define CONTEXT_SLOT(name) (PROPAGATOR_##name - 1)
 
 #define CONTEXT_BIT(name) (1u << (name))
 #define CONTEXT_B3_FIELDS                                                                          \
@@ -55,32 +51,56 @@ struct context_fields {
 
 #define CONTEXT_PROPAGATOR(order) ((enum propagator)((order) & ((1 << PROPAGATOR_BITS) - 1)))
 
-_Static_assert(sizeof(struct context_fields) == 112, "part of every connection's state");
+_Static_assert(sizeof(struct context_fields) == 136, "part of every connection's state");
 _Static_assert(PROPAGATOR_MAX <= 1 << PROPAGATOR_BITS, "a propagator has its bits");
 
-/* What the field of that name says: flags, or CONTEXT_BAD. */
-static __always_inline int context_value(struct context_ids *ids, enum context_name name,
+/* What the field of that name says: flags, or CONTEXT_BAD. Ids go where they are kept. */
+static __always_inline int context_value(struct context_fields *fields, enum context_name name,
 					 const struct piece *piece, __u32 at, __u32 end)
 {
+	struct context_ids *ids = fields->ids;
+
 	switch (name) {
 	case CONTEXT_TRACEPARENT:
-		return context_traceparent(ids, piece, at, end);
+		return context_traceparent(&ids[CONTEXT_SLOT(TRACECONTEXT)], piece, at, end);
 	case CONTEXT_B3:
-		return context_b3(ids, piece, at, end);
+		return context_b3(&ids[CONTEXT_SLOT(B3)], piece, at, end);
 	case CONTEXT_B3_TRACE_ID:
-		return context_b3_trace_id(ids, piece, at, end);
+		return context_b3_trace_id(&ids[CONTEXT_SLOT(B3MULTI)], piece, at, end);
 	case CONTEXT_B3_SPAN_ID:
-		return context_b3_span_id(ids, piece, at, end);
+		return context_b3_span_id(&ids[CONTEXT_SLOT(B3MULTI)], piece, at, end);
 	case CONTEXT_B3_SAMPLED:
 		return context_b3_sampled(piece, at, end);
 	case CONTEXT_B3_FLAGS:
 		return context_b3_flags(piece, at, end);
 	case CONTEXT_JAEGER:
-		return context_jaeger(ids, piece, at, end);
+		return context_jaeger(&ids[CONTEXT_SLOT(JAEGER)], piece, at, end);
 	case CONTEXT_XRAY:
-		return context_xray(ids, piece, at, end);
+		return context_xray(&ids[CONTEXT_SLOT(XRAY)], piece, at, end);
 	default:
 		return 0;
+	}
+}
+
+/* Several fields of B3 share flags. */
+static __always_inline void context_keep(struct context_fields *fields, enum context_name name,
+					 int flags)
+{
+	switch (name) {
+	case CONTEXT_TRACEPARENT:
+		fields->flags[CONTEXT_SLOT(TRACECONTEXT)] = flags;
+		break;
+	case CONTEXT_B3:
+		fields->flags[CONTEXT_SLOT(B3)] = flags;
+		break;
+	case CONTEXT_JAEGER:
+		fields->flags[CONTEXT_SLOT(JAEGER)] = flags;
+		break;
+	case CONTEXT_XRAY:
+		fields->flags[CONTEXT_SLOT(XRAY)] = flags;
+		break;
+	default:
+		fields->flags[CONTEXT_SLOT(B3MULTI)] |= flags;
 	}
 }
 
@@ -182,51 +202,6 @@ static __always_inline int context_has(const struct context_fields *fields, enum
 	return (fields->seen & ~fields->spoilt & ~fields->bad & CONTEXT_BIT(name)) != 0;
 }
 
-/* One of B3's several fields; they do not count where there is one for all. */
-static __always_inline void context_keep_b3_part(struct context_fields *fields,
-						 enum context_name name,
-						 const struct context_ids *ids, int flags)
-{
-	struct context_ids *kept = &fields->ids[CONTEXT_SLOT_B3];
-
-	if (context_has(fields, CONTEXT_B3))
-		return;
-	if (name == CONTEXT_B3_TRACE_ID) {
-		kept->trace_id[0] = ids->trace_id[0];
-		kept->trace_id[1] = ids->trace_id[1];
-	} else if (name == CONTEXT_B3_SPAN_ID) {
-		kept->span_id = ids->span_id;
-	} else {
-		fields->flags[CONTEXT_SLOT_B3] |= flags;
-	}
-}
-
-static __always_inline void context_keep(struct context_fields *fields, enum context_name name,
-					 const struct context_ids *ids, int flags)
-{
-	__u32 slot;
-
-	switch (name) {
-	case CONTEXT_TRACEPARENT:
-		slot = CONTEXT_SLOT_TRACECONTEXT;
-		break;
-	case CONTEXT_B3:
-		slot = CONTEXT_SLOT_B3;
-		break;
-	case CONTEXT_JAEGER:
-		slot = CONTEXT_SLOT_JAEGER;
-		break;
-	case CONTEXT_XRAY:
-		slot = CONTEXT_SLOT_XRAY;
-		break;
-	default:
-		context_keep_b3_part(fields, name, ids, flags);
-		return;
-	}
-	fields->ids[slot] = *ids;
-	fields->flags[slot] = flags;
-}
-
 /*
  * Takes in a whole field line, from `start` to its line feed at `end`. Lines for which neither
  * context_likely() nor, behind a likely one, context_folded() holds need not come here.
@@ -234,7 +209,6 @@ static __always_inline void context_keep(struct context_fields *fields, enum con
 PIECE_FUNCTION int context_field(struct context_fields *fields, const struct piece *piece,
 				 __u32 start, __u32 end)
 {
-	struct context_ids ids = { { 0, 0 }, 0 };
 	enum context_name name;
 	__u32 len = 0;
 	int flags;
@@ -254,11 +228,11 @@ PIECE_FUNCTION int context_field(struct context_fields *fields, const struct pie
 		start = piece_skip_blanks(piece, start, end);
 	if (context_folded(piece_byte(piece, end - 1)))
 		end = piece_trim_blanks(piece, start, end);
-	flags = context_value(&ids, name, piece, start, end);
+	flags = context_value(fields, name, piece, start, end);
 	if (flags < 0)
 		fields->bad |= CONTEXT_BIT(name);
 	else
-		context_keep(fields, name, &ids, flags);
+		context_keep(fields, name, flags);
 	return 0;
 }
 
@@ -302,13 +276,13 @@ static __always_inline int context_b3_is_refused(const struct context_fields *fi
 /* One of the two ids, and no reason why the other is not there. */
 static __always_inline int context_b3_is_half(const struct context_fields *fields)
 {
-	const struct context_ids *ids = &fields->ids[CONTEXT_SLOT_B3];
+	const struct context_ids *ids = &fields->ids[CONTEXT_SLOT(B3MULTI)];
 
 	return !context_b3_is_refused(fields) &&
 	       !(ids->trace_id[0] | ids->trace_id[1]) != !ids->span_id;
 }
 
-/* Is what the slot holds valid? Gives the propagator that it came by, or PROPAGATOR_NONE. */
+/* Has that propagator a valid context? Gives the form that it came in, or PROPAGATOR_NONE. */
 static __always_inline enum propagator context_valid(const struct context_fields *fields,
 						     enum propagator wanted)
 {
@@ -323,7 +297,7 @@ static __always_inline enum propagator context_valid(const struct context_fields
 	case PROPAGATOR_B3MULTI:
 		if (context_has(fields, CONTEXT_B3))
 			return PROPAGATOR_B3;
-		/* of a b3 field that came twice one may have been kept */
+		/* which one is meant, nobody knows: then several fields mean nothing, either */
 		if (fields->spoilt & CONTEXT_BIT(CONTEXT_B3))
 			return PROPAGATOR_NONE;
 		return context_b3_is_refused(fields) || context_b3_is_half(fields)
@@ -334,29 +308,20 @@ static __always_inline enum propagator context_valid(const struct context_fields
 	}
 }
 
-static __always_inline enum context_slot context_slot(enum propagator propagator)
-{
-	switch (propagator) {
-	case PROPAGATOR_JAEGER:
-		return CONTEXT_SLOT_JAEGER;
-	case PROPAGATOR_XRAY:
-		return CONTEXT_SLOT_XRAY;
-	case PROPAGATOR_TRACECONTEXT:
-		return CONTEXT_SLOT_TRACECONTEXT;
-	default:
-		return CONTEXT_SLOT_B3;
-	}
-}
-
-/* What the slot holds of a valid context. */
+/* What is kept of a valid context. */
 static __always_inline enum context_kind context_get(const struct context_fields *fields,
 						     enum propagator propagator,
 						     struct trace_context *ret)
 {
-	__u32 slot = context_slot(propagator) & (CONTEXT_SLOTS - 1);
-	const struct context_ids *ids = &fields->ids[slot];
-	__u8 flags = fields->flags[slot];
+	__u32 slot = propagator - 1;
+	const struct context_ids *ids;
+	__u8 flags;
 
+	verify_here(slot);
+	if (slot >= CONTEXT_SLOTS)
+		return CONTEXT_NONE;
+	ids = &fields->ids[slot];
+	flags = fields->flags[slot];
 	if (!ids->span_id && !(flags & CONTEXT_DECIDED))
 		return CONTEXT_NONE;
 	ret->trace_id[0] = ids->trace_id[0];

@@ -9,6 +9,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 
+#include "lib/test_process.bpf.h"
 #include "lib/user_buffer.bpf.h"
 
 #define SOCK_STREAM   1
@@ -78,14 +79,11 @@ static __always_inline int process_selected(__u32 pid)
 	return process ? process->flags & PROCESS_F_SELECTED : knobs.select_all;
 }
 
-/* Is a socket that was not seen before to be traced, for what it is and for who uses it? */
-static __always_inline int socket_selected(struct sock *sk)
+/* Is this a socket of a kind, and between ports, that are traced? */
+static __always_inline int socket_fits(struct sock *sk)
 {
 	__u16 family, local, remote;
 
-	/* first, for it settles most calls of a host where few processes are chosen */
-	if (!process_selected(bpf_get_current_pid_tgid() >> 32))
-		return 0;
 	if (knobs.netns && knobs.netns != BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum))
 		return 0;
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
@@ -100,6 +98,14 @@ static __always_inline int socket_selected(struct sock *sk)
 	local = BPF_CORE_READ(sk, __sk_common.skc_num);
 	remote = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	return family != AF_UNIX && ports_selected(local, remote);
+}
+
+/* Is a socket that was not seen before to be traced, for what it is and for who uses it? */
+static __always_inline int socket_selected(struct sock *sk)
+{
+	/* first, for it settles most calls of a host where few processes are chosen */
+	return process_selected(bpf_get_current_pid_tgid() >> 32) && socket_fits(sk) &&
+	       !test_process();
 }
 
 /* An IPv4 address as IPv6 has it: ::ffff:a.b.c.d. */
@@ -210,7 +216,7 @@ static __always_inline void socket_bytes(struct sock *sk, struct conn *conn, __u
 		if (dir == DIR_IN)
 			context_adopt(conn, walk);
 		else
-			conn->turned = 1;
+			context_answer(conn);
 	}
 	scratch_give(walk);
 }
@@ -223,7 +229,7 @@ static __always_inline void opaque_bytes(struct sock *sk, struct conn *conn, __u
 	if (!knobs.tcp_option || len <= 0 || conn->wire & WIRE_F_ACTIVE)
 		return;
 	if (dir == DIR_OUT) {
-		conn->turned = 1;
+		context_answer(conn);
 		return;
 	}
 	walk = scratch_take(SCRATCH_DATA);

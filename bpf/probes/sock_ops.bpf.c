@@ -12,6 +12,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "lib/test_process.bpf.h"
 #include "lib/wire.bpf.h"
 
 #define OPTION_KIND 25
@@ -39,7 +40,7 @@ static __always_inline void wire_join(struct bpf_sock_ops *ops)
 {
 	struct conn *conn = wire_conn(ops->sk);
 	__u64 cookie = bpf_get_socket_cookie(ops);
-	__u32 key = 0;
+	__u32 key = 0, flags = ops->bpf_sock_ops_cb_flags;
 	const struct wire_config *config = bpf_map_lookup_elem(&wire, &key);
 
 	if (!conn || !config || !(conn->wire & WIRE_F_ALLOWED))
@@ -51,8 +52,10 @@ static __always_inline void wire_join(struct bpf_sock_ops *ops)
 			conn->wire |= WIRE_F_ENROLLED;
 	}
 	if (conn->wire & WIRE_F_ENROLLED || knobs.tcp_option)
-		bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags |
-						       BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+		flags |= BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+	if (conn->wire & WIRE_F_ENROLLED && config->mode == WIRE_EARLY_LEAVE)
+		flags |= BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG;
+	bpf_sock_ops_cb_flags_set(ops, flags);
 }
 
 /* Every accepted socket: who will use it is not known here, and the callback costs those nothing
@@ -64,7 +67,7 @@ static __always_inline void option_listen(struct bpf_sock_ops *ops)
 
 	if (!knobs.tcp_option || !tp)
 		return;
-	if (knobs.netns &&
+	if (knobs.netns && !test_process() &&
 	    knobs.netns != BPF_CORE_READ((struct sock *)tp, __sk_common.skc_net.net, ns.inum))
 		return;
 	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags |
@@ -78,13 +81,29 @@ static __always_inline void option_listen(struct bpf_sock_ops *ops)
 static __always_inline void wire_leave(struct bpf_sock_ops *ops, struct conn *conn)
 {
 	__u64 cookie = bpf_get_socket_cookie(ops);
+	__u32 flags = ops->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG;
 
 	if (bpf_map_delete_elem(&wire_socks, &cookie))
 		stat_add(STAT_NOT_LEFT);
 	conn->wire &= ~WIRE_F_ENROLLED;
 	if (!knobs.tcp_option)
-		bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags &
-						       ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+		flags &= ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+	bpf_sock_ops_cb_flags_set(ops, flags);
+}
+
+/*
+ * The server speaks first, to a socket that is to leave before it hears anything: it leaves now.
+ * The kernel lets no data segment pass by here before another one has been received.
+ */
+static __always_inline void wire_spoken_to(struct bpf_sock_ops *ops)
+{
+	struct conn *conn = wire_conn(ops->sk);
+	struct tcphdr *tcp = (struct tcphdr *)(long)ops->skb_data;
+
+	if (!conn || (void *)(tcp + 1) > (void *)(long)ops->skb_data_end)
+		return;
+	if (conn->wire & WIRE_F_ENROLLED && ops->skb_len > 4 * tcp->doff)
+		wire_leave(ops, conn);
 }
 
 /* Has this end not spoken since the other one did? And if it speaks, may that be a request? */
@@ -99,6 +118,24 @@ static __always_inline int turn_due(const struct bpf_sock_ops *ops, const struct
 static __always_inline int wire_has_header(const struct conn *conn)
 {
 	return conn->wire & WIRE_F_HEADER && !(conn->wire & WIRE_F_PASSED);
+}
+
+/* Leaves word for the other end, by the name that context_receive() gives to the exchange there. */
+static __always_inline void notice_early(const struct bpf_sock_ops *ops, struct conn *conn)
+{
+	struct notice_key key = {
+		.join = { .client = ops->snd_nxt,
+			  .server = ops->rcv_nxt - (__u32)ops->bytes_received },
+	};
+	struct notice notice = {
+		.context = { .trace_id = { conn->own.trace_id[0], conn->own.trace_id[1] },
+			     .span_id = conn->own.span_id,
+			     .flags = conn->own.flags },
+		.time_ns = bpf_ktime_get_ns(),
+	};
+
+	bpf_map_update_elem(&notices, &key, &notice, BPF_ANY);
+	conn->wire |= WIRE_F_TOLD;
 }
 
 /* The first segment of a request goes out. Non-zero: it gets no option. */
@@ -120,7 +157,19 @@ static __always_inline int option_prepare(struct bpf_sock_ops *ops, struct conn 
 	if (conn->verdict != VERDICT_TRACED && !conn->prepared)
 		return -1;
 	context_prepare(conn, conn->opener, tid);
+	if (conn->wire & WIRE_F_LOCAL) {
+		/* cheaper than an option that is written, sent and parsed */
+		notice_early(ops, conn);
+		return -1;
+	}
 	return 0;
+}
+
+/* May the segment that is about to be made carry an option? */
+static __always_inline int option_possible(const struct conn *conn)
+{
+	return !wire_has_header(conn) &&
+	       !(conn->wire & WIRE_F_LOCAL && conn->verdict == VERDICT_TRACED);
 }
 
 static __always_inline void header_length(struct bpf_sock_ops *ops)
@@ -135,7 +184,7 @@ static __always_inline void header_length(struct bpf_sock_ops *ops)
 		return;
 	/* the size of segments is being reckoned: there must be room when the option is written */
 	if (ops->args[0] == BPF_WRITE_HDR_TCP_CURRENT_MSS) {
-		if (!wire_has_header(conn))
+		if (option_possible(conn))
 			bpf_reserve_hdr_opt(ops, sizeof(struct context_option), 0);
 		return;
 	}
@@ -207,7 +256,10 @@ int wire_socket(struct bpf_sock_ops *ops)
 		option_write(ops);
 		break;
 	case BPF_SOCK_OPS_PARSE_HDR_OPT_CB:
-		option_parse(ops);
+		if (ops->bpf_sock_ops_cb_flags & BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG)
+			wire_spoken_to(ops);
+		else
+			option_parse(ops);
 		break;
 	}
 	return 1;

@@ -9,10 +9,46 @@
 
 #include "lib/socket_called.bpf.h"
 
+/* What was sent of a socket's stream by the calls that were seen. */
+static __always_inline __u32 sent_seq(struct sock *sk)
+{
+	return BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
+}
+
+static __always_inline int tcp_sent(struct sock *sk, int result)
+{
+	struct conn *conn;
+	int r = socket_called(sk, result, DIR_OUT);
+
+	conn = bpf_sk_storage_get(&conns, sk, 0, 0);
+	if (conn)
+		conn->sent_seq = sent_seq(sk);
+	return r;
+}
+
+/*
+ * The same of an enrolled socket, which has other functions than TCP's. They call those only where
+ * the socket has just left: then that call has been seen.
+ */
+static __always_inline int enrolled_sent(struct sock *sk, int result)
+{
+	struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
+
+	if (!conn || (result > 0 && conn->sent_seq == sent_seq(sk)))
+		return 0;
+	return socket_called(sk, result, DIR_OUT);
+}
+
 SEC("fexit/tcp_sendmsg")
 int BPF_PROG(fexit_tcp_send, struct sock *sk, struct msghdr *msg, size_t size, int result)
 {
-	return socket_called(sk, result, DIR_OUT);
+	return tcp_sent(sk, result);
+}
+
+SEC("fexit/tcp_bpf_sendmsg")
+int BPF_PROG(fexit_bpf_send, struct sock *sk, struct msghdr *msg, size_t size, int result)
+{
+	return enrolled_sent(sk, result);
 }
 
 /*
@@ -70,7 +106,14 @@ SEC("fexit/tcp_sendpage")
 int BPF_PROG(fexit_tcp_page, struct sock *sk, struct page *page, int offset, size_t size, int flags,
 	     int result)
 {
-	return socket_called(sk, result, DIR_OUT);
+	return tcp_sent(sk, result);
+}
+
+SEC("fexit/tcp_bpf_sendpage")
+int BPF_PROG(fexit_bpf_page, struct sock *sk, struct page *page, int offset, size_t size, int flags,
+	     int result)
+{
+	return enrolled_sent(sk, result);
 }
 
 SEC("fexit/unix_stream_sendpage")

@@ -71,7 +71,8 @@ static __always_inline void peer_ends_by_sk(struct sock *sk, const struct conn *
 		unix_ended(peer, conn, own);
 }
 
-SEC("kretprobe")
+/* Of all the functions below. A section must name one: libbpf 0.5 knows no bare "kretprobe". */
+SEC("kretprobe/tcp_sendmsg")
 int BPF_KRETPROBE(kret_socket, int result)
 {
 	struct unit *unit = unit_of(bpf_get_current_pid_tgid());
@@ -93,14 +94,14 @@ int BPF_KRETPROBE(kret_socket, int result)
 	return 0;
 }
 
-SEC("kprobe")
+SEC("kprobe/tcp_sendmsg")
 int BPF_KPROBE(kp_tcp_send, struct sock *sk)
 {
 	return call_begins(sk, DIR_OUT);
 }
 
 /* Up to Linux 5.18 there was one more argument, before the flags. */
-SEC("kprobe")
+SEC("kprobe/tcp_recvmsg")
 int BPF_KPROBE(kp_tcp_recv, struct sock *sk, struct msghdr *msg, size_t len, int fourth, int fifth)
 {
 	int flags = knobs.recv_arguments == 6 ? fifth : fourth;
@@ -108,26 +109,26 @@ int BPF_KPROBE(kp_tcp_recv, struct sock *sk, struct msghdr *msg, size_t len, int
 	return flags & MSG_PEEK ? call_peeks() : call_begins(sk, DIR_IN);
 }
 
-SEC("kprobe")
+SEC("kprobe/unix_stream_sendmsg")
 int BPF_KPROBE(kp_unix_send, struct socket *sock)
 {
 	return call_begins(BPF_CORE_READ(sock, sk), DIR_OUT);
 }
 
-SEC("kprobe")
+SEC("kprobe/unix_stream_recvmsg")
 int BPF_KPROBE(kp_unix_recv, struct socket *sock, struct msghdr *msg, size_t size, int flags)
 {
 	return flags & MSG_PEEK ? call_peeks() : call_begins(BPF_CORE_READ(sock, sk), DIR_IN);
 }
 
 /* sendfile(2) and splice(2), up to Linux 6.4. */
-SEC("kprobe")
+SEC("kprobe/tcp_sendpage")
 int BPF_KPROBE(kp_tcp_page, struct sock *sk)
 {
 	return call_begins(sk, DIR_OUT);
 }
 
-SEC("kprobe")
+SEC("kprobe/unix_stream_sendpage")
 int BPF_KPROBE(kp_unix_page, struct socket *sock)
 {
 	return call_begins(BPF_CORE_READ(sock, sk), DIR_OUT);

@@ -27,15 +27,12 @@ class Report:
 
     def __init__(self):
         self.lock = threading.Lock()
-        self.requests, self.failed, self.stalls, self.slowest = 0, 0, 0, 0.0
-        self.errors = []
+        self.failed, self.errors, self.times = 0, [], []
         self.begin = time.monotonic()
 
     def done(self, seconds):
         with self.lock:
-            self.requests += 1
-            self.stalls += seconds > STALL_S
-            self.slowest = max(self.slowest, seconds)
+            self.times.append(seconds)
 
     def error(self, number, text):
         with self.lock:
@@ -51,9 +48,12 @@ class Report:
             self.error(number, f"an answer of {len(body)} bytes, expected {size} of its pattern")
 
     def print(self):
-        print(json.dumps({"requests": self.requests, "failed": self.failed, "errors": self.errors,
-                          "stalls": self.stalls, "slowest_ms": round(self.slowest * 1000, 1),
-                          "seconds": round(time.monotonic() - self.begin, 3)}), flush=True)
+        times = sorted(self.times) or [0.0]
+        print(json.dumps({"requests": len(self.times), "failed": self.failed,
+                          "errors": self.errors, "stalls": sum(t > STALL_S for t in times),
+                          "median_ms": times[len(times) // 2] * 1000,
+                          "slowest_ms": round(times[-1] * 1000, 1),
+                          "seconds": time.monotonic() - self.begin}), flush=True)
 
 
 class Plan:

@@ -68,7 +68,7 @@ static inline uint32_t head_scan_lines(struct head_scan *scan, uint32_t kept, ui
 	whole = http1_leaves(&scan->head) || (used > kept && len - kept < left);
 	if (!whole && len - used > FLOW_CARRY_MAX) {
 		out = len;
-		http1_let_go(&scan->head, &scan->fields, &scan->piece, used, is_request);
+		http1_let_go(&scan->head, &scan->fields, &scan->piece, used);
 	}
 	if (!whole)
 		head_scan_keep(scan, out, len);

@@ -8,9 +8,8 @@ A mode says which requests of a traced client get a header:
     first   the first request of each connection
     every   every request
 
-weft tells its mode as "propagation" in `weft doctor --json`, one of these words or an object in
-which "headers" is one of them. The variable WEFT_HEADERS overrides that. A weft that tells nothing
-inserts nothing.
+weft tells its mode as "propagation" in `weft doctor --json`, by names of its own (TOLD); the variable
+WEFT_HEADERS overrides that. A weft that tells nothing inserts nothing.
 """
 
 import json
@@ -19,14 +18,13 @@ import os
 from weft import BINARY, BUILD, find_key
 
 MODES = ("none", "first", "every")
-# Whether weft leaves processes alone that export spans of their own, so that none is doubled.
-SPARES_SDK = True
+TOLD = {"off": "none", "early_leave": "first", "full": "every"}
 MUST, MAY, NEVER = "must", "may", "never"
 
 
 def _told(t):
     told = find_key(json.loads(t.weft_command("doctor", "--json").stdout), "propagation")
-    return (told.get("headers") if isinstance(told, dict) else told) or "none"
+    return TOLD[told["mode"]] if told else "none"
 
 
 def _told_once(t):

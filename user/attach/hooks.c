@@ -3,10 +3,12 @@
 
 /*
  * Up to Linux 6.4, sendfile(2) and splice(2) hand pages to a socket by a function of their own,
- * which the tracepoints do not see either.
+ * which the tracepoints do not see either. Sockets whose messages are looked at before they leave
+ * have functions of their own, too.
  */
 #define FEXIT_PAGES                                                                                \
 	{ "fexit_tcp_page", .function = "tcp_sendpage", .if_there = true },                        \
+		{ "fexit_bpf_page", .function = "tcp_bpf_sendpage", .if_there = true },            \
 	{                                                                                          \
 		"fexit_unix_page", .function = "unix_stream_sendpage", .if_there = true            \
 	}
@@ -36,6 +38,8 @@ const struct surface surfaces[SURFACE_MAX] = {
 				.name = "fexit on tcp_sendmsg, tcp_recvmsg, unix_stream_*",
 				.programs = {
 					{ "fexit_tcp_send", .function = "tcp_sendmsg" },
+					{ "fexit_bpf_send", .function = "tcp_bpf_sendmsg",
+					  .if_there = true },
 					{ "fexit_tcp_recv", .function = "tcp_recvmsg",
 					  .arguments = 4, .arguments_max = 6 },
 					{ "fexit_unix_send", .function = "unix_stream_sendmsg" },
@@ -52,7 +56,9 @@ const struct surface surfaces[SURFACE_MAX] = {
 					       .arguments_max = 6),
 					KPROBE("kp_unix_send", "unix_stream_sendmsg"),
 					KPROBE("kp_unix_recv", "unix_stream_recvmsg"),
+					KPROBE("kp_tcp_send", "tcp_bpf_sendmsg", .if_there = true),
 					KPROBE("kp_tcp_page", "tcp_sendpage", .if_there = true),
+					KPROBE("kp_tcp_page", "tcp_bpf_sendpage", .if_there = true),
 					KPROBE("kp_unix_page", "unix_stream_sendpage",
 					       .if_there = true),
 				},

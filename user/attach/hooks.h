@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define HOOK_PROGRAMS_MAX 12
+#define HOOK_PROGRAMS_MAX 16
 #define SURFACE_HOOKS_MAX 3
 
 /* What a program is attached to that is not told by a name in the kernel's BTF. */

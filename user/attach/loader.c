@@ -25,6 +25,7 @@ struct loader {
 	bool messages;		     /* wire_message is attached, which has no link */
 	uint32_t there[SURFACE_MAX]; /* bit n: the chosen hook's program n is in use */
 	bool kprobes;		     /* some were attached */
+	struct kernel_counters base; /* what is not counted */
 };
 
 /* Hooks being chosen. */
@@ -61,6 +62,7 @@ static void keep_complaint(const char *text)
 static const char *const idle_words[] = {
 	"failed to load object",   "failed to load BPF skeleton", ": failed to load: ",
 	"try raising 'ulimit -l'", "Couldn't load trivial",	  "failed to find valid kernel BTF",
+	"-- END LOG --",
 };
 
 static int libbpf_line(enum libbpf_print_level level, const char *format, va_list arguments)
@@ -446,6 +448,7 @@ static int choose(struct loader *loader, struct choice *choice)
 int loader_new(const struct loader_options *options, struct surface_state ret_state[SURFACE_MAX],
 	       struct loader **ret_loader)
 {
+	const struct wire_config nothing_yet = { .mode = WIRE_OFF, .test_pid = TEST_PID_NONE };
 	struct choice choice = { .options = options, .state = ret_state };
 	struct loader *loader;
 	int r;
@@ -462,8 +465,10 @@ int loader_new(const struct loader_options *options, struct surface_state ret_st
 	loader = calloc(1, sizeof(*loader));
 	r = loader ? choose(loader, &choice) : -ENOMEM;
 	btf__free(choice.btf);
+	if (r == 0)
+		r = loader_wire_set(loader, nothing_yet);
 	if (r < 0) {
-		free(loader);
+		loader_free(loader);
 		return r;
 	}
 	*ret_loader = loader;
@@ -479,6 +484,11 @@ int loader_attach(struct loader *loader, struct surface_state state[SURFACE_MAX]
 		state[i].chosen = -1;
 	}
 	return check_required(state);
+}
+
+void loader_detach_surface(struct loader *loader, enum surface_id surface)
+{
+	detach_surface(loader, surface);
 }
 
 static void detach_all(struct loader *loader)
@@ -562,6 +572,16 @@ int loader_control_fd(const struct loader *loader)
 	return bpf_map__fd(loader->skeleton->maps.control);
 }
 
+int loader_wire_socks_fd(const struct loader *loader)
+{
+	return bpf_map__fd(loader->skeleton->maps.wire_socks);
+}
+
+int loader_options_fd(const struct loader *loader)
+{
+	return bpf_map__fd(loader->skeleton->maps.options);
+}
+
 int loader_process_set(struct loader *loader, uint32_t pid, struct process_config config)
 {
 	return bpf_map_update_elem(bpf_map__fd(loader->skeleton->maps.processes), &pid, &config,
@@ -598,7 +618,8 @@ static uint64_t missed_runs(const struct loader *loader)
 	return loader->kprobes ? missed + kprobe_missed() : missed;
 }
 
-int loader_counters(const struct loader *loader, struct kernel_counters *ret_counters)
+/* Since the programs were loaded. */
+static int all_counters(const struct loader *loader, struct kernel_counters *ret_counters)
 {
 	int fd = bpf_map__fd(loader->skeleton->maps.stats);
 	int n_cpus = libbpf_num_possible_cpus();
@@ -622,11 +643,29 @@ int loader_counters(const struct loader *loader, struct kernel_counters *ret_cou
 	return 0;
 }
 
+int loader_counters(const struct loader *loader, struct kernel_counters *ret_counters)
+{
+	int r = all_counters(loader, ret_counters);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < STAT_MAX; i++)
+		ret_counters->stats[i] -= loader->base.stats[i];
+	ret_counters->missed -= loader->base.missed;
+	return 0;
+}
+
+int loader_counters_restart(struct loader *loader)
+{
+	return all_counters(loader, &loader->base);
+}
+
 struct loader *loader_free(struct loader *loader)
 {
 	if (!loader)
 		return NULL;
-	loader_detach(loader);
+	if (loader->skeleton)
+		loader_detach(loader);
 	weft_bpf__destroy(loader->skeleton);
 	free(loader);
 	return NULL;

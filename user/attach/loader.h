@@ -43,8 +43,14 @@ struct kernel_counters {
 int loader_new(const struct loader_options *options, struct surface_state ret_state[SURFACE_MAX],
 	       struct loader **ret_loader);
 
-/* Attaches what was loaded. A hook that cannot be attached is noted in `state`. As loader_new(). */
+/*
+ * Attaches what was loaded. A hook that cannot be attached is noted in `state`. As loader_new().
+ * Nothing is traced before loader_wire_set() says that nobody is tested any more.
+ */
 int loader_attach(struct loader *loader, struct surface_state state[SURFACE_MAX]);
+
+/* Detaches what was attached of one surface. */
+void loader_detach_surface(struct loader *loader, enum surface_id surface);
 
 /* Detaches everything; maps stay. The kernel takes its time, see below. */
 void loader_detach(struct loader *loader);
@@ -63,6 +69,8 @@ int loader_events_fd(const struct loader *loader);
 int loader_process_events_fd(const struct loader *loader);
 size_t loader_process_events_size(const struct loader *loader); /* bytes */
 int loader_control_fd(const struct loader *loader);
+int loader_wire_socks_fd(const struct loader *loader); /* enrolled sockets, by cookie */
+int loader_options_fd(const struct loader *loader);    /* by struct option_key */
 
 /* Sets, reads and removes an entry of the process table. -errno. */
 int loader_process_set(struct loader *loader, uint32_t pid, struct process_config config);
@@ -70,13 +78,16 @@ int loader_process_get(const struct loader *loader, uint32_t pid,
 		       struct process_config *ret_config);
 
 /*
- * What is done to requests that go out: nothing until this is called. While `test_pid` is not 0,
- * that process' connections are treated as allowed, and are not reported. -errno.
+ * What is done to requests that go out, and whether tracing has begun: until this is called nothing
+ * is, and it has not (TEST_PID_NONE). -errno.
  */
 int loader_wire_set(struct loader *loader, struct wire_config config);
 
-/* Sums the counters over all CPUs. -errno. */
+/* Sums the counters over all CPUs, since the start or the last restart. -errno. */
 int loader_counters(const struct loader *loader, struct kernel_counters *ret_counters);
+
+/* What was counted until now is not counted. -errno. */
+int loader_counters_restart(struct loader *loader);
 
 /* Detaches and frees; NULL is accepted. Returns NULL. */
 struct loader *loader_free(struct loader *loader);

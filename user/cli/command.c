@@ -31,7 +31,7 @@ const struct command commands[] = {
 	{
 		.name = "doctor",
 		.summary = "tell what works on this host, what does not, and why",
-		.usage = "[--json]",
+		.usage = "[--json] [OPTION]...",
 		.examples = "  weft doctor\n  weft doctor --json | jq .\n",
 		.options = CONFIG_DOCTOR,
 		.run = cli_doctor,

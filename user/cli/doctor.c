@@ -10,9 +10,12 @@
 #include <unistd.h>
 
 #include "attach/loader.h"
+#include "attach/propagation.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "cli/command.h"
+#include "watcher/knobs.h"
 #include "watcher/privileges.h"
 
 #define DOCTOR_RING_SIZE (256u << 10)
@@ -38,6 +41,7 @@ struct report {
 	struct finding findings[FINDING_MAX];
 	struct surface_state surfaces[SURFACE_MAX];
 	int loaded; /* 0, or -errno of the loader */
+	struct selftest propagation;
 };
 
 /* First line of a small file, without its end. */
@@ -147,31 +151,45 @@ static void look_at_jit(struct finding *finding)
 				 "(sysctl net.core.bpf_jit_enable=1)");
 }
 
-static void look_at_hooks(struct report *report)
+/* Attached, the programs look at nobody but this process, and that only while it tests itself. */
+static int try_hooks(struct report *report, const struct weft_knobs *knobs, struct loader *loader)
+{
+	const struct process_config own = { .flags = PROCESS_F_NOTED };
+	int r = loader_process_set(loader, (uint32_t)getpid(), own);
+
+	if (r == 0)
+		r = loader_attach(loader, report->surfaces);
+	if (r == 0)
+		r = propagation_settle(loader, report->surfaces, knobs, &report->propagation);
+	return r;
+}
+
+static void look_at_hooks(struct report *report, const struct config *config)
 {
 	struct loader_options options = { .ring_size = DOCTOR_RING_SIZE };
 	struct loader *loader;
 
+	knobs_init(&options.knobs, config);
+	options.hooks_off[SURFACE_WIRE] = propagation_hooks_off(&options.knobs);
 	report->loaded = loader_new(&options, report->surfaces, &loader);
 	if (report->loaded < 0)
 		return;
-	/* without a selected process the programs look at every socket call and leave at once */
-	report->loaded = loader_attach(loader, report->surfaces);
+	report->loaded = try_hooks(report, &options.knobs, loader);
 	loader_free(loader);
 }
 
-static void examine(struct report *report)
+static void examine(struct report *report, const struct config *config)
 {
 	look_at_kernel(&report->findings[FINDING_KERNEL]);
 	look_at_btf(&report->findings[FINDING_BTF]);
 	look_at_lockdown(&report->findings[FINDING_LOCKDOWN]);
 	look_at_capabilities(&report->findings[FINDING_CAPABILITIES]);
 	look_at_mount(&report->findings[FINDING_CGROUP], "cgroup v2", "cgroup2",
-		      "nothing of this version needs it");
+		      "requests that leave the host do not carry their trace");
 	look_at_mount(&report->findings[FINDING_BPFFS], "bpffs", "bpf",
 		      "nothing of this version needs it");
 	look_at_jit(&report->findings[FINDING_JIT]);
-	look_at_hooks(report);
+	look_at_hooks(report, config);
 }
 
 /* Why a surface is off: the last reason that there is. */
@@ -211,6 +229,39 @@ static bool can_trace(const struct report *report)
 	return report->loaded == 0 && surface_is_on(report, SURFACE_SOCKET_DATA);
 }
 
+/* What the modes mean to people. */
+static const char *const wire_mode_texts[] = {
+	[WIRE_OFF] = "off",
+	[WIRE_FULL] = "in every request",
+	[WIRE_EARLY_LEAVE] = "in the first request of a connection",
+};
+
+static void print_check(const struct selftest_check *check)
+{
+	static const char *const outcomes[] = {
+		[CHECK_OK] = "ok",
+		[CHECK_WRONG] = "WRONG: ",
+		[CHECK_BROKEN] = "FAILED: ",
+		[CHECK_SKIPPED] = "skipped: ",
+	};
+
+	printf("  %-11s %-27s %6.2f ms  %s%s\n", wire_mode_name(check->mode), check->name,
+	       (double)check->ns / NS_PER_MS, outcomes[check->outcome], check->reason);
+}
+
+static void print_propagation(const struct selftest *test)
+{
+	printf("context on requests that go out\n  %-17s %s%s%s\n", "headers",
+	       wire_mode_texts[test->mode], test->reason[0] ? ": " : "", test->reason);
+	printf("  %-17s %s%s%s\n", "TCP option", test->tcp_option ? "on" : "off",
+	       test->option_reason[0] ? ": " : "", test->option_reason);
+	if (!test->n_checks)
+		return;
+	printf("self-test on connections of weft's own, %.1f ms\n", (double)test->ns / NS_PER_MS);
+	for (size_t i = 0; i < test->n_checks; i++)
+		print_check(&test->checks[i]);
+}
+
 static void print_text(const struct report *report)
 {
 	printf("this machine\n");
@@ -219,6 +270,8 @@ static void print_text(const struct report *report)
 	printf("hooks, each loaded and attached on trial\n");
 	for (size_t i = 0; i < SURFACE_MAX; i++)
 		print_surface(report, i);
+	if (report->loaded == 0)
+		print_propagation(&report->propagation);
 	printf("%s\n",
 	       can_trace(report) ? "weft can trace this host" : "weft can NOT trace this host");
 }
@@ -251,8 +304,8 @@ static int print_json(const struct report *report)
 					      "text", report->findings[i].text));
 	for (size_t i = 0; i < SURFACE_MAX; i++)
 		json_array_append_new(hooks, surface_json(report, i));
-	root = json_pack("{s:b, s:o, s:o}", "can_trace", can_trace(report), "machine", machine,
-			 "hooks", hooks);
+	root = json_pack("{s:b, s:o, s:o, s:o}", "can_trace", can_trace(report), "machine", machine,
+			 "hooks", hooks, "propagation", propagation_json(&report->propagation));
 	r = root ? json_dumpf(root, stdout, JSON_INDENT(2)) : -1;
 	printf("\n");
 	json_decref(root);
@@ -267,7 +320,7 @@ int cli_doctor(int argc, char **argv)
 
 	if (r != STATUS_OK)
 		return r;
-	examine(&report);
+	examine(&report, &config);
 	if (config.json)
 		print_json(&report);
 	else

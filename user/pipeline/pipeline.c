@@ -260,8 +260,9 @@ static json_t *on_ps(void *context)
 	double uptime = (double)(clock_monotonic_ns() - pipeline->setup->started_ns) / 1e9;
 
 	totals_update(pipeline);
-	return json_pack("{s:s, s:f, s:O, s:o, s:o}", "version", WEFT_VERSION, "uptime_s", uptime,
-			 "hooks", pipeline->hooks, "processes",
+	return json_pack("{s:s, s:f, s:O, s:O?, s:o, s:o}", "version", WEFT_VERSION, "uptime_s",
+			 uptime, "hooks", pipeline->hooks, "propagation",
+			 pipeline->setup->propagation, "processes",
 			 processes_json(pipeline->flow.processes), "counters",
 			 totals_json(pipeline->totals));
 }

@@ -6,6 +6,8 @@
 #ifndef WEFT_PIPELINE_PIPELINE_H
 #define WEFT_PIPELINE_PIPELINE_H
 
+#include <jansson.h>
+
 #include "config/config.h"
 #include "stats/totals.h"
 
@@ -21,6 +23,7 @@ struct pipeline_setup {
 	int target_fds[PIPELINE_TARGETS_MAX]; /* by index in config->targets; -1: opens none */
 	struct totals *totals;		      /* shared memory that outlives this process */
 	uint64_t started_ns;		      /* CLOCK_MONOTONIC, when weft started */
+	json_t *propagation;		      /* what the self-test has settled, for weft ps */
 };
 
 /* Runs until the watcher says stop, or is gone. Gives the exit status. */

@@ -2,7 +2,9 @@
 #include "watcher/selection.h"
 
 #include <fnmatch.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 bool selection_is_all(const struct config *config)
 {
@@ -51,6 +53,16 @@ int selection_apply(const struct config *config, struct loader *loader,
 		entry.thread_context = info->thread_context;
 	}
 	return loader_process_set(loader, (uint32_t)info->pid, entry);
+}
+
+bool selection_is_weft(pid_t pid)
+{
+	struct stat own, other;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	return stat("/proc/self/exe", &own) == 0 && stat(path, &other) == 0 &&
+	       own.st_dev == other.st_dev && own.st_ino == other.st_ino;
 }
 
 int selection_exclude(struct loader *loader, pid_t pid)

@@ -27,6 +27,12 @@ bool selection_matches(const struct config *config, pid_t pid, const char *execu
 int selection_apply(const struct config *config, struct loader *loader,
 		    const struct process_info *info, bool noted);
 
+/*
+ * Does the process run the program that this one does? What `weft doctor` tries on connections of
+ * its own would be done to them a second time.
+ */
+bool selection_is_weft(pid_t pid);
+
 /* Never traces this process: weft's own. -errno. */
 int selection_exclude(struct loader *loader, pid_t pid);
 

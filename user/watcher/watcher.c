@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "attach/loader.h"
+#include "attach/propagation.h"
 #include "base/channel.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -23,7 +24,7 @@
 #include "discover/scan.h"
 #include "export/exporter.h"
 #include "pipeline/pipeline.h"
-#include "watcher/knobs.h"
+#include "watcher/kernel_side.h"
 #include "watcher/lock.h"
 #include "watcher/privileges.h"
 #include "watcher/selection.h"
@@ -45,6 +46,7 @@ struct watcher {
 	struct process_options describe;
 	struct loader *loader;
 	struct surface_state surfaces[SURFACE_MAX];
+	struct selftest propagation;
 	struct ring process_ring;
 	sd_event *loop;
 	sd_event_source *child_source;
@@ -140,14 +142,16 @@ static void process_seen(struct watcher *watcher, const struct process_event *ev
 }
 
 /*
- * A new program: looked at before its first request if its threads must not be taken for units, or
- * if it may be one of those to trace. All else waits until the program is seen to speak a protocol.
+ * A program: looked at before its first request if its threads must not be taken for units, or if
+ * it may be one of those to trace. All else waits until the program is seen to speak a protocol.
  */
-static void process_started(struct watcher *watcher, const struct process_event *event)
+static void process_found(struct watcher *watcher, pid_t pid)
 {
 	_cleanup_(process_info_clear) struct process_info info = {};
 
-	if (process_identify(&watcher->describe, (pid_t)event->pid, &info) == 0)
+	if (selection_is_weft(pid))
+		selection_exclude(watcher->loader, pid);
+	else if (process_identify(&watcher->describe, pid, &info) == 0)
 		selection_apply(watcher->config, watcher->loader, &info, false);
 }
 
@@ -160,7 +164,7 @@ static void on_process_event(void *context, const void *data, size_t size)
 		return;
 	switch (event->type) {
 	case PROCESS_EXEC:
-		process_started(watcher, event);
+		process_found(watcher, (pid_t)event->pid);
 		break;
 	case PROCESS_SEEN:
 		process_seen(watcher, event);
@@ -185,11 +189,7 @@ static int on_process_ring(sd_event_source *source, int fd, uint32_t revents, vo
 
 static int on_scanned(void *context, pid_t pid)
 {
-	struct watcher *watcher = context;
-	_cleanup_(process_info_clear) struct process_info info = {};
-
-	if (process_identify(&watcher->describe, pid, &info) == 0)
-		selection_apply(watcher->config, watcher->loader, &info, false);
+	process_found(context, pid);
 	return 0;
 }
 
@@ -329,11 +329,11 @@ static int pipeline_ready(struct watcher *watcher)
 	if (watcher->stopping)
 		return 0;
 	if (!watcher->ready) {
-		r = loader_attach(watcher->loader, watcher->surfaces);
+		r = kernel_side_begin(watcher->loader, &watcher->propagation);
 		if (r == 0)
 			r = privileges_reduce();
 		if (r < 0) {
-			log_error("cannot attach: %s", strerror(-r));
+			log_error("cannot begin: %s", strerror(-r));
 			watcher_end(watcher, 1);
 			return r;
 		}
@@ -458,29 +458,6 @@ static int on_counters(sd_event_source *source, uint64_t usec, void *context)
 
 /* --- start --- */
 
-static int load_kernel_side(struct watcher *watcher)
-{
-	const struct config *config = watcher->config;
-	struct loader_options options = { .ring_size = (uint32_t)config->ring_size };
-	int r;
-
-	knobs_init(&options.knobs, config);
-	r = loader_new(&options, watcher->surfaces, &watcher->loader);
-	if (r == -ENOENT)
-		return log_error_r(
-			r, "this kernel has no type information (BTF): /sys/kernel/btf/vmlinux "
-			   "is missing; weft needs a kernel built with CONFIG_DEBUG_INFO_BTF");
-	if (r == -EPERM)
-		return log_error_r(
-			r, "the kernel does not let weft load BPF programs; 'weft doctor' says "
-			   "more");
-	if (r < 0)
-		return log_error_r(
-			r, "cannot load the BPF programs: %s; 'weft doctor' says which and why",
-			strerror(-r));
-	return 0;
-}
-
 /* Before anything that another weft could notice. */
 static int take_lock(struct watcher *watcher)
 {
@@ -579,17 +556,18 @@ static int start_loop(struct watcher *watcher)
 
 static int start(struct watcher *watcher)
 {
-	int r = load_kernel_side(watcher);
+	int r = kernel_side_prepare(watcher->config, watcher->surfaces, &watcher->propagation,
+				    &watcher->loader);
 
 	if (r < 0)
 		return r;
+	watcher->setup.propagation = propagation_json(&watcher->propagation);
 	watcher->setup.events_fd = loader_events_fd(watcher->loader);
 	watcher->setup.control_fd = loader_control_fd(watcher->loader);
 	r = ring_open(&watcher->process_ring, loader_process_events_fd(watcher->loader),
 		      loader_process_events_size(watcher->loader), PROCESS_RING_WINDOW);
 	if (r < 0)
 		return log_error_r(r, "cannot map a ring buffer: %s", strerror(-r));
-	selection_exclude(watcher->loader, getpid());
 	scan_processes(watcher->describe.proc, on_scanned, watcher);
 	r = share_totals(watcher);
 	if (r >= 0)
@@ -615,6 +593,7 @@ static void watcher_clear(struct watcher *watcher)
 {
 	loader_free(watcher->loader);
 	ring_close(&watcher->process_ring);
+	json_decref(watcher->setup.propagation);
 	sd_event_unref(watcher->loop);
 	if (watcher->setup.socket_fd >= 0)
 		unlink(watcher->config->socket);

@@ -35,6 +35,7 @@ class Hosts:
     def traced(self, entry, count, *options):
         """The spans of both hosts of `count` requests of the entry."""
         t = self.t
+        # before the first connection: one that is older than weft carries nothing
         wefts = [self._weft(name, options) for name in self.programs]
         t.expect("wrong answers", [], traffic.load(entry.address, count, AT_ONCE))
         found = [span for weft in wefts for span in t.stop(weft, settle=0.5)]

@@ -8,12 +8,13 @@ import apps
 import propagation
 import traffic
 from collector import Receiver
-from neighbours import noticed
 from spans import CLIENT, SERVER, Spans
+from weft import find_key, until
 from wire_common import sized, start_weft, wire_case
 
 AT_ONCE = 8
 INSTALL_S = 300  # the first of these cases installs the SDK
+SEEN_S = 10
 SDK, WEFT = "sdk", "weft"
 
 
@@ -33,34 +34,25 @@ class Chain:
     def add_sdk(self, behind=None):
         return self.add(apps.sdk(self.t, self.receiver.url, behind and behind.authority), SDK)
 
-    def _selected(self):
-        """Where weft would double an SDK's spans it is told not to look."""
-        return set().union(*[app.pids for app, who in self.servers
-                             if who == WEFT or propagation.SPARES_SDK])
+    def _pids(self, *kinds):
+        return set().union(*[app.pids for app, who in self.servers if who in kinds])
 
-    def _warm_up(self):
-        self.t.expect("wrong answers while warming up", [],
-                      traffic.load(self.servers[0][0].address, 20, 4, "/warm/{}", reuse=False))
-
-    def _doubles(self, pids):
-        """
-        Spans of weft's that stand for one of an SDK's. Where nothing is carried to an SDK, it starts
-        a trace, and only weft's server span says that its caller called it.
-        """
-        kinds = [CLIENT, SERVER] if propagation.mode(self.t) != "none" else [CLIENT]
-        return [str(s) for s in self.own
-                if s.resource.get("process.pid") in pids and s.kind in kinds]
+    def _warm_up(self, weft):
+        """Until weft has seen the SDK export: before that it cannot know."""
+        t = self.t
+        t.expect("wrong answers while warming up", [],
+                 traffic.load(self.servers[0][0].address, 20, 4, "/warm/{}", reuse=False))
+        known = until(lambda: self._pids(SDK) <= {p["pid"] for p in find_key(
+            weft.ps(), "processes") if p.get("sdk")}, SEEN_S)
+        t.expect_true(f"weft knows the SDK within {SEEN_S} s", known)
 
     def run(self, count):
-        t, entry = self.t, self.servers[0][0]
-        theirs = set().union(*[app.pids for app, who in self.servers if who == SDK])
-        self._warm_up()
-        weft = start_weft(t, self._selected())
-        if propagation.SPARES_SDK:
-            noticed(t, weft, theirs, self._warm_up)
+        t, entry, theirs = self.t, self.servers[0][0], self._pids(SDK)
+        weft = start_weft(t, self._pids(SDK, WEFT))
+        self._warm_up(weft)
         t.expect("wrong answers", [], traffic.load(entry.address, count, AT_ONCE, reuse=False))
         self.own = t.stop(weft, settle=0.5).under("/chain/")
-        t.expect("spans of weft that double an SDK's", [], self._doubles(theirs)[:3])
+        self.beside = self.own.where(lambda s: s.resource.get("process.pid") in theirs)
         for app, who in self.servers:
             if who == SDK:
                 app.process.terminate()
@@ -92,25 +84,39 @@ class Chain:
         if not expected:
             self.t.expect(f"{what}: no parent at all", len(children), roots)
 
+    def _judge_beside(self, lonely, count):
+        """
+        weft leaves spans to an SDK that makes them itself. `lonely`: the server that does not learn
+        who calls it; there the SDK begins a trace of its own, and weft's span ends the caller's.
+        """
+        t = self.t
+        if lonely:
+            clients = self._one(self.own, CLIENT, lonely.port, count)
+            servers = self._one(self.beside, SERVER, lonely.port, count)
+            t.expect("weft's spans beside an SDK that learns no caller, under the caller's", count,
+                     sum(self.spans.parent(servers[n]) is clients[n] for n in servers))
+        t.expect("spans of weft that double an SDK's", [],
+                 [str(s) for s in self.beside if not lonely or s.kind != SERVER][:3])
+
     def judge(self, count):
         """
         Every server's span hangs under its caller's, and that under the caller's server span. On
         one host only an SDK that is called by what weft traces depends on what is carried.
         """
-        carried, whole = propagation.mode(self.t) != "none", True
-        above = None
+        carried, lonely, above = propagation.mode(self.t) != "none", None, None
         for place, (app, who) in enumerate(self.servers):
             servers = self._one(self._side(place, SERVER), SERVER, app.port, count)
             if place:
                 caller = self.servers[place - 1][1]
                 clients = self._one(self._side(place, CLIENT), CLIENT, app.port, count)
                 joined = carried or (caller, who) != (WEFT, SDK)
-                whole &= joined
+                lonely = lonely if joined else app
                 self._parents(f"{caller} calls {who}", servers, clients, joined)
                 self._parents(f"calls within {caller}", clients, above, True)
             above = servers
         traces = {n: {s.trace for s in self.spans.numbered(n)} for n in range(count)}
-        if whole:
+        self._judge_beside(lonely, count)
+        if not lonely:
             self.t.expect("requests with several traces", [],
                           [n for n, ids in traces.items() if len(ids) > 1][:5])
 
