@@ -69,6 +69,8 @@ enum conn_verdict {
 	4 /* calls that may be no message before an undecided connection is opaque */
 #define CONN_RESYNC_MAX 64 /* the same on a connection that has carried messages */
 
+#define CONN_OF_SDK (~0ULL) /* request_ref.conn: no request, but a span of the process' own SDK */
+
 /* What both ends of a connection of this host call a request. */
 struct notice_key {
 	struct join_key join;

@@ -11,6 +11,7 @@
 #include "classify/address.h"
 #include "lib/process_event.bpf.h"
 #include "lib/sequence.bpf.h"
+#include "lib/thread_context.bpf.h"
 #include "lib/unit.bpf.h"
 
 /* Eight random bytes that are not all zero. */
@@ -45,13 +46,6 @@ static __always_inline enum unit_kind process_meet(__u32 pid)
 	else
 		bpf_map_update_elem(&processes, &pid, &fresh, BPF_NOEXIST);
 	process_event_send(PROCESS_SEEN, pid);
-	return process ? process->unit : UNIT_THREAD;
-}
-
-static __always_inline enum unit_kind process_unit(__u32 pid)
-{
-	struct process_config *process = bpf_map_lookup_elem(&processes, &pid);
-
 	return process ? process->unit : UNIT_THREAD;
 }
 
@@ -149,21 +143,45 @@ static __always_inline void request_settle(struct request_ref *request)
 	trace_join(request, &context);
 }
 
-/*
- * Finds the request that a client's connection speaks for: the one that it was opened for, or what
- * the thread serves. `parent.conn` is 0 if there is none.
- */
-static __always_inline void context_speak(struct conn *conn, enum unit_kind kind, __u32 tid)
+/* The span that the process' own SDK has on the thread. Non-zero: none is told. */
+static __always_inline int sdk_speak(struct conn *conn, const struct process_config *process,
+				     __u32 tid)
 {
+	struct trace_context active;
+
+	if (thread_context_read(process, tid, &active))
+		return -1;
+	conn->opened_for = 0;
+	conn->parent.conn = CONN_OF_SDK;
+	conn->parent.trace_id[0] = active.trace_id[0];
+	conn->parent.trace_id[1] = active.trace_id[1];
+	conn->parent.span_id = active.span_id;
+	conn->parent.caller = 0;
+	conn->parent.flags = active.flags;
+	conn->parent.adopted = 0;
+	conn->parent.late = 0;
+	return 0;
+}
+
+/*
+ * Finds the request that a client's connection speaks for: what the process' SDK says, or the one
+ * that it was opened for, or what the thread serves. `parent.conn` is 0 if there is none. Gives the
+ * process' unit kind.
+ */
+static __always_inline enum unit_kind context_speak(struct conn *conn, __u32 pid, __u32 tid)
+{
+	const struct process_config *process = bpf_map_lookup_elem(&processes, &pid);
+	enum unit_kind kind = process ? process->unit : UNIT_THREAD;
 	struct unit *unit;
 
-	if (conn->opened_for && request_is_open(&conn->parent))
-		return;
+	if (!sdk_speak(conn, process, tid) || (conn->opened_for && request_is_open(&conn->parent)))
+		return kind;
 	unit = serving_unit(kind, tid);
 	if (unit)
 		conn->parent = unit->current;
 	else
 		conn->parent.conn = 0;
+	return kind;
 }
 
 /*
@@ -174,7 +192,7 @@ SUBPROGRAM int context_prepare_opaque(struct conn *conn, __u32 pid, __u32 tid)
 {
 	if (!conn)
 		return 0;
-	context_speak(conn, process_unit(pid), tid);
+	context_speak(conn, pid, tid);
 	if (conn->parent.conn) {
 		request_settle(&conn->parent);
 		conn->own = conn->parent;
@@ -189,13 +207,10 @@ SUBPROGRAM int context_prepare_opaque(struct conn *conn, __u32 pid, __u32 tid)
  */
 SUBPROGRAM int context_prepare(struct conn *conn, __u32 pid, __u32 tid)
 {
-	enum unit_kind kind = process_unit(pid);
-
 	if (!conn || conn->prepared)
 		return 0;
-	context_speak(conn, kind, tid);
+	conn->unit = context_speak(conn, pid, tid);
 	conn->opened_for = 0;
-	conn->unit = kind;
 	conn->own.conn = 0;
 	conn->own.span_id = new_id();
 	if (conn->parent.conn) {
@@ -224,9 +239,10 @@ SUBPROGRAM int context_begin_client(struct conn *conn, struct walk *walk,
 	conn->wire &= ~WIRE_F_TOLD;
 	if (conn->parent.conn) {
 		*(__u64 *)event->parent_id = conn->parent.span_id;
-		event->evidence = conn->parent.adopted		  ? EVIDENCE_TCP_OPTION
-				  : conn->unit == UNIT_EVENT_LOOP ? EVIDENCE_EVENT_LOOP
-								  : EVIDENCE_UNIT;
+		event->evidence = conn->parent.conn == CONN_OF_SDK ? EVIDENCE_THREAD_CONTEXT
+				  : conn->parent.adopted	   ? EVIDENCE_TCP_OPTION
+				  : conn->unit == UNIT_EVENT_LOOP  ? EVIDENCE_EVENT_LOOP
+								   : EVIDENCE_UNIT;
 	}
 	return 0;
 }
@@ -482,7 +498,7 @@ SUBPROGRAM int context_resume(struct conn *conn)
 		return 0;
 	if (conn->role == ROLE_SERVER && conn->own.conn && conn->requests - conn->answered == 1)
 		unit->current = conn->own;
-	else if (conn->role == ROLE_CLIENT && conn->parent.conn)
+	else if (conn->role == ROLE_CLIENT && conn->parent.conn && conn->parent.conn != CONN_OF_SDK)
 		unit->current = conn->parent;
 	return 0;
 }
