@@ -208,7 +208,7 @@ $(FUZZ_PROGRAMS): %: %.o $(ASAN)/tests/lib/fuzz_driver.o $(LIBBPF) $(ASAN)/libwe
 
 # Everything that the suites run. The daemon with the sanitizers is for the end-to-end tests.
 .PHONY: test-programs
-test-programs: $(BUILD)/weft $(ASAN)/weft $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(OTHER_OBJECTS)
+test-programs: $(BUILD)/weft $(BUILD)/weft.spdx.json $(ASAN)/weft $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(OTHER_OBJECTS)
 
 $(ASAN)/weft: $(ASAN)/user/main.o $(LIBBPF) $(ASAN)/libweft.a
 	$(call say,LINK,$@)
@@ -308,6 +308,14 @@ $(BUILD)/weft.8: $(BUILD)/weft
 	$(call say,MAN,$@)
 	$(Q)$< --man >$@
 
+# What the binary is made of, in SPDX 2.3; SOURCE_DATE_EPOCH= makes its time the same, too.
+$(BUILD)/weft.spdx.json: $(BUILD)/weft scripts/sbom
+	$(call say,SBOM,$@)
+	$(Q)PKG_CONFIG='$(PKG_CONFIG)' CC='$(CC)' scripts/sbom $< $(LIBBPF_A) >$@
+
+.PHONY: sbom
+sbom: $(BUILD)/weft.spdx.json
+
 .PHONY: install
 install: all $(BUILD)/weft.8
 	$(Q)install -D -m 0755 -t '$(DESTDIR)$(PREFIX)/sbin' $(BUILD)/weft
@@ -331,6 +339,7 @@ help:
 	@echo 'make check      the checks of form alone: nothing is compiled'
 	@echo 'make check-wire what weft puts on the wire, with 100,000 requests (root)'
 	@echo 'make check-vm   the hooks on other kernels, in virtual machines; KERNELS="PATTERN..."'
+	@echo 'make sbom       what the binary is made of: $(BUILD)/weft.spdx.json'
 	@echo 'make check-reproducible  two builds in two directories give the same bytes'
 	@echo 'make format     lay out the C files with clang-format'
 	@echo 'make deps       install what the build needs'
