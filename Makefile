@@ -35,7 +35,7 @@ say  = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$(1)' '$(patsubst $(CURDI
 # --- tools and libraries ---------------------------------------------------------------------
 
 # Goals that compile nothing do without configuration, so they work on a machine that lacks packages.
-NO_CONFIG := help clean deps run test bench check check-wire format
+NO_CONFIG := help clean deps run test bench check check-wire check-reproducible format
 ifneq ($(filter-out $(NO_CONFIG),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/config.mk
 endif
@@ -79,11 +79,13 @@ $(SOURCE_LIST): FORCE
 WERROR    ?= -Werror
 WARNINGS  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
 	     -Wno-missing-field-initializers $(WERROR) -Wno-error=deprecated-declarations
+# The same bytes wherever it is built: no file's name in them begins with this directory.
+PREFIX_MAP := -ffile-prefix-map=$(CURDIR)=.
 # Generated headers are system headers to the compiler: their warnings are not ours. -MD, not -MMD,
 # so that they are dependencies all the same.
 COMMON    := -std=gnu11 -g -D_GNU_SOURCE -DWEFT_VERSION='"$(WEFT_VERSION)"' \
 	     -DWEFT_LIBBPF='"$(LIBBPF_VERSION)"' \
-	     -Iuser -I. -isystem $(BUILD)/gen $(PKG_CFLAGS) -MD -MP
+	     -Iuser -I. -isystem $(BUILD)/gen $(PKG_CFLAGS) $(PREFIX_MAP) -MD -MP
 # tests/build/hardening reads them back from what was built. ARCH_HARDENING: what this compiler has.
 HARDENING := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIE $(ARCH_HARDENING)
 HARDENING_LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
@@ -127,7 +129,7 @@ $(1)/libweft.a: $(USER_SOURCES:%.c=$(1)/%.o) $(1)/gen/otlp.pb-c.o $(SOURCE_LIST)
 	$$(call say,AR,$$@)
 	@rm -f $$@
 	@# q: two rooms may have a file of one name; r would keep the last of them
-	$$(Q)$(AR) qcs $$@ $$(filter %.o,$$^)
+	$$(Q)$(AR) qcsD $$@ $$(filter %.o,$$^)
 
 -include $$(call sources,$(1)/user $(1)/tests $(1)/gen,*.d)
 endef
@@ -148,7 +150,8 @@ $(BUILD)/weft: $(BUILD)/user/main.o $(LIBBPF) $(BUILD)/libweft.a
 
 # -mcpu=v3 (32-bit jumps, atomics that return a value): in every kernel since 5.12.
 BPF_FLAGS = -g -O2 -target bpf -mcpu=v3 -std=gnu11 -D__TARGET_ARCH_$(BPF_ARCH) \
-	     -Ivmlinux/$(ARCH) -I. -Ibpf $(BPF_CFLAGS) -fno-stack-protector -Wall $(WERROR) -MD -MP
+	     -Ivmlinux/$(ARCH) -I. -Ibpf $(BPF_CFLAGS) $(PREFIX_MAP) -fno-stack-protector -Wall $(WERROR) \
+	     -MD -MP
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BUILD)/config.mk
 	$(call say,BPF,$@)
@@ -205,7 +208,8 @@ $(FUZZ_PROGRAMS): %: %.o $(ASAN)/tests/lib/fuzz_driver.o $(LIBBPF) $(ASAN)/libwe
 
 # Everything that the suites run. The daemon with the sanitizers is for the end-to-end tests.
 .PHONY: test-programs
-test-programs: $(BUILD)/weft $(BUILD)/vm/weft-hooks-off $(ASAN)/weft $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(OTHER_OBJECTS)
+test-programs: $(BUILD)/weft $(BUILD)/weft.spdx.json $(BUILD)/vm/weft-hooks-off $(ASAN)/weft $(UNIT_PROGRAMS) \
+	$(FUZZ_PROGRAMS) $(OTHER_OBJECTS)
 
 $(ASAN)/weft: $(ASAN)/user/main.o $(LIBBPF) $(ASAN)/libweft.a
 	$(call say,LINK,$@)
@@ -270,6 +274,12 @@ check-vm:
 	@$(MAKE) --no-print-directory $(parallel) $(BUILD)/vm/weft-hooks-off
 	@BUILD='$(BUILD)' tests/vm/run $(KERNELS)
 
+# Two builds in two directories, compared byte by byte.
+.PHONY: check-reproducible
+check-reproducible:
+	@scripts/deps build
+	@BUILD='$(BUILD)' MAKE='$(MAKE)' tests/reproducible/run
+
 # Lays out the C files in place. The release is the one that tests/check/format asks for.
 CLANG_FORMAT ?= $(or $(shell command -v clang-format-14),clang-format)
 format:
@@ -299,6 +309,14 @@ $(BUILD)/weft.8: $(BUILD)/weft
 	$(call say,MAN,$@)
 	$(Q)$< --man >$@
 
+# What the binary is made of, in SPDX 2.3; SOURCE_DATE_EPOCH= makes its time the same, too.
+$(BUILD)/weft.spdx.json: $(BUILD)/weft scripts/sbom
+	$(call say,SBOM,$@)
+	$(Q)PKG_CONFIG='$(PKG_CONFIG)' CC='$(CC)' scripts/sbom $< $(LIBBPF_A) >$@
+
+.PHONY: sbom
+sbom: $(BUILD)/weft.spdx.json
+
 .PHONY: install
 install: all $(BUILD)/weft.8
 	$(Q)install -D -m 0755 -t '$(DESTDIR)$(PREFIX)/sbin' $(BUILD)/weft
@@ -322,6 +340,8 @@ help:
 	@echo 'make check      the checks of form alone: nothing is compiled'
 	@echo 'make check-wire what weft puts on the wire, with 100,000 requests (root)'
 	@echo 'make check-vm   the hooks on other kernels, in virtual machines; KERNELS="PATTERN..."'
+	@echo 'make sbom       what the binary is made of: $(BUILD)/weft.spdx.json'
+	@echo 'make check-reproducible  two builds in two directories give the same bytes'
 	@echo 'make format     lay out the C files with clang-format'
 	@echo 'make deps       install what the build needs'
 	@echo 'make bench      measure cost and speed on this host (root)'
