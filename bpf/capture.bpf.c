@@ -68,7 +68,7 @@ SUBPROGRAM int capture_fill(struct walk *walk, __u32 skip, __u32 want)
 		return -14; /* EFAULT */
 	walk->got = 0;
 	walk->ahead = walk->seg;
-	for (__u32 i = 0; i < 2 * WALK_SEGMENTS_MAX; i++) {
+	for (__u64 i = 0; i < 2 * WALK_SEGMENTS_MAX; i++) {
 		int result = fill_segment(walk, skip, want);
 
 		/* bytes that come before those that cannot be read are good */

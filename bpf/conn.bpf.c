@@ -671,7 +671,7 @@ SUBPROGRAM int conn_walk(struct conn *conn, struct walk *walk)
 	if (!conn || !walk)
 		return 0;
 	walk->silent = conn->wire & WIRE_F_TEST;
-	for (__u32 i = 0; i < WALK_STEPS_MAX; i++) {
+	for (__u64 i = 0; i < WALK_STEPS_MAX; i++) {
 		if (conn_step(conn, walk) != STEP_NEXT)
 			break;
 	}

@@ -69,6 +69,8 @@ enum conn_verdict {
 	4 /* calls that may be no message before an undecided connection is opaque */
 #define CONN_RESYNC_MAX 64 /* the same on a connection that has carried messages */
 
+#define CONN_OF_SDK (~0ULL) /* request_ref.conn: no request, but a span of the process' own SDK */
+
 /* What both ends of a connection of this host call a request. */
 struct notice_key {
 	struct join_key join;
@@ -90,16 +92,17 @@ struct request_ref {
 };
 
 /* What the programs on the way out know of a connection: bits of conn.wire. */
-#define WIRE_F_ALLOWED	(1 << 0) /* context may be sent to this peer */
-#define WIRE_F_ENROLLED (1 << 1) /* its messages are seen before they leave */
-#define WIRE_F_LEAVE	(1 << 2) /* shall not be enrolled any more */
-#define WIRE_F_PENDING	(1 << 3) /* a call has been looked at, and has not ended */
-#define WIRE_F_HEADER	(1 << 4) /* the request that is on its way carries context in its head */
-#define WIRE_F_TEST	(1 << 5) /* of the self-test: nothing is reported */
-#define WIRE_F_ACTIVE	(1 << 6) /* this end has opened the connection */
-#define WIRE_F_OPAQUE	(1 << 7) /* its first message is of no protocol that is understood */
-#define WIRE_F_PASSED	(1 << 8) /* with WIRE_F_HEADER: the context is the one that came in */
-#define WIRE_F_TOLD	(1 << 9) /* the next request carries its context */
+#define WIRE_F_ALLOWED	(1 << 0)  /* context may be sent to this peer */
+#define WIRE_F_ENROLLED (1 << 1)  /* its messages are seen before they leave */
+#define WIRE_F_LEAVE	(1 << 2)  /* shall not be enrolled any more */
+#define WIRE_F_PENDING	(1 << 3)  /* a call has been looked at, and has not ended */
+#define WIRE_F_HEADER	(1 << 4)  /* the request that is on its way carries context in its head */
+#define WIRE_F_TEST	(1 << 5)  /* of the self-test: nothing is reported */
+#define WIRE_F_ACTIVE	(1 << 6)  /* this end has opened the connection */
+#define WIRE_F_OPAQUE	(1 << 7)  /* its first message is of no protocol that is understood */
+#define WIRE_F_PASSED	(1 << 8)  /* with WIRE_F_HEADER: the context is the one that came in */
+#define WIRE_F_TOLD	(1 << 9)  /* the next request carries its context */
+#define WIRE_F_LOCAL	(1 << 10) /* the other end is on this host: it is left a notice */
 
 /* Key: socket (socket storage), or its address where storage cannot be had. Deleted with the
  * socket. */
@@ -231,6 +234,10 @@ int propagate_survey(struct walk *walk);
 
 /* Bytes were read on a connection that is not understood: a TCP option may name who is served. */
 int context_adopt(struct conn *conn, struct walk *walk);
+
+/* Bytes were sent on a connection that is not understood: perhaps the answer to what was adopted.
+ */
+int context_answer(struct conn *conn);
 
 /* The answer to the connection's current server request has ended: nobody serves it any more. */
 int context_end_server(struct conn *conn, struct walk *walk);

@@ -11,6 +11,7 @@
 #include "classify/address.h"
 #include "lib/process_event.bpf.h"
 #include "lib/sequence.bpf.h"
+#include "lib/thread_context.bpf.h"
 #include "lib/unit.bpf.h"
 
 /* Eight random bytes that are not all zero. */
@@ -46,21 +47,6 @@ static __always_inline enum unit_kind process_meet(__u32 pid)
 		bpf_map_update_elem(&processes, &pid, &fresh, BPF_NOEXIST);
 	process_event_send(PROCESS_SEEN, pid);
 	return process ? process->unit : UNIT_THREAD;
-}
-
-static __always_inline enum unit_kind process_unit(__u32 pid)
-{
-	struct process_config *process = bpf_map_lookup_elem(&processes, &pid);
-
-	return process ? process->unit : UNIT_THREAD;
-}
-
-/* Does the process note requests with connections that it opens for them? */
-static __always_inline int process_opens(__u32 pid)
-{
-	const struct process_config *process = bpf_map_lookup_elem(&processes, &pid);
-
-	return process && process->flags & PROCESS_F_OPENS;
 }
 
 /* What the thread serves, if in such a process the thread can tell, and the request is open. */
@@ -157,21 +143,45 @@ static __always_inline void request_settle(struct request_ref *request)
 	trace_join(request, &context);
 }
 
-/*
- * Finds the request that a client's connection speaks for: the one that it was opened for, or what
- * the thread serves. `parent.conn` is 0 if there is none.
- */
-static __always_inline void context_speak(struct conn *conn, enum unit_kind kind, __u32 tid)
+/* The span that the process' own SDK has on the thread. Non-zero: none is told. */
+static __always_inline int sdk_speak(struct conn *conn, const struct process_config *process,
+				     __u32 tid)
 {
+	struct trace_context active;
+
+	if (thread_context_read(process, tid, &active))
+		return -1;
+	conn->opened_for = 0;
+	conn->parent.conn = CONN_OF_SDK;
+	conn->parent.trace_id[0] = active.trace_id[0];
+	conn->parent.trace_id[1] = active.trace_id[1];
+	conn->parent.span_id = active.span_id;
+	conn->parent.caller = 0;
+	conn->parent.flags = active.flags;
+	conn->parent.adopted = 0;
+	conn->parent.late = 0;
+	return 0;
+}
+
+/*
+ * Finds the request that a client's connection speaks for: what the process' SDK says, or the one
+ * that it was opened for, or what the thread serves. `parent.conn` is 0 if there is none. Gives the
+ * process' unit kind.
+ */
+static __always_inline enum unit_kind context_speak(struct conn *conn, __u32 pid, __u32 tid)
+{
+	const struct process_config *process = bpf_map_lookup_elem(&processes, &pid);
+	enum unit_kind kind = process ? process->unit : UNIT_THREAD;
 	struct unit *unit;
 
-	if (conn->opened_for && request_is_open(&conn->parent))
-		return;
+	if (!sdk_speak(conn, process, tid) || (conn->opened_for && request_is_open(&conn->parent)))
+		return kind;
 	unit = serving_unit(kind, tid);
 	if (unit)
 		conn->parent = unit->current;
 	else
 		conn->parent.conn = 0;
+	return kind;
 }
 
 /*
@@ -182,7 +192,7 @@ SUBPROGRAM int context_prepare_opaque(struct conn *conn, __u32 pid, __u32 tid)
 {
 	if (!conn)
 		return 0;
-	context_speak(conn, process_unit(pid), tid);
+	context_speak(conn, pid, tid);
 	if (conn->parent.conn) {
 		request_settle(&conn->parent);
 		conn->own = conn->parent;
@@ -197,13 +207,10 @@ SUBPROGRAM int context_prepare_opaque(struct conn *conn, __u32 pid, __u32 tid)
  */
 SUBPROGRAM int context_prepare(struct conn *conn, __u32 pid, __u32 tid)
 {
-	enum unit_kind kind = process_unit(pid);
-
 	if (!conn || conn->prepared)
 		return 0;
-	context_speak(conn, kind, tid);
+	conn->unit = context_speak(conn, pid, tid);
 	conn->opened_for = 0;
-	conn->unit = kind;
 	conn->own.conn = 0;
 	conn->own.span_id = new_id();
 	if (conn->parent.conn) {
@@ -232,9 +239,10 @@ SUBPROGRAM int context_begin_client(struct conn *conn, struct walk *walk,
 	conn->wire &= ~WIRE_F_TOLD;
 	if (conn->parent.conn) {
 		*(__u64 *)event->parent_id = conn->parent.span_id;
-		event->evidence = conn->parent.adopted		  ? EVIDENCE_TCP_OPTION
-				  : conn->unit == UNIT_EVENT_LOOP ? EVIDENCE_EVENT_LOOP
-								  : EVIDENCE_UNIT;
+		event->evidence = conn->parent.conn == CONN_OF_SDK ? EVIDENCE_THREAD_CONTEXT
+				  : conn->parent.adopted	   ? EVIDENCE_TCP_OPTION
+				  : conn->unit == UNIT_EVENT_LOOP  ? EVIDENCE_EVENT_LOOP
+								   : EVIDENCE_UNIT;
 	}
 	return 0;
 }
@@ -359,9 +367,10 @@ SUBPROGRAM int context_receive(struct conn *conn, struct walk *walk,
 /* The thread serves the connection's request from now on. */
 static __always_inline void unit_serve(struct unit *unit, const struct conn *conn)
 {
-	if (unit->current.conn != conn->cookie && !unit->current.adopted &&
+	if (unit->current.conn != conn->cookie && !(unit->current.adopted && unit->answered) &&
 	    request_is_open(&unit->current))
 		unit->multiplexes = 1;
+	unit->answered = 0;
 	unit->current = conn->own;
 }
 
@@ -442,6 +451,21 @@ SUBPROGRAM int context_adopt(struct conn *conn, struct walk *walk)
 	return 0;
 }
 
+SUBPROGRAM int context_answer(struct conn *conn)
+{
+	struct unit *unit;
+
+	if (!conn)
+		return 0;
+	conn->turned = 1;
+	if (!conn->own.adopted)
+		return 0;
+	unit = unit_of(bpf_get_current_pid_tgid());
+	if (unit && unit->current.conn == conn->cookie)
+		unit->answered = 1;
+	return 0;
+}
+
 SUBPROGRAM int context_end_server(struct conn *conn, struct walk *walk)
 {
 	struct unit *unit;
@@ -455,7 +479,7 @@ SUBPROGRAM int context_end_server(struct conn *conn, struct walk *walk)
 	    unit->current.span_id == conn->own.span_id)
 		unit->current.conn = 0;
 	/* who noted the request elsewhere shall know that it is over */
-	if (walk->tid != conn->reader_tid || process_opens(walk->pid)) {
+	if (walk->tid != conn->reader_tid || (unit && unit->opens)) {
 		key = conn->own.span_id;
 		bpf_map_update_elem(&ended, &key, &one, BPF_ANY);
 	}
@@ -474,7 +498,7 @@ SUBPROGRAM int context_resume(struct conn *conn)
 		return 0;
 	if (conn->role == ROLE_SERVER && conn->own.conn && conn->requests - conn->answered == 1)
 		unit->current = conn->own;
-	else if (conn->role == ROLE_CLIENT && conn->parent.conn)
+	else if (conn->role == ROLE_CLIENT && conn->parent.conn && conn->parent.conn != CONN_OF_SDK)
 		unit->current = conn->parent;
 	return 0;
 }
@@ -485,6 +509,7 @@ SUBPROGRAM int context_open(struct conn *conn)
 
 	if (!conn || !unit)
 		return 0;
+	unit->opens = 1;
 	conn->parent = unit->current;
 	conn->opened_for = 1;
 	return 0;

@@ -67,7 +67,9 @@ struct unit {
 			    */
 	__u64 call_sk;	   /* kprobes: address of the socket that a call has begun on, 0: none */
 	__u32 call_dir;	   /* its enum direction */
-	__u32 pad;
+	__u8 opens;	   /* an event loop that has opened connections for requests */
+	__u8 answered;	   /* `current` was adopted, and its connection has been written to since */
+	__u8 pad[2];
 };
 
 struct units_map {

@@ -72,7 +72,7 @@ SUBPROGRAM int propagate_survey(struct walk *walk)
 	walk->line_end = 0;
 	__builtin_memset(&walk->head, 0, sizeof(walk->head));
 	__builtin_memset(&walk->fields, 0, sizeof(walk->fields));
-	for (__u32 i = 0; i < SURVEY_PIECES_MAX; i++) {
+	for (__u64 i = 0; i < SURVEY_PIECES_MAX; i++) {
 		survey = survey_piece(walk);
 		if (survey != SURVEY_GO_ON)
 			break;

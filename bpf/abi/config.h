@@ -91,13 +91,23 @@ struct wire_config {
 
 #define PROCESS_F_SELECTED (1 << 0)
 #define PROCESS_F_NOTED	   (1 << 1) /* the watcher knows of it */
-#define PROCESS_F_OPENS	   (1 << 2) /* an event loop that has opened connections for requests */
+/* its SDK says which span a thread is in: `thread_context` */
+#define PROCESS_F_THREAD_CONTEXT (1 << 2)
+
+/* Where a variable lies that every thread has for itself. */
+struct tls_place {
+	__s64 offset; /* from the thread pointer, or else in the module's block */
+	__u32 module; /* its number in the thread's vector (DTV), 0: the thread pointer counts */
+	__u32 pad;
+};
 
 /* Value of the map `processes`, by thread group id. */
 struct process_config {
 	__u8 flags; /* PROCESS_F_* */
 	__u8 unit;  /* enum unit_kind */
 	__u16 pad;
+	__u32 pad2;
+	struct tls_place thread_context; /* the variable otel_thread_ctx_v1 */
 };
 
 /* The one entry of the map `control`, mapped by the pipeline. */
@@ -127,7 +137,8 @@ struct process_event {
 _Static_assert(sizeof(struct address_range) == 24, "ABI");
 _Static_assert(sizeof(struct weft_knobs) == 1616, "ABI");
 _Static_assert(sizeof(struct wire_config) == 8, "ABI");
-_Static_assert(sizeof(struct process_config) == 4, "ABI");
+_Static_assert(sizeof(struct tls_place) == 16, "ABI");
+_Static_assert(sizeof(struct process_config) == 24, "ABI");
 _Static_assert(sizeof(struct weft_control) == 16, "ABI");
 _Static_assert(sizeof(struct process_event) == 288, "ABI");
 

@@ -278,7 +278,7 @@ PIECE_FUNCTION __u32 http1_scan(struct http1_head *head, struct context_fields *
 		return 0;
 	head->paused = 0;
 	head->request = is_request;
-	for (__u32 i = 0; i < HTTP1_LINES_MAX; i++) {
+	for (__u64 i = 0; i < HTTP1_LINES_MAX; i++) {
 		__u32 end = piece_find(piece, at, len, '\n');
 		int line;
 

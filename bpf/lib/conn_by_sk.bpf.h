@@ -54,4 +54,33 @@ static __always_inline struct conn *conn_by_sk(struct sock *sk)
 	return socket_selected(sk) ? conn_make_by_sk(sk) : NULL;
 }
 
+/* End of file on a unix socket: as peer_ends() does it. */
+static __always_inline void peer_ends_by_sk(struct sock *sk, const struct conn *own)
+{
+	struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+	__u64 key = (__u64)peer;
+	struct conn *conn;
+
+	if (!peer || BPF_CORE_READ(peer, sk_shutdown) != SHUTDOWN_MASK)
+		return;
+	/* it has no inode any more by which to know it, but it still names this end as its other
+	 * one */
+	conn = bpf_map_lookup_elem(&conns_by_sk, &key);
+	if (conn && conn->peer == own->self)
+		unix_ended(peer, conn, own);
+}
+
+/* A call on the socket has ended with this result. */
+static __always_inline int socket_called_by_sk(struct sock *sk, int result, __u8 dir)
+{
+	struct conn *conn = result > 0 ? conn_by_sk(sk) : conn_known_by_sk(sk);
+
+	if (!conn)
+		return 0;
+	call_ended(sk, conn, dir, result);
+	if (result == 0 && dir == DIR_IN && conn->family == AF_UNIX)
+		peer_ends_by_sk(sk, conn);
+	return 0;
+}
+
 #endif

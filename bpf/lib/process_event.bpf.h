@@ -3,12 +3,15 @@
 #ifndef WEFT_LIB_PROCESS_EVENT_BPF_H
 #define WEFT_LIB_PROCESS_EVENT_BPF_H
 
+#include <bpf/bpf_core_read.h>
+
 #include "maps.bpf.h"
 
 static __always_inline void process_event_send(enum process_event_type type, __u32 pid)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct process_event *event = bpf_ringbuf_reserve(&process_events, sizeof(*event), 0);
+	struct mm_struct *mm;
 	__u64 from = 0, size = 0;
 
 	if (!event) {
@@ -17,11 +20,12 @@ static __always_inline void process_event_send(enum process_event_type type, __u
 	}
 	event->type = type;
 	event->pid = pid;
-	event->parent_pid = task->real_parent->tgid;
+	event->parent_pid = BPF_CORE_READ(task, real_parent, tgid);
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
-	if (type != PROCESS_EXIT && task->mm) {
-		from = task->mm->arg_start;
-		size = task->mm->arg_end - from;
+	mm = BPF_CORE_READ(task, mm);
+	if (type != PROCESS_EXIT && mm) {
+		from = BPF_CORE_READ(mm, arg_start);
+		size = BPF_CORE_READ(mm, arg_end) - from;
 	}
 	if (size > sizeof(event->args))
 		size = sizeof(event->args);

@@ -216,7 +216,7 @@ static __always_inline void socket_bytes(struct sock *sk, struct conn *conn, __u
 		if (dir == DIR_IN)
 			context_adopt(conn, walk);
 		else
-			conn->turned = 1;
+			context_answer(conn);
 	}
 	scratch_give(walk);
 }
@@ -229,7 +229,7 @@ static __always_inline void opaque_bytes(struct sock *sk, struct conn *conn, __u
 	if (!knobs.tcp_option || len <= 0 || conn->wire & WIRE_F_ACTIVE)
 		return;
 	if (dir == DIR_OUT) {
-		conn->turned = 1;
+		context_answer(conn);
 		return;
 	}
 	walk = scratch_take(SCRATCH_DATA);

@@ -120,6 +120,24 @@ static __always_inline int wire_has_header(const struct conn *conn)
 	return conn->wire & WIRE_F_HEADER && !(conn->wire & WIRE_F_PASSED);
 }
 
+/* Leaves word for the other end, by the name that context_receive() gives to the exchange there. */
+static __always_inline void notice_early(const struct bpf_sock_ops *ops, struct conn *conn)
+{
+	struct notice_key key = {
+		.join = { .client = ops->snd_nxt,
+			  .server = ops->rcv_nxt - (__u32)ops->bytes_received },
+	};
+	struct notice notice = {
+		.context = { .trace_id = { conn->own.trace_id[0], conn->own.trace_id[1] },
+			     .span_id = conn->own.span_id,
+			     .flags = conn->own.flags },
+		.time_ns = bpf_ktime_get_ns(),
+	};
+
+	bpf_map_update_elem(&notices, &key, &notice, BPF_ANY);
+	conn->wire |= WIRE_F_TOLD;
+}
+
 /* The first segment of a request goes out. Non-zero: it gets no option. */
 static __always_inline int option_prepare(struct bpf_sock_ops *ops, struct conn *conn)
 {
@@ -139,7 +157,19 @@ static __always_inline int option_prepare(struct bpf_sock_ops *ops, struct conn 
 	if (conn->verdict != VERDICT_TRACED && !conn->prepared)
 		return -1;
 	context_prepare(conn, conn->opener, tid);
+	if (conn->wire & WIRE_F_LOCAL) {
+		/* cheaper than an option that is written, sent and parsed */
+		notice_early(ops, conn);
+		return -1;
+	}
 	return 0;
+}
+
+/* May the segment that is about to be made carry an option? */
+static __always_inline int option_possible(const struct conn *conn)
+{
+	return !wire_has_header(conn) &&
+	       !(conn->wire & WIRE_F_LOCAL && conn->verdict == VERDICT_TRACED);
 }
 
 static __always_inline void header_length(struct bpf_sock_ops *ops)
@@ -154,7 +184,7 @@ static __always_inline void header_length(struct bpf_sock_ops *ops)
 		return;
 	/* the size of segments is being reckoned: there must be room when the option is written */
 	if (ops->args[0] == BPF_WRITE_HDR_TCP_CURRENT_MSS) {
-		if (!wire_has_header(conn))
+		if (option_possible(conn))
 			bpf_reserve_hdr_opt(ops, sizeof(struct context_option), 0);
 		return;
 	}

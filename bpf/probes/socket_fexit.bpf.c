@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /*
- * Socket data, second choice: the ends of the protocols' own functions, where the kernel allows
+ * Socket data, third choice: the ends of the protocols' own functions, where the kernel allows
  * trampolines. State is in socket storage, as with the tracepoints.
  */
 #include "vmlinux.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /*
- * Socket data, third choice: kprobes on the protocols' own functions, where the kernel has no
- * trampolines for BPF (arm64 before Linux 6.4). The entry notes the socket with the thread, the
- * return takes it.
+ * Socket data, fourth choice: kprobes on the protocols' own functions, where the kernel has no
+ * trampolines for BPF (arm64 before Linux 6.4), or preempts them. The entry notes the socket with
+ * the thread, the return takes it.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -55,52 +55,28 @@ static __always_inline int call_peeks(void)
 	return 0;
 }
 
-/* End of file on a unix socket: as peer_ends() does it. */
-static __always_inline void peer_ends_by_sk(struct sock *sk, const struct conn *own)
-{
-	struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
-	__u64 key = (__u64)peer;
-	struct conn *conn;
-
-	if (!peer || BPF_CORE_READ(peer, sk_shutdown) != SHUTDOWN_MASK)
-		return;
-	/* it has no inode any more by which to know it, but it still names this end as its other
-	 * one */
-	conn = bpf_map_lookup_elem(&conns_by_sk, &key);
-	if (conn && conn->peer == own->self)
-		unix_ended(peer, conn, own);
-}
-
-SEC("kretprobe")
+/* Of all the functions below. A section must name one: libbpf 0.5 knows no bare "kretprobe". */
+SEC("kretprobe/tcp_sendmsg")
 int BPF_KRETPROBE(kret_socket, int result)
 {
 	struct unit *unit = unit_of(bpf_get_current_pid_tgid());
-	struct conn *conn;
 	struct sock *sk;
-	__u8 dir;
 
 	if (!unit || !unit->call_sk)
 		return 0;
 	sk = (struct sock *)unit->call_sk;
-	dir = unit->call_dir;
 	unit->call_sk = 0;
-	conn = result > 0 ? conn_by_sk(sk) : conn_known_by_sk(sk);
-	if (!conn)
-		return 0;
-	call_ended(sk, conn, dir, result);
-	if (result == 0 && dir == DIR_IN && conn->family == AF_UNIX)
-		peer_ends_by_sk(sk, conn);
-	return 0;
+	return socket_called_by_sk(sk, result, unit->call_dir);
 }
 
-SEC("kprobe")
+SEC("kprobe/tcp_sendmsg")
 int BPF_KPROBE(kp_tcp_send, struct sock *sk)
 {
 	return call_begins(sk, DIR_OUT);
 }
 
 /* Up to Linux 5.18 there was one more argument, before the flags. */
-SEC("kprobe")
+SEC("kprobe/tcp_recvmsg")
 int BPF_KPROBE(kp_tcp_recv, struct sock *sk, struct msghdr *msg, size_t len, int fourth, int fifth)
 {
 	int flags = knobs.recv_arguments == 6 ? fifth : fourth;
@@ -108,26 +84,26 @@ int BPF_KPROBE(kp_tcp_recv, struct sock *sk, struct msghdr *msg, size_t len, int
 	return flags & MSG_PEEK ? call_peeks() : call_begins(sk, DIR_IN);
 }
 
-SEC("kprobe")
+SEC("kprobe/unix_stream_sendmsg")
 int BPF_KPROBE(kp_unix_send, struct socket *sock)
 {
 	return call_begins(BPF_CORE_READ(sock, sk), DIR_OUT);
 }
 
-SEC("kprobe")
+SEC("kprobe/unix_stream_recvmsg")
 int BPF_KPROBE(kp_unix_recv, struct socket *sock, struct msghdr *msg, size_t size, int flags)
 {
 	return flags & MSG_PEEK ? call_peeks() : call_begins(BPF_CORE_READ(sock, sk), DIR_IN);
 }
 
 /* sendfile(2) and splice(2), up to Linux 6.4. */
-SEC("kprobe")
+SEC("kprobe/tcp_sendpage")
 int BPF_KPROBE(kp_tcp_page, struct sock *sk)
 {
 	return call_begins(sk, DIR_OUT);
 }
 
-SEC("kprobe")
+SEC("kprobe/unix_stream_sendpage")
 int BPF_KPROBE(kp_unix_page, struct socket *sock)
 {
 	return call_begins(BPF_CORE_READ(sock, sk), DIR_OUT);

@@ -14,6 +14,17 @@ static __always_inline int socket_is_plain(struct sock *sk)
 	return !BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_ulp_ops);
 }
 
+/* Is the other end on this host for certain? */
+static __always_inline int peer_is_local(const struct conn_tuple *tuple)
+{
+	const __u64 *local = (const __u64 *)tuple->local_ip;
+	const __u64 *remote = (const __u64 *)tuple->remote_ip;
+
+	/* 127.0.0.0/8, mapped, and ::1 are often another address than the own one */
+	return (local[0] == remote[0] && local[1] == remote[1]) ||
+	       (remote[0] == 0 && (remote[1] & 0xffffffffffULL) == 0x7fffff0000ULL);
+}
+
 /* May context be sent to the peer, and by what means? */
 static __always_inline void wire_allow(struct sock *sk, struct conn *conn, __u32 pid)
 {
@@ -28,7 +39,7 @@ static __always_inline void wire_allow(struct sock *sk, struct conn *conn, __u32
 		conn->wire |= WIRE_F_ALLOWED | WIRE_F_TEST;
 	else if ((config->mode != WIRE_OFF || knobs.tcp_option) &&
 		 address_in(knobs.propagate_to, knobs.n_propagate_to, conn->tuple.remote_ip))
-		conn->wire |= WIRE_F_ALLOWED;
+		conn->wire |= WIRE_F_ALLOWED | (peer_is_local(&conn->tuple) ? WIRE_F_LOCAL : 0);
 }
 
 /*
@@ -49,10 +60,8 @@ static __always_inline void socket_opens(struct sock *sk)
 		return;
 	wire_allow(sk, conn, pid);
 	process = bpf_map_lookup_elem(&processes, &pid);
-	if (process && process->unit == UNIT_EVENT_LOOP) {
-		process->flags |= PROCESS_F_OPENS;
+	if (process && process->unit == UNIT_EVENT_LOOP)
 		context_open(conn);
-	}
 }
 
 /*

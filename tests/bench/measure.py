@@ -1,266 +1,262 @@
 # SPDX-License-Identifier: Apache-2.0
 """The measurements: nginx under load, with and without weft, in turns."""
 
-import json
+import contextlib
 import os
-import re
 import shutil
-import socket
 import statistics
 import subprocess
 import tempfile
 import time
+from dataclasses import dataclass
 
-import apps
+import load
 import weft as weft_module
-from weft import Weft
+from observe import CannotMeasure, Meter, Objects, Statistics, memory, program_costs, waits
+from weft import Weft, find_key
 
-WRK_THREADS, WRK_CONNECTIONS = 1, 32
-PACE_RATE, PACE_SECONDS, PACE_CONNECTIONS = 10000, 5, 32
+SETTLE_S = 0.15      # before a run, for what weft does once; after it, for what is left to do
+COUNTERS_S = 1.2     # until weft has told what the kernel has counted
+PACED_RATE, PACED_SECONDS = 10000, 5
+LATENCY_SHARE = 0.4  # of the rate at saturation
+IDLE_SECONDS = 2
 STARTS = 5
-STATS_SWITCH = "/proc/sys/kernel/bpf_stats_enabled"
-CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+NGINX = ("--exe", "*/nginx")
+INJECT_OFF = ("--inject", "off", "--tcp-option", "off")
+NO_WEFT = None
+OTHER = ("--pid", "{other}")
 
 
-NOTHING = object()
+@dataclass(frozen=True)
+class Comparison:
+    """Two ways to run one workload: weft's options, or NO_WEFT."""
+    workload: str
+    base: tuple
+    other: tuple
 
 
-class CannotMeasure(Exception):
-    pass
+COMPARISONS = {
+    "noise": Comparison("static", NO_WEFT, NO_WEFT),
+    "selected": Comparison("static", NO_WEFT, NGINX),
+    "whole_host": Comparison("static", NO_WEFT, ()),
+    "not_selected": Comparison("static", NO_WEFT, OTHER),
+    "inject_keepalive": Comparison("keepalive", NGINX + INJECT_OFF, NGINX),
+    "inject_closing": Comparison("closing", NGINX + INJECT_OFF, NGINX),
+}
+
+# Ways to run a proxy for its latency.
+MODES = {"without": NO_WEFT, "plain": NGINX + INJECT_OFF, "inject": NGINX}
+PROXIES = ("keepalive", "closing")
 
 
-def wrk(port, seconds):
-    """Requests a second, and how many there were."""
-    done = subprocess.run(["wrk", f"-t{WRK_THREADS}", f"-c{WRK_CONNECTIONS}", f"-d{seconds}s",
-                           f"http://127.0.0.1:{port}/item/1"],
-                          capture_output=True, text=True, timeout=seconds + 20)
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
-    count = re.search(r"(\d+) requests in", done.stdout)
-    if not rate or not count or "Non-2xx" in done.stdout:
-        raise CannotMeasure(f"wrk told no rate: {(done.stdout + done.stderr)[-300:]}")
-    return float(rate[1]), int(count[1])
+def spread(values):
+    """Median and quartiles."""
+    values = list(values)
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive") \
+        if len(values) > 1 else values * 3
+    return {"q1": low, "median": middle, "q3": high}
 
 
-def cpu_seconds(pid):
-    """User and system time so far."""
-    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as handle:
-        fields = handle.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+def cpu_us(run):
+    """CPU time of all that takes part, for each request."""
+    return sum(run["cpu_us"].values())
 
 
-def memory_kib(pid):
-    """Resident memory, and the part of it that is neither file nor mapped buffer."""
-    with open(f"/proc/{pid}/status", encoding="utf-8") as handle:
-        text = handle.read()
-    return {key: int(re.search(rf"{key}:\s+(\d+)", text)[1]) for key in ("VmRSS", "RssAnon")}
+def compared(pairs):
+    """What pairs of runs come to. A ratio is that of a pair, so a slow drift cancels out."""
+    return {"rate": [spread(pair[side]["rate"] for pair in pairs) for side in (0, 1)],
+            "rate_ratio": spread(other["rate"] / base["rate"] for base, other in pairs),
+            "cpu_us": [spread(cpu_us(pair[side]) for pair in pairs) for side in (0, 1)],
+            "cpu_ratio": spread(cpu_us(other) / cpu_us(base) for base, other in pairs),
+            "pairs": pairs}
 
 
-def bpftool(*words):
-    done = subprocess.run(["bpftool", "-j", *words], capture_output=True, text=True, timeout=20)
-    if done.returncode != 0:
-        raise CannotMeasure(f"bpftool {' '.join(words)}: {done.stdout}{done.stderr}"[:300])
-    return json.loads(done.stdout)
+def added(turns, mode, less):
+    """What the one mode adds to the other one, turn by turn."""
+    return {key: spread(turn[mode][key] - turn[less][key] for turn in turns)
+            for key in ("p50_us", "p99_us")}
 
 
-def bpf_ids(kind):
-    return {one["id"] for one in bpftool(kind, "show")}
-
-
-class Objects:
-    """The programs and maps that came with one weft: those that were not there before."""
-
-    def __init__(self, before):
-        self.before = before
-
-    @staticmethod
-    def snapshot():
-        return {"prog": bpf_ids("prog"), "map": bpf_ids("map")}
-
-    def programs(self):
-        return {one["id"]: one for one in bpftool("prog", "show")
-                if one["id"] not in self.before["prog"]}
-
-    def map_bytes(self):
-        return {one.get("name", str(one["id"])): one.get("bytes_memlock", 0)
-                for one in bpftool("map", "show") if one["id"] not in self.before["map"]}
-
-
-def program_costs(before, after):
-    """{name: (runs, ns)} between two listings."""
-    costs = {}
-    for number, program in after.items():
-        old = before.get(number, {})
-        runs = program.get("run_cnt", 0) - old.get("run_cnt", 0)
-        if runs > 0:
-            costs[program.get("name", str(number))] = (
-                runs, program.get("run_time_ns", 0) - old.get("run_time_ns", 0))
-    return costs
+def in_turns(keys, i):
+    """There and back again: ABBA."""
+    return list(keys) if i % 2 == 0 else list(reversed(keys))
 
 
 class Bench:
-    """One nginx for all figures. Used as a context: cleans up after itself."""
+    """Servers for all figures. Used as a context: cleans up after itself."""
 
     def __init__(self, options):
         for program in ("nginx", "wrk", "bpftool"):
             if not shutil.which(program):
                 raise CannotMeasure(f"{program} is not installed (scripts/deps test installs it)")
-        self.options, self.processes, self.wefts = options, [], []
-        self.dir = tempfile.mkdtemp(prefix="weft-bench-")
-        os.chmod(self.dir, 0o755)
-        self.pace = apps.c_program("pace")
+        self.options, self.wefts = options, []
 
     def __enter__(self):
-        self.port = self._free_port()
-        os.makedirs(os.path.join(self.dir, "www"))
-        with open(os.path.join(self.dir, "www", "hello.txt"), "wb") as handle:
-            handle.write(b"x" * 512)
-        config = os.path.join(self.dir, "nginx.conf")
-        with open(config, "w", encoding="utf-8") as handle:
-            handle.write(apps.nginx_config(self.dir, self.port))
-        nginx = self._spawn(["nginx", "-p", self.dir, "-c", config, "-e", self.dir + "/nginx.err"])
-        apps.wait_for(("127.0.0.1", self.port), nginx, "nginx")
-        self.other = self._spawn(["sleep", "1000"])
-        self.nginx = nginx
+        with contextlib.ExitStack() as stack:
+            self.dir = tempfile.mkdtemp(prefix="weft-bench-")
+            stack.callback(shutil.rmtree, self.dir, ignore_errors=True)
+            os.chmod(self.dir, 0o755)
+            # a process that serves nothing
+            self.other = stack.enter_context(subprocess.Popen(["sleep", "infinity"]))
+            stack.callback(self.other.kill)
+            self.servers = stack.enter_context(load.Servers(self.dir))
+            stack.callback(self._kill_wefts)
+            self.started = stack.pop_all()
         return self
 
     def __exit__(self, *_):
+        self.started.close()
+
+    def _kill_wefts(self):
         for weft in self.wefts:
             weft.kill()
-        for process in self.processes:
-            process.terminate()
-            process.wait()
-        shutil.rmtree(self.dir, ignore_errors=True)
+
+    # One run.
+
+    @contextlib.contextmanager
+    def weft(self, options):
+        """A weft that is ready; ended with the block. NO_WEFT: nothing."""
+        if options is NO_WEFT:
+            yield None
+            return
+        words = [word.format(other=self.other.pid) for word in options]
+        started = Weft(self.dir, *words, exports=["file:/dev/null"])
+        self.wefts.append(started)
+        started.ready_s = started.wait_ready()
+        time.sleep(SETTLE_S)
+        yield started
+        if started.stop() != 0:
+            raise CannotMeasure(f"weft ended with {started.process.returncode}: "
+                                f"{started.log[-300:]}")
+        self.wefts.remove(started)
 
     @staticmethod
-    def _free_port():
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return probe.getsockname()[1]
+    def loaded(target, weft, run):
+        """The load's figures, and CPU time for each request by who spent it."""
+        groups = {"server": target.pids}
+        if weft:
+            groups.update(watcher=[weft.pid], pipeline=[weft.pipeline()])
+        meter = Meter(groups)
+        figures = run()
+        time.sleep(SETTLE_S)
+        spent = {**meter.spent(), "load": figures.pop("load_cpu_s")}
+        return {**figures, "cpu_us": {who: seconds * 1e6 / figures["requests"]
+                                      for who, seconds in spent.items()}}
 
-    def _spawn(self, words):
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        self.processes.append(process)
-        return process
+    def _once(self, workload, options, run):
+        with self.weft(options) as weft, self.servers.target(workload) as target:
+            try:
+                return self.loaded(target, weft, lambda: run(target.port))
+            except CannotMeasure as error:
+                with_it = "without weft" if weft is None else f"with weft {' '.join(options)}"
+                raise CannotMeasure(f"{workload}, {with_it}: {error}") from None
 
-    def weft(self, *args):
-        started = Weft(self.dir, *[str(a) for a in args], exports=["file:/dev/null"])
-        self.wefts.append(started)
-        started.wait_ready()
-        return started
-
-    def stop(self, weft):
-        """Ends it; its counters."""
-        if weft.stop() != 0:
-            raise CannotMeasure(f"weft ended with {weft.process.returncode}: {weft.log[-300:]}")
-        return weft.counters()
+    def _wrk(self, port):
+        return load.wrk(port, self.options.seconds)
 
     # The figures.
 
-    def pairs(self, args, rounds):
-        """
-        Runs without and with weft in turns; medians, and the median of the pairs' ratios. `args`:
-        weft's, or NOTHING: without weft both times, to see what the machine's noise makes of that.
-        """
-        off, on = [], []
-        for i in range(rounds):
-            for with_weft in ((False, True) if i % 2 else (True, False)):
-                weft = self.weft(*args) if with_weft and args is not NOTHING else None
-                (on if with_weft else off).append(wrk(self.port, self.options.seconds)[0])
-                if weft:
-                    self.stop(weft)
-        return {"off": off, "on": on, "off_median": statistics.median(off),
-                "on_median": statistics.median(on),
-                "ratio": statistics.median(b / a for a, b in zip(off, on))}
+    def comparisons(self):
+        """All of them a pair at a time, so that each meets the same machine."""
+        pairs = {name: [] for name in COMPARISONS}
+        for i in range(self.options.rounds):
+            for name, one in COMPARISONS.items():
+                runs = [None, None]
+                for side in in_turns((0, 1), i):
+                    runs[side] = self._once(one.workload, (one.base, one.other)[side], self._wrk)
+                pairs[name].append(runs)
+            print(f"bench: round {i + 1} of {self.options.rounds}", flush=True)
+        return {name: compared(done) for name, done in pairs.items()}
 
-    def _loaded(self, weft, load):
-        """Runs the load; CPU seconds of both processes meanwhile, and what the load returned."""
-        pids = [weft.pid, weft.pipeline()]
-        before = [cpu_seconds(pid) for pid in pids]
-        result = load()
-        time.sleep(0.5)
-        after = [cpu_seconds(pid) for pid in pids]
-        return [b - a for a, b in zip(before, after)], result
-
-    def _run_pace(self):
-        done = subprocess.run([self.pace, str(self.port), "/item/1", str(PACE_RATE),
-                               str(PACE_SECONDS), str(PACE_CONNECTIONS)],
-                              capture_output=True, text=True, timeout=PACE_SECONDS + 20)
-        if not done.stdout:
-            raise CannotMeasure(f"pace: {done.stderr}")
-        return json.loads(done.stdout)
+    def latency(self, comparisons):
+        """Proxies below saturation, without weft, with it, and with injection, in turns."""
+        figures = {}
+        for proxy in PROXIES:
+            limit = comparisons[f"inject_{proxy}"]["rate"][0]["median"]
+            rate = max(100, int(limit * LATENCY_SHARE) // 100 * 100)
+            turns = []
+            for i in range(self.options.turns):
+                turns.append({mode: self._once(proxy, MODES[mode], lambda port: load.pace(
+                    port, rate, self.options.seconds)) for mode in in_turns(MODES, i)})
+            figures[proxy] = {
+                "rate": rate, "turns": turns,
+                "modes": {mode: {key: spread(turn[mode][key] for turn in turns)
+                                 for key in ("p50_us", "p99_us")} for mode in MODES},
+                "added_by_weft": added(turns, "plain", "without"),
+                "added_by_injection": added(turns, "inject", "plain")}
+        return figures
 
     def paced(self):
-        """At a fixed rate, nginx selected: CPU for each request, RSS, spans lost."""
-        weft = self.weft("--exe", "*/nginx")
-        cpu, pace = self._loaded(weft, self._run_pace)
-        memory = {"watcher": memory_kib(weft.pid), "pipeline": memory_kib(weft.pipeline())}
-        counters = self.stop(weft)
-        figures = {"pace": pace, "counters": counters, "memory_kib": memory,
-                   "watcher_us": cpu[0] * 1e6 / pace["done"],
-                   "pipeline_us": cpu[1] * 1e6 / pace["done"]}
-        if counters:
-            figures["lost"] = pace["done"] - counters["exported"]
-        return figures
+        """At a fixed rate, nginx selected: CPU, memory, wake-ups, spans lost."""
+        with self.weft(NGINX) as weft, self.servers.target("static") as target:
+            pids = {"watcher": weft.pid, "pipeline": weft.pipeline()}
+            idle = self._waits(pids, lambda: time.sleep(IDLE_SECONDS))
+            busy = self._waits(pids, lambda: self.loaded(target, weft, lambda: load.pace(
+                target.port, PACED_RATE, PACED_SECONDS)))
+            sizes = {name: memory(pid) for name, pid in pids.items()}
+        counters = weft.counters()
+        return {"run": busy["result"], "memory_bytes": sizes, "counters": counters,
+                "wakeups_idle": idle["a_second"], "wakeups": busy["a_second"],
+                "lost": busy["result"]["done"] - counters["exported"] if counters else None}
+
+    @staticmethod
+    def _waits(pids, run):
+        """Wake-ups a second of each process while it runs."""
+        before = {name: waits(pid) for name, pid in pids.items()}
+        begin = time.monotonic()
+        result = run()
+        seconds = time.monotonic() - begin
+        return {"result": result, "a_second": {name: (waits(pid) - before[name]) / seconds
+                                               for name, pid in pids.items()}}
 
     def saturated(self):
         """wrk at full speed, nginx selected: every span exported or counted as dropped."""
-        weft = self.weft("--exe", "*/nginx")
-        cpu, (rate, count) = self._loaded(weft, lambda: wrk(self.port, self.options.seconds))
-        counters = self.stop(weft)
-        return {"rate": rate, "requests": count, "counters": counters,
-                "watcher_us": cpu[0] * 1e6 / count, "pipeline_us": cpu[1] * 1e6 / count}
+        with self.weft(NGINX) as weft, self.servers.target("static") as target:
+            run = self.loaded(target, weft, lambda: self._wrk(target.port))
+        return {"run": run, "counters": weft.counters()}
 
-    def kernel(self):
-        """With BPF statistics on, which cost something themselves: ns for each program run."""
-        objects = Objects(Objects.snapshot())
-        with open(STATS_SWITCH, encoding="ascii") as handle:
-            old = handle.read()
-        self._switch_stats("1")
-        try:
-            weft = self.weft("--exe", "*/nginx")
+    def kernel(self, workload):
+        """What each BPF program costs, and how many requests gained context."""
+        with Statistics(), self.weft(NGINX) as weft, self.servers.target(workload) as target:
+            objects = Objects(weft)
             before = objects.programs()
-            _, count = wrk(self.port, 2)
-            costs = program_costs(before, objects.programs())
+            requests = self._wrk(target.port)["requests"]
+            costs = program_costs(before, objects.programs(), requests)
             maps = objects.map_bytes()
-            self.stop(weft)
-        finally:
-            self._switch_stats(old)
-        return {"requests": count, "programs": costs, "maps": maps,
-                "ns_per_run": _per(sum(ns for _, ns in costs.values()),
-                                   sum(runs for runs, _ in costs.values())),
-                "runs_per_request": sum(runs for runs, _ in costs.values()) / count,
-                "map_bytes": sum(maps.values())}
-
-    @staticmethod
-    def _switch_stats(value):
-        with open(STATS_SWITCH, "w", encoding="ascii") as handle:
-            handle.write(value)
+            time.sleep(COUNTERS_S)
+            told = weft.ps()
+        runs = sum(one["runs"] for one in costs.values())
+        spent = sum(one["ns"] for one in costs.values())
+        return {"requests": requests, "programs": costs, "map_bytes": maps,
+                "runs_per_request": runs / requests, "ns_per_request": spent / requests,
+                "ns_per_run": spent / runs if runs else 0.0,
+                "context": {name: (find_key(told, name) or 0) / requests
+                            for name in ("injected", "option_sent")}}
 
     def starts(self):
         seconds = []
         for _ in range(STARTS):
-            started = Weft(self.dir, exports=["file:/dev/null"])
-            self.wefts.append(started)
-            seconds.append(started.wait_ready())
-            self.stop(started)
-        return {"ms": [s * 1000 for s in seconds], "median_ms": statistics.median(seconds) * 1000}
+            with self.weft(()) as weft:
+                seconds.append(weft.ready_s)
+        return {"ms": [s * 1000 for s in seconds], **spread(s * 1000 for s in seconds)}
+
+    def propagation(self):
+        """What weft's self-test found: whether headers and the TCP option are in use."""
+        with self.weft(NGINX) as weft:
+            told = weft.ps().get("propagation", {})
+        return {key: told.get(key) for key in ("mode", "tcp_option", "reason", "option_reason")}
 
     def run(self):
-        wrk(self.port, 1)  # warms up
-        rounds, few = self.options.rounds, max(1, self.options.rounds // 2)
-        nginx, other = ["--exe", "*/nginx"], ["--pid", self.other.pid]
-        figures = {"binary_bytes": os.path.getsize(weft_module.BINARY)}
-        steps = [("start", self.starts), ("noise", lambda: self.pairs(NOTHING, few)),
-                 ("selected", lambda: self.pairs(nginx, rounds)),
-                 ("not_selected", lambda: self.pairs(other, rounds)),
-                 ("both_ends", lambda: self.pairs([], few)), ("kernel", self.kernel),
-                 ("paced", self.paced), ("saturated", self.saturated)]
-        for name, step in steps:
+        figures = {"load_before": os.getloadavg()[0], "options": vars(self.options),
+                   "binary_bytes": os.path.getsize(weft_module.BINARY)}
+        load.wrk(self.servers.behind.port, 1)  # warms up
+        steps = {"propagation": self.propagation, "start": self.starts,
+                 "comparisons": self.comparisons,
+                 "latency": lambda: self.latency(figures["comparisons"]),
+                 "kernel": lambda: {name: self.kernel(name) for name in load.WORKLOADS},
+                 "paced": self.paced, "saturated": self.saturated}
+        for name, step in steps.items():
             print(f"bench: {name} ...", flush=True)
             figures[name] = step()
         return figures
-
-
-def _per(total, count):
-    return total / count if count else 0.0

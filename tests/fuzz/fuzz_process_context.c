@@ -11,19 +11,25 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void check(const struct attributes *attributes)
+{
+	for (size_t i = 0; i < 2 * attributes->n; i++)
+		if (!text_is_utf8(view_of(attributes->pairs[i])))
+			abort();
+	if (attributes->n > ATTRIBUTES_MAX)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct view message = { .data = (const char *)data, .len = size };
-	struct attributes attributes = { 0 };
-	int r = process_context_parse(message, &attributes);
+	struct process_context context = { 0 };
+	int r = process_context_parse(message, &context);
 
-	if (r < 0 && attributes.n > 0)
+	if (r < 0 && context.resource.n + context.more.n > 0)
 		abort();
-	for (size_t i = 0; i < 2 * attributes.n; i++)
-		if (!text_is_utf8(view_of(attributes.pairs[i])))
-			abort();
-	if (attributes.n > ATTRIBUTES_MAX)
-		abort();
-	attributes_clear(&attributes);
+	check(&context.resource);
+	check(&context.more);
+	process_context_clear(&context);
 	return 0;
 }

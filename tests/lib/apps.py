@@ -345,21 +345,31 @@ def sdk_python(t):
     return os.path.join(place, "bin", "python")
 
 
-def sdk(t, receiver_url, behind=None):
-    """tests/apps/sdk: Flask with OpenTelemetry's SDK, which exports to the receiver."""
-    port = t.port()
-    words = [sdk_python(t), os.path.join(APPS, "sdk", "app.py"), "127.0.0.1", port]
+def sdk(t, receiver_url, behind=None, agent=False):
+    """
+    tests/apps/sdk: Flask with OpenTelemetry's SDK, which exports to the receiver. `agent`: under
+    OpenTelemetry's launcher, and its spans leave only when it ends.
+    """
+    port, python = t.port(), sdk_python(t)
+    launcher = [os.path.join(os.path.dirname(python), "opentelemetry-instrument")] if agent else []
+    words = launcher + [python, os.path.join(APPS, "sdk", "app.py"), "127.0.0.1", port]
     env = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver_url, "OTEL_SERVICE_NAME": f"sdk{port}",
-           "OTEL_BSP_SCHEDULE_DELAY": "200", "OTEL_SEMCONV_STABILITY_OPT_IN": "http"}
+           "OTEL_BSP_SCHEDULE_DELAY": "600000" if agent else "200",
+           "OTEL_SEMCONV_STABILITY_OPT_IN": "http",
+           # the application does it itself, and not twice
+           "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "flask,requests,urllib3"}
     return App(t, words + ([behind] if behind else []), port, log="sdk.log", env=env)
 
 
-def c_program(name, *libraries):
-    """tests/apps/NAME.c compiled, if its source is newer. `libraries`: -l... and -D..."""
+def c_program(name, *libraries, variant=""):
+    """
+    tests/apps/NAME.c compiled, if its source is newer. `libraries`: -l... and -D...; what is made of
+    it in another way than others do is another `variant`.
+    """
     if not shutil.which("cc"):
         raise Skip("not installed: a C compiler")
     os.makedirs(BUILT, exist_ok=True)
-    target, source = os.path.join(BUILT, name), os.path.join(APPS, f"{name}.c")
+    target, source = os.path.join(BUILT, name + variant), os.path.join(APPS, f"{name}.c")
     if _stale(target, source):
         _build(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-o", target,
                 source, *libraries], name)

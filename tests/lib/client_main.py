@@ -19,23 +19,52 @@ import shapes
 
 TIMEOUT_S = 10
 STALL_S = 4.0  # a machine that has much to do is slow; who waits in vain waits for ever
+NAP_S = 0.05
 ERRORS_MAX = 5
 
 
-class Report:
-    """Counts what went well, what did not, and what took too long."""
+class Lateness:
+    """
+    How long the machine let this process wait for a processor, all together: what a thread that
+    does nothing but sleep sleeps longer than it asked to.
+    """
 
     def __init__(self):
-        self.lock = threading.Lock()
-        self.requests, self.failed, self.stalls, self.slowest = 0, 0, 0, 0.0
-        self.errors = []
-        self.begin = time.monotonic()
+        self.seconds, self.longest = 0.0, 0.0
+        threading.Thread(target=self._watch, daemon=True).start()
 
-    def done(self, seconds):
+    def _watch(self):
+        while True:
+            begin = time.monotonic()
+            time.sleep(NAP_S)
+            late = time.monotonic() - begin - NAP_S
+            self.seconds += late
+            self.longest = max(self.longest, late)
+
+
+class Report:
+    """
+    Counts what went well, what did not, and what took too long: a request has stalled when it took
+    so long although there was a processor for it.
+    """
+
+    def __init__(self):
+        self.lock, self.lateness = threading.Lock(), Lateness()
+        self.failed, self.errors, self.times, self.stalls = 0, [], [], 0
+        self.first = time.monotonic()
+
+    def begin(self):
+        """When a request begins, for done()."""
+        return time.monotonic(), self.lateness.seconds
+
+    def done(self, begin):
+        seconds = time.monotonic() - begin[0]
+        self.took(seconds, self.lateness.seconds - begin[1])
+
+    def took(self, seconds, late=0.0):
         with self.lock:
-            self.requests += 1
-            self.stalls += seconds > STALL_S
-            self.slowest = max(self.slowest, seconds)
+            self.times.append(seconds)
+            self.stalls += seconds - late > STALL_S
 
     def error(self, number, text):
         with self.lock:
@@ -51,9 +80,13 @@ class Report:
             self.error(number, f"an answer of {len(body)} bytes, expected {size} of its pattern")
 
     def print(self):
-        print(json.dumps({"requests": self.requests, "failed": self.failed, "errors": self.errors,
-                          "stalls": self.stalls, "slowest_ms": round(self.slowest * 1000, 1),
-                          "seconds": round(time.monotonic() - self.begin, 3)}), flush=True)
+        times = sorted(self.times) or [0.0]
+        print(json.dumps({"requests": len(self.times), "failed": self.failed,
+                          "errors": self.errors, "stalls": self.stalls,
+                          "median_ms": times[len(times) // 2] * 1000,
+                          "slowest_ms": round(times[-1] * 1000, 1),
+                          "late_ms": round(self.lateness.longest * 1000, 1),
+                          "seconds": time.monotonic() - self.first}), flush=True)
 
 
 class Plan:

@@ -6,7 +6,8 @@
 
 It prints "listening on 127.0.0.1:PORT" when it is ready and ends with 0 on SIGTERM or SIGINT.
 --out gets one line of OTLP JSON for each request whose spans were accepted, as weft's own `file:`
-exporter writes it (see spans.py). --requests gets one line for each request, whatever the answer.
+exporter writes it (see spans.py). --requests gets one line for each request, whatever the answer;
+with --bodies there is the body in it, in hexadecimal.
 
 Each --answer is for the next COUNT requests (1 when not given), in order; later ones get 200:
 
@@ -132,8 +133,13 @@ MESSAGES = {
              8: ("endTimeUnixNano", FIXED64, str, False),
              9: ("attributes", BYTES, _message("KeyValue"), True),
              10: ("droppedAttributesCount", VARINT, int, False),
+             13: ("links", BYTES, _message("Link"), True),
              15: ("status", BYTES, _message("Status"), False),
              16: ("flags", FIXED32, int, False)},
+    "Link": {1: ("traceId", BYTES, _hex(16), False),
+             2: ("spanId", BYTES, _hex(8), False),
+             3: ("traceState", BYTES, _text, False),
+             6: ("flags", FIXED32, int, False)},
     "Status": {2: ("message", BYTES, _text, False), 3: ("code", VARINT, int, False)},
     "KeyValue": {1: ("key", BYTES, _text, False), 2: ("value", BYTES, _message("AnyValue"), False)},
     "AnyValue": {1: ("stringValue", BYTES, _text, False),
@@ -211,10 +217,10 @@ class Receiver(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port, answers=(), out=None, requests=None):
+    def __init__(self, port, answers=(), out=None, requests=None, bodies=False):
         super().__init__(("127.0.0.1", port), Handler)
         self.answers = deque(answers)
-        self.out, self.requests = out, requests
+        self.out, self.requests, self.bodies = out, requests, bodies
         self.lock = threading.Lock()
         self.stopped = threading.Event()
 
@@ -259,6 +265,8 @@ class Handler(BaseHTTPRequestHandler):
             raise Malformed(f"unknown Content-Type {self.headers.get('Content-Type')}")
         body, note["bytes_sent"] = self.read_body()
         note["bytes"] = len(body)
+        if self.server.bodies:
+            note["body"] = body.hex()
         request = read_message("ExportTraceServiceRequest", body)
         note["spans"] = count_spans(request)
         return request
@@ -315,10 +323,11 @@ def main():
     parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
     parser.add_argument("--out", type=argparse.FileType("a"), help="file for the spans")
     parser.add_argument("--requests", type=argparse.FileType("a"), help="file for the requests")
+    parser.add_argument("--bodies", action="store_true", help="write bodies to --requests, too")
     parser.add_argument("--answer", type=parse_answer, action="append", default=[])
     options = parser.parse_args()
     answers = [answer for group in options.answer for answer in group]
-    receiver = Receiver(options.port, answers, options.out, options.requests)
+    receiver = Receiver(options.port, answers, options.out, options.requests, options.bodies)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     print(f"listening on 127.0.0.1:{receiver.server_port}", flush=True)

@@ -28,7 +28,9 @@ class Span:
     attributes: dict
     resource: dict
     flags: int = 0
+    state: str = ""
     links: list = field(default_factory=list)  # (trace, span)
+    link_states: list = field(default_factory=list)
 
     def __getitem__(self, key):
         return self.attributes.get(key)
@@ -96,9 +98,10 @@ def span_from_json(raw, resource):
                 kind=raw["kind"], start=_time(raw["startTimeUnixNano"]),
                 end=_time(raw["endTimeUnixNano"]), status=raw.get("status", {}).get("code", 0),
                 attributes=_attributes(raw.get("attributes")), resource=resource,
-                flags=raw.get("flags", 0),
+                flags=raw.get("flags", 0), state=raw.get("traceState", ""),
                 links=[(_id(link["traceId"], 32), _id(link["spanId"], 16))
-                       for link in raw.get("links", [])])
+                       for link in raw.get("links", ())],
+                link_states=[link.get("traceState", "") for link in raw.get("links", ())])
 
 
 def spans_of_request(request):

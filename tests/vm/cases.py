@@ -9,6 +9,7 @@ import os
 import subprocess
 
 import apps
+import arrivals
 import common
 import traffic
 from case import Skip
@@ -117,6 +118,14 @@ def broken_unix(t, first):
     return _broken(t, first, "unix")
 
 
+def headers(t, first):
+    """What arrives at a server is what the self-test has promised."""
+    wanted = {"full": [1] * 5, "early_leave": [1, 0, 0, 0, 0], "off": [0] * 5}[t.mode]
+    t.expect(f"headers in five requests of a connection ({t.mode})", wanted,
+             arrivals.traceparents(arrivals.heads(5, first)))
+    return lambda spans: common.once(t, spans, range(first, first + 5), common.CLIENT)
+
+
 def _calls_program():
     if os.path.exists("/usr/include/liburing.h"):
         return apps.c_program("calls", "-luring")
@@ -142,10 +151,20 @@ def _calls(receive, send, family):
 
 SECTIONS = {"http.server, curl": curl, "chain of threads": proxy, "unix stream": unix,
             "many threads wait": many_wait, "body until close": until_close, "broken off": broken,
-            "broken off, unix": broken_unix,
+            "broken off, unix": broken_unix, "headers": headers,
             **{f"{receive}, {send}, {family}": _calls(receive, send, family)
                for receive, send, family in CALLS}}
 BEFORE = ("used before weft", "unused before weft")
+
+
+def _judge_propagation(told, propagation):
+    """These kernels bear one of the modes, and the test itself has nothing to complain of."""
+    wrong = [f"{c['mode']}: {c['check']}: {c['reason']}" for c in propagation["checks"]
+             if c["outcome"] != "ok"]
+    good = propagation["mode"] != "off" and propagation["tcp_option"] and not any(
+        c["outcome"] in ("broken", "skipped") for c in propagation["checks"])
+    summary = f"{propagation['mode']}, TCP option {propagation['tcp_option']}, {propagation['ms']} ms"
+    told("self-test", "ok" if good else "FAILED", [summary, *wrong])
 
 
 def _open_before(t):
@@ -184,8 +203,10 @@ def run(t, told):
     """All sections under one weft; `told(name, status, lines)` for each, and for weft itself."""
     app, clients = _open_before(t)
     weft = t.weft()
-    hooks = weft.ps()["hooks"]
+    hooks, propagation = (weft.ps()[key] for key in ("hooks", "propagation"))
     told("hooks", hooks, [])
+    _judge_propagation(told, propagation)
+    t.mode = propagation["mode"]
     t.tracepoints = hooks["socket data"].startswith("tracepoint")
     parts = {name: lambda first, f=f: f(t, first) for name, f in SECTIONS.items()}
     parts.update({name: lambda first, c=c: _drive_before(t, app, c, first)

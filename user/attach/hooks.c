@@ -6,19 +6,37 @@
  * which the tracepoints do not see either. Sockets whose messages are looked at before they leave
  * have functions of their own, too.
  */
-#define FEXIT_PAGES                                                                                \
-	{ "fexit_tcp_page", .function = "tcp_sendpage", .if_there = true },                        \
-		{ "fexit_bpf_page", .function = "tcp_bpf_sendpage", .if_there = true },            \
-	{                                                                                          \
-		"fexit_unix_page", .function = "unix_stream_sendpage", .if_there = true            \
-	}
+/* clang-format off */
+#define FEXIT_PAGES \
+	{ "fexit_tcp_page", .function = "tcp_sendpage", .if_there = true }, \
+	{ "fexit_bpf_page", .function = "tcp_bpf_sendpage", .if_there = true }, \
+	{ "fexit_unix_page", .function = "unix_stream_sendpage", .if_there = true }
 
 /* A probe at a function's entry, and the one at its end that they all share. */
-#define KPROBE(program, hooked, ...)                                                               \
-	{ program, .function = hooked, __VA_ARGS__ },                                              \
-	{                                                                                          \
-		"kret_socket", .function = hooked, __VA_ARGS__                                     \
-	}
+#define KPROBE(program, hooked, ...) \
+	{ program, .function = hooked, __VA_ARGS__ }, \
+	{ "kret_socket", .function = hooked, __VA_ARGS__ }
+
+#define KPROBE_PAGES \
+	KPROBE("kp_tcp_page", "tcp_sendpage", .if_there = true), \
+	KPROBE("kp_tcp_page", "tcp_bpf_sendpage", .if_there = true), \
+	KPROBE("kp_unix_page", "unix_stream_sendpage", .if_there = true)
+
+#define TRACEPOINTS { \
+	{ "sock_send", .tracepoint = "sock_send_length" }, \
+	{ "sock_recv", .tracepoint = "sock_recv_length" }, \
+	FEXIT_PAGES, \
+}
+
+#define FEXITS { \
+	{ "fexit_tcp_send", .function = "tcp_sendmsg" }, \
+	{ "fexit_bpf_send", .function = "tcp_bpf_sendmsg", .if_there = true }, \
+	{ "fexit_tcp_recv", .function = "tcp_recvmsg", .arguments = 4, .arguments_max = 6 }, \
+	{ "fexit_unix_send", .function = "unix_stream_sendmsg" }, \
+	{ "fexit_unix_recv", .function = "unix_stream_recvmsg" }, \
+	FEXIT_PAGES, \
+}
+/* clang-format on */
 
 const struct surface surfaces[SURFACE_MAX] = {
 	[SURFACE_SOCKET_DATA] = {
@@ -28,24 +46,22 @@ const struct surface surfaces[SURFACE_MAX] = {
 		.hooks = {
 			{
 				.name = "tracepoints sock_send_length, sock_recv_length",
+				.programs = TRACEPOINTS,
+				.preemption = PREEMPTION_NEW,
+			},
+			{
+				.name = "tracepoints by way of perf",
+				.by_address = true,
 				.programs = {
-					{ "sock_send", .tracepoint = "sock_send_length" },
-					{ "sock_recv", .tracepoint = "sock_recv_length" },
-					FEXIT_PAGES,
+					{ "perf_send", .tracepoint = "sock_send_length" },
+					{ "perf_recv", .tracepoint = "sock_recv_length" },
+					KPROBE_PAGES,
 				},
 			},
 			{
 				.name = "fexit on tcp_sendmsg, tcp_recvmsg, unix_stream_*",
-				.programs = {
-					{ "fexit_tcp_send", .function = "tcp_sendmsg" },
-					{ "fexit_bpf_send", .function = "tcp_bpf_sendmsg",
-					  .if_there = true },
-					{ "fexit_tcp_recv", .function = "tcp_recvmsg",
-					  .arguments = 4, .arguments_max = 6 },
-					{ "fexit_unix_send", .function = "unix_stream_sendmsg" },
-					{ "fexit_unix_recv", .function = "unix_stream_recvmsg" },
-					FEXIT_PAGES,
-				},
+				.programs = FEXITS,
+				.preemption = PREEMPTION_ON,
 			},
 			{
 				.name = "kprobes on the same",
@@ -57,11 +73,18 @@ const struct surface surfaces[SURFACE_MAX] = {
 					KPROBE("kp_unix_send", "unix_stream_sendmsg"),
 					KPROBE("kp_unix_recv", "unix_stream_recvmsg"),
 					KPROBE("kp_tcp_send", "tcp_bpf_sendmsg", .if_there = true),
-					KPROBE("kp_tcp_page", "tcp_sendpage", .if_there = true),
-					KPROBE("kp_tcp_page", "tcp_bpf_sendpage", .if_there = true),
-					KPROBE("kp_unix_page", "unix_stream_sendpage",
-					       .if_there = true),
+					KPROBE_PAGES,
 				},
+			},
+			{
+				.name = "tracepoints, preempted: some calls are missed",
+				.programs = TRACEPOINTS,
+				.preemption = PREEMPTION_ACCEPTED,
+			},
+			{
+				.name = "fexit, preempted: some calls are missed",
+				.programs = FEXITS,
+				.preemption = PREEMPTION_ACCEPTED,
 			},
 		},
 	},

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #define HOOK_PROGRAMS_MAX 16
-#define SURFACE_HOOKS_MAX 3
+#define SURFACE_HOOKS_MAX 6
 
 /* What a program is attached to that is not told by a name in the kernel's BTF. */
 enum hook_place {
@@ -31,10 +31,22 @@ struct hook_program {
 	enum hook_place place;
 };
 
+/*
+ * Can a task be preempted within the hook's programs? The kernel leaves out the run of a program
+ * that another task begins on that CPU meanwhile, so a call goes unseen.
+ */
+enum hook_preemption {
+	PREEMPTION_OFF,
+	PREEMPTION_NEW, /* since Linux 7.0 (commit a46023d5616e) */
+	PREEMPTION_ON,
+	PREEMPTION_ACCEPTED, /* and there is nothing better */
+};
+
 struct hook {
 	const char *name; /* for people: "tp_btf sock_send_length" */
 	struct hook_program programs[HOOK_PROGRAMS_MAX];
-	bool by_address; /* kprobes: state is kept by the socket's address */
+	bool by_address; /* state is kept by the socket's address */
+	enum hook_preemption preemption;
 };
 
 struct surface {

@@ -14,8 +14,10 @@
 #include <unistd.h>
 
 #include "attach/cgroup.h"
+#include "attach/choice.h"
 #include "attach/kernel_btf.h"
 #include "attach/kprobe.h"
+#include "attach/preempt.h"
 #include "base/cleanup.h"
 #include "weft.skel.h"
 
@@ -26,13 +28,6 @@ struct loader {
 	uint32_t there[SURFACE_MAX]; /* bit n: the chosen hook's program n is in use */
 	bool kprobes;		     /* some were attached */
 	struct kernel_counters base; /* what is not counted */
-};
-
-/* Hooks being chosen. */
-struct choice {
-	const struct loader_options *options;
-	struct surface_state *state; /* SURFACE_MAX of them */
-	struct btf *btf;	     /* the kernel's */
 };
 
 /*
@@ -62,6 +57,7 @@ static void keep_complaint(const char *text)
 static const char *const idle_words[] = {
 	"failed to load object",   "failed to load BPF skeleton", ": failed to load: ",
 	"try raising 'ulimit -l'", "Couldn't load trivial",	  "failed to find valid kernel BTF",
+	"-- END LOG --",
 };
 
 static int libbpf_line(enum libbpf_print_level level, const char *format, va_list arguments)
@@ -78,120 +74,20 @@ static int libbpf_line(enum libbpf_print_level level, const char *format, va_lis
 	return 0;
 }
 
-/* The prototype of what a program hooks, NULL: the kernel's BTF does not have it. */
-static const struct btf_type *hooked_type(const struct btf *btf, const struct hook_program *program)
-{
-	const struct btf_type *type;
-	char name[128];
-	int id;
-
-	if (program->function) {
-		id = btf__find_by_name_kind(btf, program->function, BTF_KIND_FUNC);
-		return id < 0 ? NULL
-			      : btf__type_by_id(btf, btf__type_by_id(btf, (uint32_t)id)->type);
-	}
-	snprintf(name, sizeof(name), "btf_trace_%s", program->tracepoint);
-	id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
-	if (id < 0)
-		return NULL;
-	/* typedef, pointer, prototype */
-	type = btf__type_by_id(btf, btf__type_by_id(btf, (uint32_t)id)->type);
-	return btf__type_by_id(btf, type->type);
-}
-
-/* How many arguments it takes there. A tracepoint's first one is its own. */
-static unsigned int hooked_arguments(const struct btf_type *type,
-				     const struct hook_program *program)
-{
-	return btf_vlen(type) - (program->function ? 0 : 1);
-}
-
-/* Can the program hook something here? If not, says why unless `reason` is NULL. */
-static bool program_is_possible(const struct btf *btf, const struct hook_program *program,
-				char *reason)
-{
-	const char *kind = program->function ? "function" : "tracepoint";
-	const char *name = program->function ? program->function : program->tracepoint;
-	unsigned int max = program->arguments_max ? program->arguments_max : program->arguments;
-	const struct btf_type *type;
-	unsigned int n;
-
-	if (program->place != PLACE_KERNEL)
-		return true;
-	type = hooked_type(btf, program);
-	if (!type) {
-		if (reason)
-			snprintf(reason, LOADER_REASON_MAX, "this kernel has no %s %s", kind, name);
-		return false;
-	}
-	n = hooked_arguments(type, program);
-	if (!program->arguments || (n >= program->arguments && n <= max))
-		return true;
-	if (reason)
-		snprintf(reason, LOADER_REASON_MAX, "the %s %s of this kernel has %u arguments",
-			 kind, name, n);
-	return false;
-}
-
-static bool hook_is_possible(const struct btf *btf, const struct hook *hook, char *reason)
-{
-	for (size_t i = 0; i < HOOK_PROGRAMS_MAX && hook->programs[i].name; i++)
-		if (!hook->programs[i].if_there &&
-		    !program_is_possible(btf, &hook->programs[i], reason))
-			return false;
-	return true;
-}
-
-/* Goes to the next hook of a surface that the kernel's BTF and the options allow. */
-static void next_hook(const struct choice *choice, size_t index)
-{
-	struct surface_state *state = &choice->state[index];
-	const struct surface *surface = &surfaces[index];
-
-	for (size_t i = (size_t)(state->chosen + 1); i < surface_hooks(surface); i++) {
-		state->chosen = (int)i;
-		if (choice->options->hooks_off[index] & 1u << i)
-			snprintf(state->reasons[i], LOADER_REASON_MAX, "turned off");
-		else if (hook_is_possible(choice->btf, &surface->hooks[i], state->reasons[i]))
-			return;
-	}
-	state->chosen = -1;
-}
-
-/* The surface's hook as of now, NULL: none. */
-static const struct hook *chosen_hook(const struct choice *choice, size_t index)
-{
-	int chosen = choice->state[index].chosen;
-
-	return chosen < 0 ? NULL : &surfaces[index].hooks[chosen];
-}
-
-static bool program_is_chosen(const struct btf *btf, const struct hook_program *program)
-{
-	return !program->if_there || program_is_possible(btf, program, NULL);
-}
-
 static void autoload(struct weft_bpf *skeleton, const struct btf *btf, const struct hook *hook)
 {
 	for (size_t i = 0; i < HOOK_PROGRAMS_MAX && hook->programs[i].name; i++) {
 		struct bpf_program *program =
 			bpf_object__find_program_by_name(skeleton->obj, hook->programs[i].name);
 
-		if (program && program_is_chosen(btf, &hook->programs[i]))
+		if (program && choice_has_program(btf, &hook->programs[i]))
 			bpf_program__set_autoload(program, true);
 	}
 }
 
-static uint8_t recv_arguments(const struct btf *btf)
-{
-	const struct hook_program program = { .function = "tcp_recvmsg" };
-	const struct btf_type *type = hooked_type(btf, &program);
-
-	return type ? (uint8_t)hooked_arguments(type, &program) : 0;
-}
-
 /* Opens and loads a skeleton with the chosen hooks of those surfaces whose bit is in `mask`. */
-static int load(const struct choice *choice, unsigned int mask, struct weft_bpf **ret_skeleton)
+static int load(const struct loader_options *options, const struct choice *choice,
+		unsigned int mask, struct weft_bpf **ret_skeleton)
 {
 	struct weft_bpf *skeleton = weft_bpf__open();
 	struct bpf_program *program;
@@ -199,12 +95,13 @@ static int load(const struct choice *choice, unsigned int mask, struct weft_bpf 
 
 	if (!skeleton)
 		return -errno;
-	skeleton->rodata->knobs = choice->options->knobs;
-	skeleton->rodata->knobs.recv_arguments = recv_arguments(choice->btf);
+	skeleton->rodata->knobs = options->knobs;
+	skeleton->rodata->knobs.recv_arguments =
+		(uint8_t)choice_arguments(choice->btf, "tcp_recvmsg");
 	bpf_object__for_each_program(program, skeleton->obj)
 		bpf_program__set_autoload(program, false);
 	for (size_t i = 0; i < SURFACE_MAX; i++) {
-		const struct hook *hook = chosen_hook(choice, i);
+		const struct hook *hook = choice_hook(choice, i);
 
 		if (!hook)
 			continue;
@@ -216,7 +113,7 @@ static int load(const struct choice *choice, unsigned int mask, struct weft_bpf 
 	 */
 	if (skeleton->rodata->knobs.by_address)
 		bpf_map__set_map_flags(skeleton->maps.processes, 0);
-	bpf_map__set_max_entries(skeleton->maps.events, choice->options->ring_size);
+	bpf_map__set_max_entries(skeleton->maps.events, options->ring_size);
 	last_complaint[0] = 0;
 	r = weft_bpf__load(skeleton);
 	if (r < 0) {
@@ -228,13 +125,14 @@ static int load(const struct choice *choice, unsigned int mask, struct weft_bpf 
 }
 
 /* One surface by itself: goes through its hooks until one loads. */
-static void choose_alone(struct choice *choice, size_t index)
+static void choose_alone(const struct loader_options *options, const struct choice *choice,
+			 size_t index)
 {
 	struct surface_state *state = &choice->state[index];
 
 	while (state->chosen >= 0) {
 		struct weft_bpf *skeleton;
-		int r = load(choice, 1u << index, &skeleton);
+		int r = load(options, choice, 1u << index, &skeleton);
 
 		if (r == 0) {
 			weft_bpf__destroy(skeleton);
@@ -242,7 +140,7 @@ static void choose_alone(struct choice *choice, size_t index)
 		}
 		snprintf(state->reasons[state->chosen], LOADER_REASON_MAX, "%s",
 			 last_complaint[0] ? last_complaint : strerror(-r));
-		next_hook(choice, index);
+		choice_next(choice, index);
 	}
 }
 
@@ -257,12 +155,13 @@ static int check_required(const struct surface_state *state)
 static bool nothing_chosen(const struct choice *choice)
 {
 	for (size_t i = 0; i < SURFACE_MAX; i++)
-		if (chosen_hook(choice, i))
+		if (choice_hook(choice, i))
 			return false;
 	return true;
 }
 
-static int load_best(struct choice *choice, struct weft_bpf **ret_skeleton)
+static int load_best(const struct loader_options *options, const struct choice *choice,
+		     struct weft_bpf **ret_skeleton)
 {
 	const unsigned int all = (1u << SURFACE_MAX) - 1;
 	int first, r = check_required(choice->state);
@@ -270,16 +169,16 @@ static int load_best(struct choice *choice, struct weft_bpf **ret_skeleton)
 	if (r < 0)
 		return r;
 	/* all first choices at once is what works nearly always, and quick */
-	first = load(choice, all, ret_skeleton);
+	first = load(options, choice, all, ret_skeleton);
 	if (first == 0)
 		return 0;
 	for (size_t i = 0; i < SURFACE_MAX; i++)
-		choose_alone(choice, i);
+		choose_alone(options, choice, i);
 	/* one kind of program may be forbidden, or all of them */
 	if (first == -EPERM && nothing_chosen(choice))
 		return -EPERM;
 	r = check_required(choice->state);
-	return r < 0 ? r : load(choice, all, ret_skeleton);
+	return r < 0 ? r : load(options, choice, all, ret_skeleton);
 }
 
 /* -errno. */
@@ -391,28 +290,28 @@ static void detach_surface(struct loader *loader, size_t index)
 static void note_there(struct loader *loader, const struct choice *choice)
 {
 	for (size_t i = 0; i < SURFACE_MAX; i++) {
-		const struct hook *hook = chosen_hook(choice, i);
+		const struct hook *hook = choice_hook(choice, i);
 
 		loader->there[i] = 0;
 		for (size_t j = 0; hook && j < HOOK_PROGRAMS_MAX && hook->programs[j].name; j++)
-			if (program_is_chosen(choice->btf, &hook->programs[j]))
+			if (choice_has_program(choice->btf, &hook->programs[j]))
 				loader->there[i] |= 1u << j;
 	}
 }
 
 /*
- * Programs on functions may load and then not attach (arm64 before Linux 6.4), so one is tried
- * while there still is a choice. True: every surface keeps its hook.
+ * Programs on functions may load and then not attach (arm64 before Linux 6.4), and perf needs
+ * tracefs, so one is tried while there still is a choice. True: every surface keeps its hook.
  */
-static bool try_attach(struct loader *loader, struct choice *choice)
+static bool try_attach(struct loader *loader, const struct choice *choice)
 {
 	bool all = true;
 
 	for (size_t i = 0; i < SURFACE_MAX; i++) {
-		const struct hook *hook = chosen_hook(choice, i);
+		const struct hook *hook = choice_hook(choice, i);
 		int r;
 
-		if (!hook || !hook->programs[0].function)
+		if (!hook || (!hook->programs[0].function && !hook->by_address))
 			continue;
 		r = attach_surface(loader, i, 1, &choice->state[i]);
 		detach_surface(loader, i);
@@ -420,19 +319,20 @@ static bool try_attach(struct loader *loader, struct choice *choice)
 			kprobe_clean();
 		if (r == 0)
 			continue;
-		next_hook(choice, i);
+		choice_next(choice, i);
 		all = false;
 	}
 	return all;
 }
 
 /* Goes on until all that was chosen loads and attaches: at the latest when no hook is left. */
-static int choose(struct loader *loader, struct choice *choice)
+static int choose(struct loader *loader, const struct loader_options *options,
+		  const struct choice *choice)
 {
 	for (size_t i = 0; i < SURFACE_MAX; i++)
-		next_hook(choice, i);
+		choice_next(choice, i);
 	for (;;) {
-		int r = load_best(choice, &loader->skeleton);
+		int r = load_best(options, choice, &loader->skeleton);
 
 		if (r < 0)
 			return r;
@@ -448,22 +348,24 @@ int loader_new(const struct loader_options *options, struct surface_state ret_st
 	       struct loader **ret_loader)
 {
 	const struct wire_config nothing_yet = { .mode = WIRE_OFF, .test_pid = TEST_PID_NONE };
-	struct choice choice = { .options = options, .state = ret_state };
+	struct choice choice = { .hooks_off = options->hooks_off,
+				 .state = ret_state,
+				 .preempts = preempt_is_on() };
+	struct btf *btf;
 	struct loader *loader;
 	int r;
 
 	/* libbpf before 1.0 tells of errors in another way, unless it is told not to */
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	libbpf_set_print(libbpf_line);
-	memset(ret_state, 0, SURFACE_MAX * sizeof(*ret_state));
-	for (size_t i = 0; i < SURFACE_MAX; i++)
-		ret_state[i].chosen = -1;
-	choice.btf = kernel_btf_load();
-	if (!choice.btf)
+	choice_init(&choice);
+	btf = kernel_btf_load();
+	if (!btf)
 		return errno == ENOENT || errno == ESRCH ? -ENOENT : -errno;
+	choice.btf = btf;
 	loader = calloc(1, sizeof(*loader));
-	r = loader ? choose(loader, &choice) : -ENOMEM;
-	btf__free(choice.btf);
+	r = loader ? choose(loader, options, &choice) : -ENOMEM;
+	btf__free(btf);
 	if (r == 0)
 		r = loader_wire_set(loader, nothing_yet);
 	if (r < 0) {

@@ -9,20 +9,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "attach/choice.h"
 #include "attach/hooks.h"
 #include "bpf/abi/config.h"
 #include "bpf/abi/stats.h"
 
 struct loader;
-
-#define LOADER_REASON_MAX 256
-
-/* What became of each hook of a surface. */
-struct surface_state {
-	int chosen; /* index of the hook in use, -1: none */
-	/* why not: empty if chosen or not tried */
-	char reasons[SURFACE_HOOKS_MAX][LOADER_REASON_MAX];
-};
 
 struct loader_options {
 	struct weft_knobs knobs;

@@ -13,7 +13,7 @@
 enum channel_type {
 	/* watcher -> pipeline */
 	CHANNEL_PROCESS = 1,	 /* pid; text: runtime, unit, service source, executable, what
-				    tells of an SDK, then key, value ... */
+				    tells of an SDK, what of its exporter, then key, value ... */
 	CHANNEL_PROCESS_GONE,	 /* pid */
 	CHANNEL_KERNEL_COUNTERS, /* payload: uint64_t[STAT_MAX], then uint64_t missed program runs
 				  */

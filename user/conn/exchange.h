@@ -71,9 +71,11 @@ struct exchange {
 	/* the pipeline's, told to correlate */
 	enum telemetry telemetry;
 	bool sdk; /* spans that an SDK makes in this process are left to it */
+	/* by correlate: span_id is the one of a context of the process' own making, which it sends
+	 */
+	bool adopted;
 	/* correlate's own */
 	bool awaits_server;		     /* its other end has not been found */
-	bool adopted;			     /* span_id is the one of the context that was sent */
 	bool has_caller;		     /* caller_id is set */
 	uint8_t caller_id[WEFT_SPAN_ID_LEN]; /* the span that the request's context names */
 	uint64_t closed_ns; /* when the connection ended before the response did, else 0 */

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/hashmap.h"
+#include "correlate/peer.h"
 #include "correlate/sdk.h"
 #include "correlate/trace.h"
 #include "correlate/trace_state.h"
@@ -64,34 +65,12 @@ static struct exchange_key key_of(const struct exchange *exchange)
 	};
 }
 
-/* Loopback, private and link-local ranges: a container's or another process' end may be on this
- * host. */
-static bool address_may_be_local(const struct conn_address *address)
-{
-	static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
-	const uint8_t *ip = address->ip;
-
-	if (memcmp(ip, mapped, sizeof(mapped)) != 0)
-		return (ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80) ||
-		       (id_is_zero(ip) && id_is_zero(ip + 7) && ip[15] == 1);
-	ip += sizeof(mapped);
-	return ip[0] == 127 || ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
-	       (ip[0] == 192 && ip[1] == 168) || (ip[0] == 169 && ip[1] == 254) ||
-	       (ip[0] == 100 && (ip[1] & 0xc0) == 64);
-}
-
-static bool peer_may_be_local(const struct exchange *exchange)
-{
-	return exchange->family == AF_UNIX || address_may_be_local(&exchange->remote) ||
-	       memcmp(exchange->local.ip, exchange->remote.ip, sizeof(exchange->local.ip)) == 0;
-}
-
 static const char *evidence_name(enum parent_evidence evidence)
 {
 	static const char *const names[EVIDENCE_MAX] = {
 		[EVIDENCE_HEADER] = "header",	      [EVIDENCE_TCP_OPTION] = "tcp_option",
 		[EVIDENCE_SAME_HOST] = "same_host",   [EVIDENCE_UNIT] = "unit",
-		[EVIDENCE_EVENT_LOOP] = "event_loop",
+		[EVIDENCE_EVENT_LOOP] = "event_loop", [EVIDENCE_THREAD_CONTEXT] = "thread_context",
 	};
 
 	return evidence < EVIDENCE_MAX ? names[evidence] : NULL;
@@ -366,6 +345,7 @@ static void client_adopt(struct correlator *correlator, struct exchange *exchang
 	const struct caller *caller;
 	struct trace *trace;
 	const uint8_t *trace_id = exchange->trace_id;
+	bool strays;
 
 	memcpy(key.span_id, &context->span_id, SPAN_ID_LEN);
 	caller = hashmap_get(&correlator->callers, &key);
@@ -381,14 +361,16 @@ static void client_adopt(struct correlator *correlator, struct exchange *exchang
 	trace = exchange_trace(correlator, exchange);
 	if (trace)
 		trace_id = trace_root(trace)->place.trace_id;
-	if (memcmp(trace_id, context->trace_id, TRACE_ID_LEN) != 0) {
-		if (trace)
-			sdk_call_strays(trace, context);
+	strays = memcmp(trace_id, context->trace_id, TRACE_ID_LEN) != 0;
+	if (strays && trace)
+		sdk_call_strays(trace, context);
+	/* a thread may say that it is in the very span that it sends */
+	if (strays || memcmp(exchange->parent_id, &context->span_id, SPAN_ID_LEN) == 0) {
 		memset(exchange->parent_id, 0, SPAN_ID_LEN);
 		exchange->evidence = EVIDENCE_NONE;
-		memcpy(exchange->trace_id, context->trace_id, TRACE_ID_LEN);
 	}
 	exchange->adopted = true;
+	memcpy(exchange->trace_id, context->trace_id, TRACE_ID_LEN);
 	memcpy(exchange->span_id, &context->span_id, SPAN_ID_LEN);
 	exchange->trace_flags = context->flags;
 }

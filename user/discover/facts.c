@@ -8,8 +8,8 @@
 
 #include "base/cleanup.h"
 #include "discover/environment.h"
-#include "discover/process_context.h"
 #include "discover/text.h"
+#include "discover/thread_context.h"
 
 void facts_clear(struct process_facts *facts)
 {
@@ -18,7 +18,7 @@ void facts_clear(struct process_facts *facts)
 	free(facts->directory);
 	procfs_file_clear(&facts->command_file);
 	procfs_file_clear(&facts->environ_file);
-	attributes_clear(&facts->context);
+	process_context_clear(&facts->context);
 	attributes_clear(&facts->environment);
 	*facts = (struct process_facts)PROCESS_FACTS_INIT;
 }
@@ -115,6 +115,10 @@ int facts_read(struct process_facts *facts, const char *proc, pid_t pid)
 	if (facts->runtime.runtime != RUNTIME_GO)
 		runtime_read(facts->dir, view_of(facts->executable), procfs_file_view(&maps),
 			     &facts->runtime);
-	process_context_read(facts->dir, procfs_file_view(&maps), &facts->context);
+	if (process_context_read(facts->dir, procfs_file_view(&maps), &facts->context) < 0)
+		return 0;
+	facts->has_thread_context = thread_context_find(facts->dir, procfs_file_view(&maps),
+							&facts->context,
+							&facts->thread_context) == 0;
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "discover/attributes.h"
 #include "discover/command_line.h"
 #include "discover/container.h"
+#include "discover/process_context.h"
 #include "discover/procfs.h"
 #include "discover/runtime.h"
 
@@ -27,7 +28,9 @@ struct process_facts {
 	struct procfs_file environ_file;
 	struct container_facts container;
 	struct runtime_facts runtime;
-	struct attributes context;     /* of the OTEL_CTX process context */
+	struct process_context context;
+	bool has_thread_context;
+	struct tls_place thread_context;
 	struct attributes environment; /* of OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES */
 };
 

@@ -43,6 +43,9 @@ static int identify(const struct process_facts *facts, pid_t pid, struct process
 		.unit_kind = runtime_unit(facts->runtime.runtime, view_of(facts->executable)),
 		.executable = executable,
 		.sdk = sdk_sign(facts),
+		.exporter = sdk_exporter(facts),
+		.has_thread_context = facts->has_thread_context,
+		.thread_context = facts->thread_context,
 	};
 	return 0;
 }
@@ -151,7 +154,7 @@ static int add_all(const struct process_facts *facts, const struct process_optio
 	int r = add_own(info, attributes);
 
 	if (r == 0)
-		r = add_collected(attributes, &facts->context);
+		r = add_collected(attributes, &facts->context.resource);
 	if (r == 0)
 		r = add_collected(attributes, &facts->environment);
 	if (r == 0)

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct process_event; /* bpf/abi/config.h */
+#include "bpf/abi/config.h"
 
 enum runtime {
 	RUNTIME_NATIVE,
@@ -40,7 +40,10 @@ struct process_info {
 	uint8_t unit_kind;
 	char *executable; /* path as the process sees it */
 	char *service_name;
-	const char *sdk; /* constant: what shows that an SDK exports spans; NULL: nothing */
+	const char *sdk;      /* constant: what shows that an SDK exports spans; NULL: nothing */
+	const char *exporter; /* constant: the variable that says where one would; NULL: none */
+	bool has_thread_context;
+	struct tls_place thread_context; /* where its SDK says which span a thread is in */
 	const char *service_source; /* constant: "process context", "OTEL_SERVICE_NAME", "script"
 				       ... */
 	char **pairs;		    /* resource attributes: key, value, key, value ... all heap */

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "discover/maps.h"
 #include "discover/protobuf.h"
-#include "discover/runtime.h"
 #include "discover/text.h"
 
 #define CONTEXT_VERSION 2
@@ -34,6 +34,7 @@ static const char signature[8] = { 'O', 'T', 'E', 'L', '_', 'C', 'T', 'X' };
 /* Field numbers: opentelemetry-proto 1.11, processcontext, resource and common. */
 enum {
 	CONTEXT_RESOURCE = 1,
+	CONTEXT_ATTRIBUTES = 2,
 	RESOURCE_ATTRIBUTES = 1,
 	KEY_VALUE_KEY = 1,
 	KEY_VALUE_VALUE = 2,
@@ -52,24 +53,11 @@ static bool is_context_name(struct view name)
 
 static int find_mapping(struct view maps, uint64_t *ret_address)
 {
-	struct view range, name;
+	struct mapping mapping;
 
-	while (runtime_next_mapping(&maps, &range, &name)) {
-		uint64_t address = 0;
-
-		if (!is_context_name(name))
-			continue;
-		for (size_t i = 0; i < range.len && range.data[i] != '-'; i++) {
-			static const char digits[] = "0123456789abcdef";
-			const char *digit = memchr(digits, range.data[i], 16);
-
-			if (!digit || i >= 16)
-				return -EBADMSG;
-			address = address << 4 | (uint64_t)(digit - digits);
-		}
-		*ret_address = address;
-		return 0;
-	}
+	while (maps_next(&maps, &mapping))
+		if (is_context_name(mapping.path))
+			return mapping_start(&mapping, ret_address);
 	return -ENOENT;
 }
 
@@ -128,7 +116,7 @@ static int read_message(int memory, uint64_t address, char **ret_message, size_t
 	return 0;
 }
 
-int process_context_read(int dir, struct view maps, struct attributes *attributes)
+int process_context_read(int dir, struct view maps, struct process_context *context)
 {
 	_cleanup_free_ char *message = NULL;
 	_cleanup_close_ int memory = -1;
@@ -148,7 +136,7 @@ int process_context_read(int dir, struct view maps, struct attributes *attribute
 	}
 	if (r < 0)
 		return r;
-	return process_context_parse((struct view){ .data = message, .len = len }, attributes);
+	return process_context_parse((struct view){ .data = message, .len = len }, context);
 }
 
 static double as_double(uint64_t bits)
@@ -222,13 +210,23 @@ static int parse_resource(struct view message, struct attributes *attributes)
 	return parse_each(message, RESOURCE_ATTRIBUTES, parse_key_value, attributes);
 }
 
-int process_context_parse(struct view message, struct attributes *attributes)
+int process_context_parse(struct view message, struct process_context *context)
 {
-	_cleanup_(attributes_clear) struct attributes parsed = { 0 };
-	int r = parse_each(message, CONTEXT_RESOURCE, parse_resource, &parsed);
+	struct process_context parsed = { 0 };
+	int r = parse_each(message, CONTEXT_RESOURCE, parse_resource, &parsed.resource);
 
-	for (size_t i = 0; r == 0 && i < parsed.n; i++)
-		r = attributes_add(attributes, view_of(parsed.pairs[2 * i]),
-				   view_of(parsed.pairs[2 * i + 1]));
-	return r;
+	if (r == 0)
+		r = parse_each(message, CONTEXT_ATTRIBUTES, parse_key_value, &parsed.more);
+	if (r < 0) {
+		process_context_clear(&parsed);
+		return r;
+	}
+	*context = parsed;
+	return 0;
+}
+
+void process_context_clear(struct process_context *context)
+{
+	attributes_clear(&context->resource);
+	attributes_clear(&context->more);
 }

@@ -193,6 +193,13 @@ static int open_regular(int located, int *ret_fd)
 	return 0;
 }
 
+int procfs_open_regular(int dir, const char *name, int *ret_fd)
+{
+	_cleanup_close_ int located = openat(dir, name, O_PATH | O_CLOEXEC);
+
+	return located < 0 ? -errno : open_regular(located, ret_fd);
+}
+
 int procfs_read_below(int root, const char *path, size_t max, struct procfs_file *ret_file)
 {
 	_cleanup_close_ int located = -1, fd = -1;

@@ -50,6 +50,12 @@ int procfs_read(int dir, const char *name, size_t max, struct procfs_file *ret_f
  */
 int procfs_readlink(int dir, const char *name, char **ret_target);
 
+/*
+ * Opens the regular file that a link ("map_files/...") leads to, wherever it lies; what is no
+ * regular file is refused before it is opened (-EINVAL). -errno.
+ */
+int procfs_open_regular(int dir, const char *name, int *ret_fd);
+
 /* Reads "stat". -EBADMSG: not understood. */
 int procfs_read_stat(int dir, struct procfs_stat *ret_stat);
 

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "bpf/abi/config.h"
 #include "discover/go_build.h"
+#include "discover/maps.h"
 #include "discover/procfs.h"
 #include "discover/text.h"
 
@@ -142,21 +143,6 @@ enum runtime runtime_of_executable(struct view path)
 	return row ? row->runtime : RUNTIME_NATIVE;
 }
 
-/* START-END PERMISSIONS OFFSET DEVICE INODE PATH: proc(5). */
-bool runtime_next_mapping(struct view *rest, struct view *ret_range, struct view *ret_path)
-{
-	struct view line, field;
-
-	if (!text_next(rest, '\n', &line))
-		return false;
-	*ret_range = (struct view){ 0 };
-	text_next(&line, ' ', ret_range);
-	for (int i = 0; i < 4; i++)
-		text_next(&line, ' ', &field);
-	*ret_path = text_trim(line);
-	return true;
-}
-
 static const struct library_row *library_find(struct view path)
 {
 	struct view name = text_basename(path);
@@ -171,10 +157,12 @@ static const struct library_row *library_find(struct view path)
 static const struct library_row *library_mapped(struct view maps, enum runtime wanted,
 						struct view *ret_path)
 {
-	struct view range, path, last = { 0 };
+	struct view last = { 0 };
+	struct mapping mapping;
 
-	while (runtime_next_mapping(&maps, &range, &path)) {
+	while (maps_next(&maps, &mapping)) {
 		const struct library_row *row;
+		struct view path = mapping.path;
 
 		/* A library's segments follow each other: look at its name once. */
 		if (path.len == 0 || path.data[0] != '/' || view_equal(path, last))

@@ -38,10 +38,4 @@ const char *runtime_language(enum runtime runtime);
 /* enum unit_kind (bpf/abi/config.h) of a process. */
 uint8_t runtime_unit(enum runtime runtime, struct view executable);
 
-/*
- * Takes the next line of /proc/PID/maps: its address range and its path or name (empty: none).
- * `*rest` starts as the whole text. False at the end.
- */
-bool runtime_next_mapping(struct view *rest, struct view *ret_range, struct view *ret_path);
-
 #endif

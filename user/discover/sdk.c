@@ -122,7 +122,7 @@ static const char *agent_sign(const struct process_facts *facts)
 /* Others publish a context as well; the name is reserved for OpenTelemetry's own SDKs. */
 static const char *context_sign(const struct process_facts *facts)
 {
-	const char *name = attributes_get(&facts->context, VIEW("telemetry.sdk.name"));
+	const char *name = attributes_get(&facts->context.resource, VIEW("telemetry.sdk.name"));
 
 	return name && strcmp(name, "opentelemetry") == 0 ? "process context of an SDK" : NULL;
 }
@@ -158,6 +158,20 @@ static bool is_switched_off(const struct process_facts *facts)
 				 VIEW("false")) ||
 	       is_idle(setting(facts, VIEW("-Dotel.traces.exporter="),
 			       VIEW("OTEL_TRACES_EXPORTER")));
+}
+
+const char *sdk_exporter(const struct process_facts *facts)
+{
+	static const char *const variables[] = {
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+		"OTEL_EXPORTER_OTLP_ENDPOINT",
+		"OTEL_TRACES_EXPORTER",
+	};
+
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+		if (environment_get(facts_environ(facts), view_of(variables[i])).len > 0)
+			return is_switched_off(facts) ? NULL : variables[i];
+	return NULL;
 }
 
 const char *sdk_sign(const struct process_facts *facts)

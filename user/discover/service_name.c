@@ -28,9 +28,9 @@ static bool from_context(const struct process_facts *facts, const struct process
 			 struct service_name *name)
 {
 	(void)options;
-	return service_name_set(name,
-				view_of(attributes_get(&facts->context, VIEW("service.name"))),
-				"process context");
+	return service_name_set(
+		name, view_of(attributes_get(&facts->context.resource, VIEW("service.name"))),
+		"process context");
 }
 
 static bool from_environment(const struct process_facts *facts,

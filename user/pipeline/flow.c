@@ -37,7 +37,7 @@ static bool is_weft(const struct exchange *exchange, const struct protocol *prot
 	       view_starts_with(agent, VIEW(EXPORT_USER_AGENT));
 }
 
-/* What exports telemetry has an SDK: from then on, not only when the answer is there. */
+/* What shows that the process has an SDK counts from here on, not only when the answer is there. */
 static void exchange_started(void *context, struct exchange *exchange)
 {
 	struct flow *flow = context;
@@ -48,6 +48,8 @@ static void exchange_started(void *context, struct exchange *exchange)
 	if (exchange->telemetry && !is_weft(exchange, protocol))
 		processes_telemetry(flow->processes, exchange);
 	correlator_started(flow->correlator, exchange);
+	if (exchange->adopted)
+		processes_traces(flow->processes, exchange);
 }
 
 /* A collector on this host that is traced would be sent a span for each time that it is sent spans.

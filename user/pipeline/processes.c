@@ -21,10 +21,12 @@ struct process {
 	char *unit;
 	char *service_source;
 	char *executable;
-	char *sdk;     /* what the watcher has seen of an SDK; empty: nothing */
-	bool exports;  /* sends spans over OTLP, as far as is known its own */
-	bool collects; /* takes in telemetry */
-	bool told;     /* by the watcher; else made up from the command's name */
+	char *sdk;	/* what the watcher has seen of an SDK; empty: nothing */
+	char *exporter; /* the variable that tells one where to send spans; empty: none */
+	bool exports;	/* sends spans over OTLP, as far as is known its own */
+	bool collects;	/* takes in telemetry */
+	bool traces;	/* sends trace context of its own making */
+	bool told;	/* by the watcher; else made up from the command's name */
 	uint64_t gone_ns;
 	uint64_t heard; /* turn in which it was told or seen last */
 	uint64_t server_spans;
@@ -47,6 +49,7 @@ static void process_clear(struct process *process)
 	free(process->service_source);
 	free(process->executable);
 	free(process->sdk);
+	free(process->exporter);
 	*process = (struct process){};
 }
 
@@ -146,7 +149,7 @@ static void process_renew(struct process *process, const char *executable)
 	if (process->gone_ns)
 		process->server_spans = process->client_spans = process->protocols = 0;
 	if (process->gone_ns || other)
-		process->exports = process->collects = false;
+		process->exports = process->collects = process->traces = false;
 	process->gone_ns = 0;
 }
 
@@ -165,12 +168,13 @@ static int process_fill(struct process *process, const struct channel_message *m
 	const char *source = channel_message_next(message, &cursor);
 	const char *executable = channel_message_next(message, &cursor);
 	const char *sdk = channel_message_next(message, &cursor);
+	const char *exporter = channel_message_next(message, &cursor);
 	const char *pairs[PAIRS_MAX];
 	struct resource *resource;
 	size_t n = 0;
 	int r;
 
-	if (!sdk)
+	if (!exporter)
 		return -EBADMSG;
 	while (n < PAIRS_MAX && (pairs[n] = channel_message_next(message, &cursor)))
 		n++;
@@ -185,6 +189,7 @@ static int process_fill(struct process *process, const struct channel_message *m
 	text_set(&process->service_source, source);
 	text_set(&process->executable, executable);
 	text_set(&process->sdk, sdk);
+	text_set(&process->exporter, exporter);
 	process->told = true;
 	return 0;
 }
@@ -231,12 +236,26 @@ void processes_telemetry(struct processes *processes, const struct exchange *exc
 		process->exports = true;
 }
 
+void processes_traces(struct processes *processes, const struct exchange *exchange)
+{
+	struct process *process = process_put(processes, exchange->pid);
+
+	if (!process)
+		return;
+	process->heard = ++processes->turn;
+	process->traces = true;
+}
+
 /* What tells that the process has an SDK, which exports spans of its own; NULL: nothing. */
 static const char *process_sdk(const struct process *process)
 {
 	if (process->sdk && process->sdk[0])
 		return process->sdk;
-	return process->exports && !process->collects ? "sends spans over OTLP" : NULL;
+	if (process->exports && !process->collects)
+		return "sends spans over OTLP";
+	if (process->traces && process->exporter && process->exporter[0])
+		return process->exporter;
+	return NULL;
 }
 
 struct resource *processes_resource(struct processes *processes, struct exchange *exchange)

@@ -27,6 +27,9 @@ int processes_told(struct processes *processes, const struct channel_message *me
  */
 void processes_telemetry(struct processes *processes, const struct exchange *exchange);
 
+/* The exchange sends trace context of the process' own making. */
+void processes_traces(struct processes *processes, const struct exchange *exchange);
+
 /*
  * The resource for a span of the exchange; notes the exchange, and in it whether spans are left to
  * an SDK. A process that the watcher has not spoken of yet gets a resource from its command's name.

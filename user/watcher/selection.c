@@ -48,6 +48,10 @@ int selection_apply(const struct config *config, struct loader *loader,
 	if (selection_is_all(config) && info->unit_kind == UNIT_THREAD && !noted)
 		return 0;
 	entry.flags = PROCESS_F_SELECTED | (noted ? PROCESS_F_NOTED : 0);
+	if (info->has_thread_context) {
+		entry.flags |= PROCESS_F_THREAD_CONTEXT;
+		entry.thread_context = info->thread_context;
+	}
 	return loader_process_set(loader, (uint32_t)info->pid, entry);
 }
 

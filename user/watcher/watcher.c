@@ -70,7 +70,7 @@ struct watcher {
 
 /* --- what the pipeline is told --- */
 
-static const char *unit_name(uint8_t unit)
+static const char *unit_name(const struct process_info *info)
 {
 	static const char *const names[] = {
 		[UNIT_THREAD] = "thread",
@@ -78,7 +78,10 @@ static const char *unit_name(uint8_t unit)
 		[UNIT_UNKNOWN] = "unknown",
 	};
 
-	return unit < sizeof(names) / sizeof(names[0]) ? names[unit] : "unknown";
+	if (info->has_thread_context)
+		return "what its SDK says";
+	return info->unit_kind < sizeof(names) / sizeof(names[0]) ? names[info->unit_kind]
+								  : "unknown";
 }
 
 static void tell_process(struct watcher *watcher, const struct process_info *info)
@@ -88,10 +91,11 @@ static void tell_process(struct watcher *watcher, const struct process_info *inf
 
 	channel_message_init(message, CHANNEL_PROCESS, (uint32_t)info->pid);
 	whole = channel_message_add(message, runtime_name(info->runtime)) == 0 &&
-		channel_message_add(message, unit_name(info->unit_kind)) == 0 &&
+		channel_message_add(message, unit_name(info)) == 0 &&
 		channel_message_add(message, info->service_source) == 0 &&
 		channel_message_add(message, info->executable ? info->executable : "") == 0 &&
-		channel_message_add(message, info->sdk ? info->sdk : "") == 0;
+		channel_message_add(message, info->sdk ? info->sdk : "") == 0 &&
+		channel_message_add(message, info->exporter ? info->exporter : "") == 0;
 	for (size_t i = 0; whole && i < info->n_pairs; i++)
 		whole = channel_message_add(message, info->pairs[2 * i]) == 0 &&
 			channel_message_add(message, info->pairs[2 * i + 1]) == 0;

@@ -5,7 +5,6 @@
 import asyncio
 import os
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../lib"))
 
@@ -34,13 +33,13 @@ async def ask(session, plan, number):
 
 async def work(session, plan, report, numbers):
     for number in numbers:
-        begin = time.monotonic()
+        begin = report.begin()
         try:
             status, body = await ask(session, plan, number)
             report.expect_answer(number, status, body, plan.shape(number).answer)
         except (aiohttp.ClientError, asyncio.TimeoutError) as error:
             report.error(number, f"{type(error).__name__}: {error}")
-        report.done(time.monotonic() - begin)
+        report.done(begin)
 
 
 async def main(plan):

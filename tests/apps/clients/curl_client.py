@@ -54,7 +54,7 @@ def judge(plan, report, place, numbers, lines):
         status, seconds = line.split()
         report.expect_answer(number, int(status), answer_body(place, number),
                              plan.shape(number).answer)
-        report.done(float(seconds))
+        report.took(float(seconds))
     for number in numbers[len(lines):]:
         report.error(number, "curl says nothing of it")
 

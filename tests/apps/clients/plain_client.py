@@ -7,7 +7,6 @@ tests/lib/client_main.py.
 
 import os
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../lib"))
 
@@ -37,7 +36,7 @@ def ask(client, plan, number):
 def work(plan, report, worker):
     client = None
     for number in plan.until_stopped(worker):
-        begin = time.monotonic()
+        begin = report.begin()
         try:
             client = client or traffic.Client(("127.0.0.1", plan.port), client_main.TIMEOUT_S)
             answer = ask(client, plan, number)
@@ -49,7 +48,7 @@ def work(plan, report, worker):
         if client and closing:
             client.close()
             client = None
-        report.done(time.monotonic() - begin)
+        report.done(begin)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@
 
 import os
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../lib"))
 
@@ -34,14 +33,14 @@ def work(plan, report, worker):
     with requests.Session() as session:
         session.trust_env = False
         for number in plan.until_stopped(worker):
-            begin = time.monotonic()
+            begin = report.begin()
             try:
                 answer = ask(session, plan, number)
                 report.expect_answer(number, answer.status_code, answer.content,
                                      plan.shape(number).answer)
             except requests.RequestException as error:
                 report.error(number, error)
-            report.done(time.monotonic() - begin)
+            report.done(begin)
 
 
 if __name__ == "__main__":

@@ -20,11 +20,12 @@ FAST = {"OTEL_BSP_SCHEDULE_DELAY": "200"}
 class Receiver:
     """A collector on this host, in the runner's namespace, where weft is, or in the case's own."""
 
-    def __init__(self, t, *answers, port=0, outside=True):
-        self.t, self.out = t, t.path("received.jsonl")
-        self.requests_path, self.log = t.path("requests.jsonl"), f"receiver{len(t.processes)}.log"
+    def __init__(self, t, *answers, port=0, outside=True, bodies=False):
+        name = f"receiver{len(t.processes)}"
+        self.t, self.out = t, t.path(f"{name}-spans.jsonl")
+        self.requests_path, self.log = t.path(f"{name}-requests.jsonl"), f"{name}.log"
         words = [apps.PYTHON, RECEIVER, "--out", self.out, "--requests", self.requests_path,
-                 "--port", port]
+                 "--port", port] + (["--bodies"] if bodies else [])
         for answer in answers:
             words += ["--answer", answer]
         self.process = t.spawn(words, log=self.log, outside=outside)

@@ -59,7 +59,8 @@ class Program:
                                    f"nothing: {handle.read()[-500:]}") from None
         self.t.expect(f"{self.name}: errors {report['errors']}", 0, report["failed"])
         self.t.expect(f"{self.name}: stalled requests, of {report['requests']}, the slowest took "
-                      f"{report['slowest_ms']} ms", 0, report["stalls"])
+                      f"{report['slowest_ms']} ms, threads waited for a processor for up to "
+                      f"{report.get('late_ms', '?')} ms", 0, report["stalls"])
         return report
 
 

@@ -110,3 +110,26 @@ def wire_strangers_are_not_trusted(t):
                      lambda s: s.trace != trace and s.parent == "")
     common.all_equal(t, "link to the sender's span", [(trace, parent)], list(servers.values()),
                      lambda s: s.links)
+
+
+@case(needs=["nginx"])
+def wire_follows_the_host(t):
+    """
+    What leaves the host is in the trace that is exported, also where a hop within the host carried
+    no header: client -> nginx over one kept connection -> elsewhere, a connection for each.
+    """
+    server = Recorder(t)
+    proxy = apps.nginx(t, f"127.0.0.1:{server.port}", keepalive=False)
+    pids = [os.getpid(), *sorted(proxy.pids)]
+    weft = t.weft(*[word for pid in pids for word in ("--pid", pid)], "--inject", "auto")
+    client = traffic.Client(proxy.address)
+    for n in range(200):
+        client.get(f"/wire/p/0/8/{n:08}")
+    spans = t.stop(weft)
+    headers = _headers(server.stop())
+    mine = {s.trace for s in spans.clients() if s.resource["process.pid"] == os.getpid()}
+    t.expect("traces", 200, len(mine))
+    if propagation.mode(t) != "none":
+        t.expect("headers that left", 200, len(headers))
+    t.expect("headers of other traces than those exported", 0,
+             len([h for h in headers if h[0] not in mine]))

@@ -88,6 +88,30 @@ static void test_client_continues_trace(void **state)
 	CLIENT_SPAN(world, 0x88, .trace = X_TRACE_BYTE, .parent = 0x21, .evidence = "unit");
 }
 
+/* The tracer's span is known by the thread, too: it is not its own parent. */
+static void test_client_in_its_own_span(void **state)
+{
+	struct world *world = *state;
+	struct end client = client_end(), other;
+
+	client.fields = TRACEPARENT("88", "01");
+	client.trace = X_TRACE_BYTE;
+	client.parent = 0x88;
+	client.evidence = EVIDENCE_THREAD_CONTEXT;
+	other = client;
+	other.join = 2;
+	other.span = 0x12;
+	other.parent = 0x99;
+	other.fields = NULL;
+	start(world, &client);
+	finish(world, &client);
+	CLIENT_SPAN(world, 0x88, .trace = X_TRACE_BYTE);
+	start(world, &other);
+	finish(world, &other);
+	CLIENT_SPAN(world, 0x12, .trace = X_TRACE_BYTE, .parent = 0x99,
+		    .evidence = "thread_context");
+}
+
 /* ... or has a trace of its own: then weft's guess was wrong, or of no use. */
 static void test_client_leaves_trace(void **state)
 {
@@ -408,6 +432,7 @@ int main(void)
 		TEST(test_client_trace_state),
 		TEST(test_trace_state_alone),
 		TEST(test_foreign),
+		TEST(test_client_in_its_own_span),
 	};
 
 	return cmocka_run_group_tests_name("correlate/correlate_context", tests, NULL, NULL);

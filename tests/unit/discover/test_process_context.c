@@ -58,8 +58,12 @@ static struct header header_of(uint64_t payload_address)
 				.payload = payload_address };
 }
 
-static void assert_payload(const struct attributes *attributes)
+static void assert_payload(const struct process_context *context)
 {
+	const struct attributes *attributes = &context->resource;
+
+	assert_int_equal(context->more.n, 1);
+	assert_string_equal(attributes_get(&context->more, VIEW("x")), "true");
 	assert_int_equal(attributes->n, 4);
 	assert_string_equal(attributes_get(attributes, VIEW("service.name")), "shop");
 	assert_string_equal(attributes_get(attributes, VIEW("b")), "true");
@@ -69,23 +73,24 @@ static void assert_payload(const struct attributes *attributes)
 
 static void test_parse(void **state)
 {
-	struct attributes attributes = { 0 };
+	struct process_context context = { 0 };
 
 	(void)state;
 	assert_int_equal(process_context_parse((struct view){ .data = payload, .len = PAYLOAD_LEN },
-					       &attributes),
+					       &context),
 			 0);
-	assert_payload(&attributes);
-	attributes_clear(&attributes);
-	assert_int_equal(process_context_parse(VIEW(""), &attributes), 0);
+	assert_payload(&context);
+	process_context_clear(&context);
+	assert_int_equal(process_context_parse(VIEW(""), &context), 0);
 	/* A cut message adds nothing, wherever it is cut but between its two fields. */
 	for (size_t len = 1; len < PAYLOAD_LEN; len++) {
 		int r = process_context_parse((struct view){ .data = payload, .len = len },
-					      &attributes);
+					      &context);
 
 		assert_int_equal(r, len == 0x45 ? 0 : -EBADMSG);
-		assert_int_equal(attributes.n, len == 0x45 ? 4 : 0);
-		attributes_clear(&attributes);
+		assert_int_equal(context.resource.n, len == 0x45 ? 4 : 0);
+		assert_int_equal(context.more.n, 0);
+		process_context_clear(&context);
 	}
 }
 
@@ -93,7 +98,7 @@ static void test_parse(void **state)
 static int read_fake(const struct fake *fake, struct header header, const char *name)
 {
 	static char memory[0x3000];
-	struct attributes attributes = { 0 };
+	struct process_context context = { 0 };
 	char maps[256];
 	int dir, r;
 
@@ -106,12 +111,12 @@ static int read_fake(const struct fake *fake, struct header header, const char *
 		 "00400000-00401000 r-xp 00000000 fe:01 17       /usr/bin/shop\n"
 		 "00001000-00002000 r--p 00000000 00:00 0        %s\n",
 		 name);
-	r = process_context_read(dir, view_of(maps), &attributes);
+	r = process_context_read(dir, view_of(maps), &context);
 	if (r == 0)
-		assert_payload(&attributes);
+		assert_payload(&context);
 	else
-		assert_int_equal(attributes.n, 0);
-	attributes_clear(&attributes);
+		assert_int_equal(context.resource.n + context.more.n, 0);
+	process_context_clear(&context);
 	close(dir);
 	return r;
 }

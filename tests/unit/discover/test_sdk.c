@@ -26,19 +26,26 @@ struct sample {
 	const char *expected; /* NULL: no sign */
 };
 
-static const char *sign_of(const struct sample *sample, const char *context)
+static struct process_facts facts_of(const struct sample *sample)
 {
 	struct process_facts facts = PROCESS_FACTS_INIT;
-	const char *sign;
 
 	facts.runtime.runtime = sample->runtime;
 	facts.environ_file.data = (char *)sample->environment.data;
 	facts.environ_file.len = sample->environment.len;
 	command_line_split(sample->command, false, &facts.command);
+	return facts;
+}
+
+static const char *sign_of(const struct sample *sample, const char *context)
+{
+	struct process_facts facts = facts_of(sample);
+	const char *sign;
+
 	if (context)
-		attributes_add_string(&facts.context, "telemetry.sdk.name", context);
+		attributes_add_string(&facts.context.resource, "telemetry.sdk.name", context);
 	sign = sdk_sign(&facts);
-	attributes_clear(&facts.context);
+	process_context_clear(&facts.context);
 	return sign;
 }
 
@@ -175,13 +182,41 @@ static void test_process_context(void **state)
 	assert_sign(NULL, sign_of(&off, "opentelemetry"), 3);
 }
 
+static void test_exporter(void **state)
+{
+	static const struct sample samples[] = {
+		{ RUNTIME_NATIVE, NONE, PARTS("OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318"),
+		  "OTEL_EXPORTER_OTLP_ENDPOINT" },
+		{ RUNTIME_NATIVE, NONE,
+		  PARTS("OTEL_TRACES_EXPORTER=otlp\0OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://c"),
+		  "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" },
+		{ RUNTIME_NATIVE, NONE, PARTS("OTEL_TRACES_EXPORTER=otlp"),
+		  "OTEL_TRACES_EXPORTER" },
+		{ RUNTIME_NATIVE, NONE, PARTS("OTEL_TRACES_EXPORTER=none"), NULL },
+		{ RUNTIME_NATIVE, NONE,
+		  PARTS("OTEL_EXPORTER_OTLP_ENDPOINT=http://c\0OTEL_TRACES_EXPORTER=none"), NULL },
+		{ RUNTIME_NATIVE, NONE,
+		  PARTS("OTEL_EXPORTER_OTLP_ENDPOINT=http://c\0OTEL_SDK_DISABLED=true"), NULL },
+		{ RUNTIME_NATIVE, NONE, PARTS("OTEL_EXPORTER_OTLP_ENDPOINT="), NULL },
+		{ RUNTIME_NATIVE, NONE, PARTS("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://c"),
+		  NULL },
+		{ RUNTIME_NATIVE, NONE, NONE, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+		struct process_facts facts = facts_of(&samples[i]);
+
+		assert_sign(samples[i].expected, sdk_exporter(&facts), i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_variables),
-		cmocka_unit_test(test_command_lines),
-		cmocka_unit_test(test_switched_off),
-		cmocka_unit_test(test_process_context),
+		cmocka_unit_test(test_variables),    cmocka_unit_test(test_command_lines),
+		cmocka_unit_test(test_switched_off), cmocka_unit_test(test_process_context),
+		cmocka_unit_test(test_exporter),
 	};
 
 	return cmocka_run_group_tests_name("discover/sdk", tests, NULL, NULL);

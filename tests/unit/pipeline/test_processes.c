@@ -44,7 +44,7 @@ static int tell(struct processes *processes, uint32_t pid, const char *const *st
 static void tell_service(struct processes *processes, uint32_t pid, const char *service)
 {
 	assert_int_equal(TELL(processes, pid, "python", "thread", "script", "/usr/bin/python3", "",
-			      "service.name", service),
+			      "", "service.name", service),
 			 0);
 }
 
@@ -109,7 +109,7 @@ static void test_told(void **state)
 	json_t *object;
 
 	assert_int_equal(TELL(processes, 7, "python", "thread", "script", "/usr/bin/python3", "",
-			      "service.name", "shop", "host.name", "h", "process.pid", "7"),
+			      "", "service.name", "shop", "host.name", "h", "process.pid", "7"),
 			 0);
 	/* told, and nothing seen of it */
 	assert_null(shown(processes, 7));
@@ -176,7 +176,7 @@ static void test_names(void **state)
 	resource = processes_resource(processes, &exchange);
 	assert_int_equal(resource->service_name.len, strlen("unknown_service:") + WEFT_COMM_LEN);
 	assert_int_equal(TELL(processes, 9, "native", "thread", "executable", "/opt/\xff\xfe/x", "",
-			      "service.name", "s\xc3"),
+			      "", "service.name", "s\xc3"),
 			 0);
 	seen(processes, 9, ROLE_SERVER);
 	object = shown(processes, 9);
@@ -237,8 +237,8 @@ static void test_bad_messages(void **state)
 	assert_int_equal(processes_told(processes, &message), -EBADMSG);
 	assert_service(processes, 7, "unknown_service:program");
 	/* a key without a value is left out */
-	assert_int_equal(TELL(processes, 7, "r", "u", "s", "e", "", "service.name", "shop", "odd"),
-			 0);
+	assert_int_equal(
+		TELL(processes, 7, "r", "u", "s", "e", "", "", "service.name", "shop", "odd"), 0);
 	assert_int_equal(seen(processes, 7, ROLE_SERVER)->n_attributes, 1);
 	/* a bad description leaves the good one as it was */
 	assert_int_equal(tell(processes, 7, parts), -EBADMSG);
@@ -249,7 +249,7 @@ static void test_bad_messages(void **state)
 static void test_many_pairs(void **state)
 {
 	struct processes *processes = *state;
-	static const char *const first[] = { "r", "u", "s", "e", "" };
+	static const char *const first[] = { "r", "u", "s", "e", "", "" };
 	char key[] = "key.000";
 
 	channel_message_init(&message, CHANNEL_PROCESS, 7);
@@ -300,12 +300,18 @@ static void test_full(void **state)
 
 /* --- processes with an SDK --- */
 
+static void tell_exporter(struct processes *processes, uint32_t pid, const char *executable,
+			  const char *sdk, const char *exporter)
+{
+	assert_int_equal(TELL(processes, pid, "python", "thread", "script", executable, sdk,
+			      exporter, "service.name", "shop"),
+			 0);
+}
+
 static void tell_sdk(struct processes *processes, uint32_t pid, const char *executable,
 		     const char *sdk)
 {
-	assert_int_equal(TELL(processes, pid, "python", "thread", "script", executable, sdk,
-			      "service.name", "shop"),
-			 0);
+	tell_exporter(processes, pid, executable, sdk, "");
 }
 
 static void sends(struct processes *processes, uint32_t pid, enum conn_role role,
@@ -362,6 +368,21 @@ static void test_sdk_seen(void **state)
 	assert_sdk(processes, "sends spans over OTLP", "left");
 }
 
+/* A destination and context of its own making tell it together, and neither does alone. */
+static void test_sdk_exporter(void **state)
+{
+	const struct exchange traces = { .pid = 7 };
+	struct processes *processes = *state;
+
+	tell_exporter(processes, 7, "/a", "", "OTEL_EXPORTER_OTLP_ENDPOINT");
+	assert_false(is_left(processes, 7));
+	processes_traces(processes, &traces);
+	assert_true(is_left(processes, 7));
+	assert_sdk(processes, "OTEL_EXPORTER_OTLP_ENDPOINT", "left");
+	tell_exporter(processes, 7, "/a", "", "");
+	assert_false(is_left(processes, 7));
+}
+
 /* Another program, or another process of that number, has yet to show it. */
 static void test_sdk_forgotten(void **state)
 {
@@ -414,7 +435,7 @@ int main(void)
 		TEST(test_told_again), TEST(test_gone),		TEST(test_bad_messages),
 		TEST(test_many_pairs), TEST(test_full_of_gone), TEST(test_full),
 		TEST(test_sdk_told),   TEST(test_sdk_seen),	TEST(test_sdk_forgotten),
-		TEST(test_collector),  TEST(test_sdk_kept),
+		TEST(test_collector),  TEST(test_sdk_kept),	TEST(test_sdk_exporter),
 	};
 
 	return cmocka_run_group_tests_name("pipeline/processes", tests, NULL, NULL);

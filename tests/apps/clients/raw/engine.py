@@ -5,7 +5,6 @@ awaited.
 """
 
 import json
-import time
 from dataclasses import dataclass
 
 import client_main
@@ -85,12 +84,12 @@ class Run:
 
     def timed(self, number, action):
         """Does it; what goes wrong is told, and how long it took."""
-        begin = time.monotonic()
+        begin = self.report.begin()
         try:
             action()
         except (OSError, traffic.Broken, ValueError) as error:
             self.report.error(number, f"{type(error).__name__}: {error}")
-        self.report.done(time.monotonic() - begin)
+        self.report.done(begin)
 
     def exchange(self, client, request, want=MUST, send=None):
         """Sends a request, by `send(client, request)` or in one call, and awaits its answer."""

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /proc/PID/maps: "START-END PERMISSIONS OFFSET DEVICE INODE PATH", proc(5). Paths and names in it
+ * are chosen by the process.
+ */
+#ifndef WEFT_DISCOVER_MAPS_H
+#define WEFT_DISCOVER_MAPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/view.h"
+
+struct mapping {
+	struct view range;	 /* also its name in /proc/PID/map_files */
+	struct view permissions; /* "r-xp" */
+	struct view path;	 /* or a name in brackets; empty: none */
+};
+
+/* Takes the next line of `*rest`, which starts as the whole text. False at the end. */
+bool maps_next(struct view *rest, struct mapping *ret_mapping);
+
+/* Address of the mapping's first byte. -EBADMSG. */
+int mapping_start(const struct mapping *mapping, uint64_t *ret_address);
+
+#endif
