@@ -208,8 +208,8 @@ $(FUZZ_PROGRAMS): %: %.o $(ASAN)/tests/lib/fuzz_driver.o $(LIBBPF) $(ASAN)/libwe
 
 # Everything that the suites run. The daemon with the sanitizers is for the end-to-end tests.
 .PHONY: test-programs
-test-programs: $(BUILD)/weft $(BUILD)/weft.spdx.json $(BUILD)/vm/weft-hooks-off $(ASAN)/weft \
-	       $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(OTHER_OBJECTS)
+test-programs: $(BUILD)/weft $(BUILD)/weft.spdx.json $(BUILD)/vm/weft-hooks-off $(ASAN)/weft $(UNIT_PROGRAMS) \
+	$(FUZZ_PROGRAMS) $(OTHER_OBJECTS)
 
 $(ASAN)/weft: $(ASAN)/user/main.o $(LIBBPF) $(ASAN)/libweft.a
 	$(call say,LINK,$@)

@@ -97,7 +97,7 @@ SUBPROGRAM int capture_emit(struct walk *walk, __u32 fixed, __u32 len)
 {
 	struct event_header *header;
 	__u32 start = HEAD_ROOM - fixed;
-	__u32 size = fixed + len;
+	__u64 size = fixed + len;
 
 	verify_here(size);
 	if (!walk || walk->silent || start > HEAD_ROOM - sizeof(*header) ||

@@ -396,8 +396,9 @@ SUBPROGRAM int head_emit(struct conn *conn, struct walk *walk, __u32 len, __u32 
 static __always_inline void flow_keep(struct flow *flow, const struct walk *walk, __u32 from,
 				      __u32 len)
 {
-	__u32 rest = len - from;
+	__u64 rest = len - from;
 
+	verify_here(rest);
 	flow->carry_len = 0;
 	if (rest == 0 || rest > FLOW_CARRY_MAX || from >= PIECE_MAX)
 		return;

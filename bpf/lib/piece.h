@@ -24,8 +24,11 @@ struct piece {
 #ifdef __bpf__
 #define PIECE_FUNCTION __attribute__((weak, noinline))
 #define piece_load(p)  (*(const __u64 *)(p))
-/* Keeps the compiler from moving a bounds check away from the value that the verifier looks at, and
- * from leaving it out because of what the verifier does not see. */
+/*
+ * Keeps the compiler from moving a bounds check away from the value that the verifier looks at, and
+ * from leaving it out because of what the verifier does not see. A length that is checked so is of
+ * 64 bits: what Linux 5.15 knows of 32 bits is lost when they are spilled.
+ */
 #define verify_here(variable) asm volatile("" : "+r"(variable))
 #else
 #include <string.h>

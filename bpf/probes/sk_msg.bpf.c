@@ -148,7 +148,7 @@ static __always_inline int walk_message_out(struct walk *walk, struct sk_msg_md 
 static __noinline int context_passed(const struct context_fields *fields, const struct conn *conn)
 {
 	const struct request_ref *parent = &conn->parent;
-	struct trace_context context;
+	struct trace_context context = {}; /* Linux 5.15 hands no memory to fill to a subprogram */
 
 	if (!parent->conn ||
 	    context_resolve(fields, knobs.propagators, &context) != CONTEXT_PARENT ||
