@@ -77,9 +77,10 @@ enum wire_mode {
 	WIRE_OFF,
 	WIRE_FULL,	  /* a header in every request */
 	WIRE_EARLY_LEAVE, /* in the first request of a connection: this kernel breaks FIONREAD */
+	WIRE_ENDING,	  /* none; no socket is enrolled, and those that are leave as they send */
 };
 
-/* The one entry of the map `wire`. Written by the watcher alone. */
+/* The one entry of the map `wire`. Written by the watcher, and by the guard in the end. */
 struct wire_config {
 	__u32 mode; /* enum wire_mode */
 	/* Until tracing begins: the process whose connections are looked at all the same and are

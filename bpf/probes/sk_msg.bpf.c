@@ -114,7 +114,8 @@ static __always_inline int reader_alive(void)
  */
 static __always_inline int message_fits(const struct conn *conn, struct tcp_sock *tp, __u32 mode)
 {
-	if (mode == WIRE_OFF || conn->verdict == VERDICT_OPAQUE || !wire_idle(conn))
+	if (mode == WIRE_OFF || mode == WIRE_ENDING || conn->verdict == VERDICT_OPAQUE ||
+	    !wire_idle(conn))
 		return 0;
 	if (tp->write_seq != tp->snd_una || tp->inet_conn.icsk_ulp_ops)
 		return 0;
@@ -195,7 +196,8 @@ int wire_message(struct sk_msg_md *msg)
 		return SK_PASS;
 	conn->wire |= WIRE_F_PENDING;
 	conn->wire &= ~(WIRE_F_HEADER | WIRE_F_PASSED);
-	if (config->mode == WIRE_EARLY_LEAVE || conn->verdict == VERDICT_OPAQUE)
+	if (config->mode == WIRE_EARLY_LEAVE || config->mode == WIRE_ENDING ||
+	    conn->verdict == VERDICT_OPAQUE)
 		conn->wire |= WIRE_F_LEAVE;
 	tid = wire_sender(conn);
 	if (!tid || !message_fits(conn, tp, config->mode))

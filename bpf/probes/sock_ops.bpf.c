@@ -45,7 +45,7 @@ static __always_inline void wire_join(struct bpf_sock_ops *ops)
 
 	if (!conn || !config || !(conn->wire & WIRE_F_ALLOWED))
 		return;
-	if (config->mode != WIRE_OFF) {
+	if (config->mode != WIRE_OFF && config->mode != WIRE_ENDING) {
 		if (bpf_sock_hash_update(ops, &wire_socks, &cookie, BPF_NOEXIST))
 			stat_add(STAT_NOT_ENROLLED);
 		else

@@ -78,8 +78,13 @@ def alive(pid):
 
 
 def children(pid):
+    """{name: process id}"""
+    found = {}
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as handle:
-        return [int(child) for child in handle.read().split()]
+        for child in handle.read().split():
+            with open(f"/proc/{child}/comm", encoding="ascii", errors="replace") as name:
+                found[name.read().strip()] = int(child)
+    return found
 
 
 def bpf_objects(pid):
@@ -169,13 +174,18 @@ class Weft:
             return counters_from_json(self.ps())
         return counters_from_text(self.log)
 
-    def pipeline(self):
-        """Process id of the pipeline, None while there is none."""
+    def child(self, name):
+        """Process id of one of its processes, None while there is none."""
         try:
-            found = children(self.pid)
+            return children(self.pid).get(name)
         except FileNotFoundError:
-            found = []
-        return found[0] if found else None
+            return None
+
+    def pipeline(self):
+        return self.child("weft-pipeline")
+
+    def guard(self):
+        return self.child("weft-guard")
 
     def send(self, number=signal.SIGTERM):
         try:

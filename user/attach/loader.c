@@ -19,6 +19,7 @@
 #include "attach/kprobe.h"
 #include "attach/preempt.h"
 #include "base/cleanup.h"
+#include "base/standard.h"
 #include "weft.skel.h"
 
 struct loader {
@@ -405,22 +406,13 @@ void loader_detach(struct loader *loader)
 		kprobe_clean();
 }
 
-/* Whoever waits for the end of weft's output must not wait for this. */
-static void leave_output(void)
-{
-	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	for (int i = STDIN_FILENO; fd >= 0 && i <= STDERR_FILENO; i++)
-		dup2(fd, i);
-}
-
 /* Detaches once the parent has closed its end of the pipe, and its links before. */
 static _Noreturn void detach_after(struct loader *loader, const int pipe_ends[2])
 {
 	char end;
 
 	prctl(PR_SET_NAME, "weft-detach");
-	leave_output();
+	standard_leave();
 	close(pipe_ends[1]);
 	while (read(pipe_ends[0], &end, sizeof(end)) < 0 && errno == EINTR)
 		;
@@ -476,6 +468,20 @@ int loader_control_fd(const struct loader *loader)
 int loader_wire_socks_fd(const struct loader *loader)
 {
 	return bpf_map__fd(loader->skeleton->maps.wire_socks);
+}
+
+int loader_enrolment(const struct loader *loader, struct enrolment *ret_enrolment)
+{
+	const struct bpf_link *link = loader->links[SURFACE_WIRE][0];
+
+	if (!link || !loader->messages)
+		return -ENOENT;
+	*ret_enrolment = (struct enrolment){ {
+		[ENROLMENT_LINK] = bpf_link__fd(link),
+		[ENROLMENT_SOCKS] = loader_wire_socks_fd(loader),
+		[ENROLMENT_CONFIG] = bpf_map__fd(loader->skeleton->maps.wire),
+	} };
+	return 0;
 }
 
 int loader_options_fd(const struct loader *loader)

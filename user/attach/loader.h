@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "attach/choice.h"
+#include "attach/enrolment.h"
 #include "attach/hooks.h"
 #include "bpf/abi/config.h"
 #include "bpf/abi/stats.h"
@@ -62,7 +63,9 @@ int loader_process_events_fd(const struct loader *loader);
 size_t loader_process_events_size(const struct loader *loader); /* bytes */
 int loader_control_fd(const struct loader *loader);
 int loader_wire_socks_fd(const struct loader *loader); /* enrolled sockets, by cookie */
-int loader_options_fd(const struct loader *loader);    /* by struct option_key */
+/* What the end of enrolment takes. -ENOENT: no message is looked at. */
+int loader_enrolment(const struct loader *loader, struct enrolment *ret_enrolment);
+int loader_options_fd(const struct loader *loader); /* by struct option_key */
 
 /* Sets, reads and removes an entry of the process table. -errno. */
 int loader_process_set(struct loader *loader, uint32_t pid, struct process_config config);

@@ -33,6 +33,7 @@ static const char *const mode_names[] = {
 	[WIRE_OFF] = "off",
 	[WIRE_FULL] = "full",
 	[WIRE_EARLY_LEAVE] = "early_leave",
+	[WIRE_ENDING] = "ending",
 };
 
 const char *wire_mode_name(enum wire_mode mode)

@@ -84,6 +84,20 @@ int privileges_reduce(void)
 	return r;
 }
 
+int privileges_only_bpf(void)
+{
+	const cap_value_t value = CAP_BPF;
+	cap_t set = cap_init();
+	int r = set ? 0 : -ENOMEM;
+
+	if (r == 0 && (cap_set_flag(set, CAP_PERMITTED, 1, &value, CAP_SET) < 0 ||
+		       cap_set_flag(set, CAP_EFFECTIVE, 1, &value, CAP_SET) < 0 ||
+		       cap_set_proc(set) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0))
+		r = -errno;
+	cap_free(set);
+	return r;
+}
+
 int privileges_raise(void)
 {
 	cap_t set = cap_get_proc();

@@ -17,6 +17,9 @@ int privileges_check(char *ret_missing, size_t size);
  */
 int privileges_reduce(void);
 
+/* Keeps CAP_BPF alone, and may not gain any: in the child that becomes the guard. -errno. */
+int privileges_only_bpf(void);
+
 /* Makes the permitted capabilities effective: in the child that becomes the pipeline. -errno. */
 int privileges_raise(void);
 

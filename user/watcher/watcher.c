@@ -24,6 +24,7 @@
 #include "discover/scan.h"
 #include "export/exporter.h"
 #include "pipeline/pipeline.h"
+#include "watcher/guard.h"
 #include "watcher/kernel_side.h"
 #include "watcher/lock.h"
 #include "watcher/privileges.h"
@@ -56,6 +57,7 @@ struct watcher {
 	sd_event_source *detach_source;
 	struct pipeline_setup setup;
 	struct totals *totals;
+	struct guard guard;
 	int lock;
 	int channel; /* our end */
 	pid_t pipeline;
@@ -203,11 +205,16 @@ static void watcher_end(struct watcher *watcher, int status)
 	sd_event_exit(watcher->loop, 0);
 }
 
-/* An orderly end waits for both children. */
+/* An orderly end waits for all children. */
 static void watcher_end_if_done(struct watcher *watcher)
 {
-	if (!watcher->pipeline && !watcher->detacher)
+	if (!watcher->pipeline && !watcher->detacher && !watcher->guard.pid)
 		watcher_end(watcher, watcher->status);
+}
+
+static void on_guard_end(void *context)
+{
+	watcher_end_if_done(context);
 }
 
 /* What the crashed process had taken in and not given out is lost with it. */
@@ -395,24 +402,28 @@ static int on_detached(sd_event_source *source, const siginfo_t *info, void *con
 
 static int on_detach_late(sd_event_source *source, uint64_t usec, void *context)
 {
+	struct watcher *watcher = context;
+
 	(void)source;
 	(void)usec;
-	return on_detached(NULL, NULL, context);
+	watcher->guard.pid = 0;
+	return on_detached(NULL, NULL, watcher);
 }
 
 /* While the pipeline drains. */
 static int detach(struct watcher *watcher)
 {
-	int r = loader_detach_apart(watcher->loader, &watcher->detacher);
+	int r;
 
-	if (r < 0) {
+	guard_end(&watcher->guard);
+	if (loader_detach_apart(watcher->loader, &watcher->detacher) < 0) {
 		loader_detach(watcher->loader);
-		return 0;
+	} else {
+		r = sd_event_add_child(watcher->loop, &watcher->detach_source, watcher->detacher,
+				       WEXITED, on_detached, watcher);
+		if (r < 0)
+			return r;
 	}
-	r = sd_event_add_child(watcher->loop, &watcher->detach_source, watcher->detacher, WEXITED,
-			       on_detached, watcher);
-	if (r < 0)
-		return r;
 	return sd_event_add_time_relative(watcher->loop, &watcher->detach_timer, CLOCK_MONOTONIC,
 					  DETACH_TIME_US, 1000, on_detach_late, watcher);
 }
@@ -554,11 +565,29 @@ static int start_loop(struct watcher *watcher)
 	return r;
 }
 
+/* Before the first socket is enrolled, where the kernel asks for it. */
+static int arm_guard(struct watcher *watcher)
+{
+	struct enrolment enrolment;
+	int r = guard_watch(&watcher->guard, watcher->loop, on_guard_end, watcher);
+
+	if (r < 0)
+		return r;
+	if (watcher->propagation.mode == WIRE_EARLY_LEAVE &&
+	    loader_enrolment(watcher->loader, &enrolment) == 0)
+		return guard_arm(&watcher->guard, &enrolment);
+	guard_end(&watcher->guard);
+	return 0;
+}
+
 static int start(struct watcher *watcher)
 {
-	int r = kernel_side_prepare(watcher->config, watcher->surfaces, &watcher->propagation,
-				    &watcher->loader);
+	int r = guard_start(&watcher->guard);
 
+	if (r < 0)
+		return log_error_r(r, "cannot start the guard: %s", strerror(-r));
+	r = kernel_side_prepare(watcher->config, watcher->surfaces, &watcher->propagation,
+				&watcher->loader);
 	if (r < 0)
 		return r;
 	watcher->setup.propagation = propagation_json(&watcher->propagation);
@@ -572,6 +601,8 @@ static int start(struct watcher *watcher)
 	r = share_totals(watcher);
 	if (r >= 0)
 		r = start_loop(watcher);
+	if (r >= 0)
+		r = arm_guard(watcher);
 	if (r < 0)
 		return log_error_r(r, "cannot start: %s", strerror(-r));
 	return pipeline_start(watcher);
@@ -591,6 +622,7 @@ static int check_privileges(void)
 
 static void watcher_clear(struct watcher *watcher)
 {
+	guard_clear(&watcher->guard);
 	loader_free(watcher->loader);
 	ring_close(&watcher->process_ring);
 	json_decref(watcher->setup.propagation);
@@ -609,6 +641,7 @@ int watcher_run(const struct config *config)
 	watcher->config = config;
 	watcher->channel = -1;
 	watcher->lock = -1;
+	watcher->guard = (struct guard)GUARD_NONE;
 	watcher->describe = (struct process_options){
 		.proc = "/proc",
 		.command_args = config->command_args,

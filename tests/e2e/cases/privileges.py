@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the two processes may do, as the kernel tells it."""
+"""What weft's processes may do, as the kernel tells it."""
 
 import os
 import re
@@ -9,6 +9,7 @@ import time
 import apps
 import common
 import traffic
+import weft as weft_module
 from case import Skip, case
 
 # Of CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF,
@@ -81,6 +82,22 @@ def watcher_has_a_short_list(t):
     t.expect("NoNewPrivs", "1", status["NoNewPrivs"])
     t.expect("network sockets", [], _network_sockets(weft.pid))
     t.expect("exit status", 0, weft.stop())
+
+
+@case()
+def guard_has_one_right(t):
+    weft = t.weft("--port", t.port())
+    pid = weft.guard()
+    if not pid:
+        raise Skip("this kernel needs no guard: FIONREAD is right for sockets that are looked at")
+    status = _status(pid)
+    t.expect("CapEff: CAP_BPF", {39}, _bits(status["CapEff"]))
+    t.expect("CapPrm: CAP_BPF", {39}, _bits(status["CapPrm"]))
+    t.expect("NoNewPrivs", "1", status["NoNewPrivs"])
+    t.expect("Seccomp", "2", status["Seccomp"])
+    t.expect("network sockets", [], _network_sockets(pid))
+    t.stop(weft)
+    t.expect_true("it ends with weft", weft_module.until(lambda: not weft_module.alive(pid), 2))
 
 
 def _try(t, pid, call):

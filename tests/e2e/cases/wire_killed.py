@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each process of weft is killed again and again under load: no request notices."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import apps
@@ -61,3 +64,48 @@ def wire_killed(t):
 def wire_killed_nginx(t):
     """A proxy is traced, which keeps its connections and asks FIONREAD."""
     _killed(t, sized(2, 20), lambda t, port: apps.nginx(t, f"127.0.0.1:{port}", workers=2))
+
+
+def _fresh(t, end, connections=250):
+    """
+    Connections that were opened under weft's eyes make their first request as weft ends: where a
+    kernel breaks FIONREAD for sockets that are looked at, none may be looked at by then.
+    """
+    app = apps.raw(t)
+    program = t.spawn([sys.executable, os.path.join(apps.APPS, "fresh.py"), app.port, connections, 300],
+                      log="fresh.log", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    weft = start_weft(t, {program.pid})
+    program.stdin.write(b"open\n")
+    program.stdin.flush()
+    t.expect("the program's first line", b"open\n", program.stdout.readline())
+    end(weft)
+    out, _ = program.communicate(b"go\n", timeout=60)
+    report = json.loads(out)
+    t.expect("answers", connections, report["answered"])
+    t.expect(f"answers that FIONREAD did not tell of: {report}", 0, report["fionread_wrong"])
+    return weft
+
+
+@wire_case()
+def wire_fresh_watcher_killed(t):
+    _fresh(t, lambda weft: weft.send(signal.SIGKILL))
+
+
+@wire_case()
+def wire_fresh_stopped(t):
+    _fresh(t, lambda weft: weft.send(signal.SIGTERM))
+
+
+@wire_case()
+def wire_fresh_guard_killed(t):
+    """It is started again, and does its work when weft ends."""
+    def end(weft):
+        old = weft.guard()
+        if t.expect_true("there is a guard where the kernel asks for one",
+                         (old is not None) == (propagation.mode(t) == "first")) and old:
+            os.kill(old, signal.SIGKILL)
+            t.expect_true("another guard is there within 5 s",
+                          weft_module.until(lambda: weft.guard() not in (None, old), 5))
+        weft.send(signal.SIGKILL)
+
+    _fresh(t, end)
