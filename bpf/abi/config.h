@@ -80,7 +80,8 @@ enum wire_mode {
 	WIRE_ENDING,	  /* none; no socket is enrolled, and those that are leave as they send */
 };
 
-/* The one entry of the map `wire`. Written by the watcher, and by the guard in the end. */
+/* The one entry of the map `wire`. Written by the watcher, and in the end by the guard and
+ * probes/process.bpf.c. */
 struct wire_config {
 	__u32 mode; /* enum wire_mode */
 	/* Until tracing begins: the process whose connections are looked at all the same and are
@@ -94,6 +95,7 @@ struct wire_config {
 #define PROCESS_F_NOTED	   (1 << 1) /* the watcher knows of it */
 /* its SDK says which span a thread is in: `thread_context` */
 #define PROCESS_F_THREAD_CONTEXT (1 << 2)
+#define PROCESS_F_ENROLS	 (1 << 3) /* when it ends, nobody is enrolled any more */
 
 /* Where a variable lies that every thread has for itself. */
 struct tls_place {

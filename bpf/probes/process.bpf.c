@@ -36,9 +36,22 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	if (!known)
 		return 0;
 	copy = *known;
-	copy.flags &= ~PROCESS_F_NOTED;
+	copy.flags &= ~(PROCESS_F_NOTED | PROCESS_F_ENROLS);
 	bpf_map_update_elem(&processes, &pid, &copy, BPF_ANY);
 	return 0;
+}
+
+/*
+ * Before the process gives up its descriptors, and with them perhaps the last link of sock_ops: who
+ * was enrolled a moment earlier has sent by then.
+ */
+static __always_inline void enrolment_end(void)
+{
+	__u32 key = 0;
+	struct wire_config *config = bpf_map_lookup_elem(&wire, &key);
+
+	if (config)
+		config->mode = WIRE_ENDING;
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -53,6 +66,8 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	process = bpf_map_lookup_elem(&processes, &pid);
 	if (!process)
 		return 0;
+	if (process->flags & PROCESS_F_ENROLS)
+		enrolment_end();
 	if (process->flags & PROCESS_F_NOTED)
 		process_event_send(PROCESS_EXIT, pid);
 	bpf_map_delete_elem(&processes, &pid);

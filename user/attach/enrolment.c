@@ -2,6 +2,7 @@
 #include "attach/enrolment.h"
 
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <linux/membarrier.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -25,6 +26,20 @@ static void wait_for_programs(void)
 	/* waits for an RCU grace period; hosts with nohz_full= refuse it */
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &grace, NULL);
+}
+
+int enrolment_resume(const struct enrolment *enrolment)
+{
+	int fd = enrolment->fds[ENROLMENT_CONFIG];
+	struct wire_config config;
+	uint32_t slot = 0;
+
+	if (bpf_map_lookup_elem(fd, &slot, &config) < 0)
+		return -errno;
+	if (config.mode != WIRE_ENDING)
+		return 0;
+	config.mode = WIRE_EARLY_LEAVE;
+	return bpf_map_update_elem(fd, &slot, &config, BPF_ANY) < 0 ? -errno : 0;
 }
 
 void enrolment_end(const struct enrolment *enrolment)

@@ -20,6 +20,10 @@ struct enrolment {
 	int fds[ENROLMENT_FDS];
 };
 
+/* Sockets are enrolled again, if one of the processes that see to the end was ended alone. -errno.
+ */
+int enrolment_resume(const struct enrolment *enrolment);
+
 /*
  * From now on no socket is enrolled, and none is when this returns, some ten milliseconds later;
  * then the link may go. Makes no call but bpf(2) on these maps, membarrier(2) and

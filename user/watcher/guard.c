@@ -16,6 +16,7 @@
 #include "base/standard.h"
 #include "pipeline/sandbox.h"
 #include "watcher/privileges.h"
+#include "watcher/selection.h"
 
 #define RESTARTS_MAX 5
 
@@ -140,11 +141,19 @@ static int hand_over(const struct guard *guard)
 	return sendmsg(guard->socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int guard_arm(struct guard *guard, const struct enrolment *enrolment)
+int guard_arm(struct guard *guard, struct loader *loader)
 {
-	guard->enrolment = *enrolment;
-	guard->armed = true;
-	return hand_over(guard);
+	int r = loader_enrolment(loader, &guard->enrolment);
+
+	if (r == 0)
+		r = hand_over(guard);
+	if (r == 0)
+		r = selection_enrols(loader, getpid());
+	if (r == 0)
+		r = selection_enrols(loader, guard->pid);
+	guard->loader = loader;
+	guard->armed = r == 0;
+	return r;
 }
 
 static void let_go(struct guard *guard)
@@ -159,10 +168,10 @@ static int start_again(struct guard *guard)
 	int r = ++guard->restarts > RESTARTS_MAX ? -EAGAIN : guard_start(guard);
 
 	if (r == 0)
-		r = hand_over(guard);
-	if (r == 0)
 		r = guard_watch(guard, guard->loop, guard->on_end, guard->context);
-	return r;
+	if (r == 0)
+		r = guard_arm(guard, guard->loader);
+	return r < 0 ? r : enrolment_resume(&guard->enrolment);
 }
 
 static int on_guard_end(sd_event_source *source, const siginfo_t *info, void *context)

@@ -12,7 +12,7 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
-#include "attach/enrolment.h"
+#include "attach/loader.h"
 
 struct guard {
 	pid_t pid;  /* 0: there is none */
@@ -20,6 +20,7 @@ struct guard {
 	bool armed;
 	bool ending;
 	unsigned int restarts;
+	struct loader *loader;
 	struct enrolment enrolment; /* the loader's descriptors, if armed */
 	sd_event *loop;
 	sd_event_source *source;
@@ -36,9 +37,11 @@ struct guard {
 /* Starts the process. Before threads, and before privileges are given up. -errno. */
 int guard_start(struct guard *guard);
 
-/* Hands it what it has to guard. The descriptors stay the caller's, and are used if the process has
- * to be started again. -errno. */
-int guard_arm(struct guard *guard, const struct enrolment *enrolment);
+/*
+ * Hands it what it has to guard. The loader stays the caller's, and is used if the process has to
+ * be started again. -ENOENT: no message is looked at; -errno.
+ */
+int guard_arm(struct guard *guard, struct loader *loader);
 
 /*
  * From now on it is started again if it is ended by others, and `on_end` is called once it has

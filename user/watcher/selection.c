@@ -65,6 +65,13 @@ bool selection_is_weft(pid_t pid)
 	       own.st_dev == other.st_dev && own.st_ino == other.st_ino;
 }
 
+int selection_enrols(struct loader *loader, pid_t pid)
+{
+	return loader_process_set(loader, (uint32_t)pid,
+				  (struct process_config){ .flags = PROCESS_F_NOTED |
+								    PROCESS_F_ENROLS });
+}
+
 int selection_exclude(struct loader *loader, pid_t pid)
 {
 	return loader_process_set(loader, (uint32_t)pid,

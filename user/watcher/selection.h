@@ -36,4 +36,7 @@ bool selection_is_weft(pid_t pid);
 /* Never traces this process: weft's own. -errno. */
 int selection_exclude(struct loader *loader, pid_t pid);
 
+/* The same for a process at whose end no socket is enrolled any more. -errno. */
+int selection_enrols(struct loader *loader, pid_t pid);
+
 #endif

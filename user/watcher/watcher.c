@@ -568,14 +568,12 @@ static int start_loop(struct watcher *watcher)
 /* Before the first socket is enrolled, where the kernel asks for it. */
 static int arm_guard(struct watcher *watcher)
 {
-	struct enrolment enrolment;
 	int r = guard_watch(&watcher->guard, watcher->loop, on_guard_end, watcher);
 
 	if (r < 0)
 		return r;
-	if (watcher->propagation.mode == WIRE_EARLY_LEAVE &&
-	    loader_enrolment(watcher->loader, &enrolment) == 0)
-		return guard_arm(&watcher->guard, &enrolment);
+	if (watcher->propagation.mode == WIRE_EARLY_LEAVE)
+		return guard_arm(&watcher->guard, watcher->loader);
 	guard_end(&watcher->guard);
 	return 0;
 }
