@@ -178,9 +178,10 @@ static __always_inline int call_is_on(struct task_struct *task, const struct cal
 
 /*
  * Finds the bytes of the call that moved walk->len bytes. Non-zero: this call is none of the
- * program's own system calls on this socket (io_uring, a kernel thread), or cannot be read.
+ * program's own system calls on this socket (io_uring, a kernel thread), or cannot be read. A
+ * function of its own, so that its stack is not in use while the bytes are walked.
  */
-static __always_inline int walk_call(struct walk *walk, struct conn *conn, struct sock *sk)
+static __noinline int walk_call(struct walk *walk, struct conn *conn, struct sock *sk)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct call call;

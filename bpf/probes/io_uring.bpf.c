@@ -48,8 +48,11 @@ static __always_inline int uring_direction(__u8 op, __u8 *ret_dir)
 	}
 }
 
-/* The operation's own part of a request is laid over its first bytes. */
-static __always_inline void uring_buffer(struct walk *walk, struct io_kiocb *req, __u8 op)
+/*
+ * The operation's own part of a request is laid over its first bytes. A function of its own, so
+ * that its stack is not in use while they are walked.
+ */
+static __noinline void uring_buffer(struct walk *walk, struct io_kiocb *req, __u8 op)
 {
 	struct io_sr_msg *message = (struct io_sr_msg *)req;
 	struct io_rw *rw = (struct io_rw *)req;
