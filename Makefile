@@ -209,7 +209,7 @@ $(FUZZ_PROGRAMS): %: %.o $(ASAN)/tests/lib/fuzz_driver.o $(LIBBPF) $(ASAN)/libwe
 # Everything that the suites run. The daemon with the sanitizers is for the end-to-end tests.
 .PHONY: test-programs
 test-programs: $(BUILD)/weft $(BUILD)/weft.spdx.json $(BUILD)/vm/weft-hooks-off $(ASAN)/weft $(UNIT_PROGRAMS) \
-	$(FUZZ_PROGRAMS) $(OTHER_OBJECTS)
+	$(FUZZ_PROGRAMS) $(OTHER_OBJECTS) $(BUILD)/tests/bpf/verify
 
 $(ASAN)/weft: $(ASAN)/user/main.o $(LIBBPF) $(ASAN)/libweft.a
 	$(call say,LINK,$@)
@@ -268,6 +268,11 @@ $(BUILD)/vm/weft-hooks-off: $(BUILD)/user/main.o $(BUILD)/tests/vm/hooks_off.o $
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(MAIN_FLAGS) -pie -Wl,--wrap=loader_new $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# What the verifier says of each program: tests/bpf.
+$(BUILD)/tests/bpf/verify: $(BUILD)/tests/bpf/verify.o $(LIBBPF) $(BUILD)/libweft.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(MAIN_FLAGS) -pie $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 .PHONY: check-vm
 check-vm:
