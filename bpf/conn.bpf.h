@@ -33,6 +33,7 @@ enum flow_phase {
 };
 
 #define FLOW_CARRY_MAX 96
+#define FLOW_STATE_MAX 40
 
 /* One direction of a connection. */
 struct flow {
@@ -40,8 +41,12 @@ struct flow {
 	__u64 body;	/* body bytes of the current message so far */
 	__u64 first_ns; /* first byte of the current message */
 	__u64 last_ns;	/* its last byte so far */
-	struct http1_head head;
-	struct http1_chunk chunk;
+	union {		/* as its protocol reads it */
+#define PROTOCOL(constant, name) struct name##_flow name;
+#include "abi/protocols.def"
+#undef PROTOCOL
+		__u64 state[FLOW_STATE_MAX / 8];
+	};
 	__u32 first_seq; /* TCP sequence number of the current message's first byte */
 	__u32 exchange;
 	__u32 head_sent; /* bytes of the head that were captured */
@@ -58,13 +63,20 @@ struct flow {
 	__u8 carry[FLOW_CARRY_MAX];
 };
 
+/* What a step says: the walk ends, or takes the next step. */
+enum step {
+	STEP_STOP,
+	STEP_NEXT,
+	STEP_OTHER,  /* no message of this protocol starts here */
+	STEP_INSIDE, /* of the protocol's own: goes on with what stands in the piece */
+};
+
 enum conn_verdict {
 	VERDICT_UNDECIDED,
 	VERDICT_TRACED,
 	VERDICT_OPAQUE, /* another protocol: not looked at again */
 };
 
-#define CONN_EXCHANGES_MAX 256 /* unanswered requests on one connection: a power of two */
 #define CONN_MISSES_MAX                                                                            \
 	4 /* calls that may be no message before an undecided connection is opaque */
 #define CONN_RESYNC_MAX 64 /* the same on a connection that has carried messages */
@@ -111,8 +123,11 @@ struct conn {
 	__u64 cookie;
 	__u64 self; /* unix sockets: what names this end and the other one at both of them */
 	__u64 peer;
-	/* bit (exchange % CONN_EXCHANGES_MAX): the request's method was HEAD */
-	__u64 to_head[CONN_EXCHANGES_MAX / 64];
+	union { /* as its protocol reads it */
+#define PROTOCOL(constant, name) struct name##_conn name;
+#include "abi/protocols.def"
+#undef PROTOCOL
+	};
 	__u32 requests;	  /* exchanges begun: serial number of the last one */
 	__u32 answered;	  /* exchanges whose final response has ended */
 	__u32 seq_base;	  /* first sequence number of the server's direction */
@@ -120,11 +135,11 @@ struct conn {
 	__u32 seen_seq;	  /* copied_seq as of the last receive: tells what splice took unseen */
 	__u32 sent_seq;	  /* write_seq as of the last send by TCP's own functions: fexit */
 	__u16 family;
-	__u16 pad2;
+	__u8 protocol; /* enum protocol_id; while undecided, the one that is tried next */
+	__u8 pad2;
 	__u8 verdict;
 	__u8 role;
-	__u8 unit;	 /* enum unit_kind of the process, as of the last request */
-	__u8 to_connect; /* the last request's method was CONNECT */
+	__u8 unit; /* enum unit_kind of the process, as of the last request */
 	__u8 closed;
 	__u8 fd_checked;
 	__u8 opened_for; /* `parent` was noted when the connection was opened, and not used yet */
@@ -171,8 +186,12 @@ struct walk {
 	__u8 silent;	/* nothing is written to the ring buffer */
 	__u8 in_kernel; /* the bytes lie in the kernel's memory */
 	__u8 pad[3];
-	__u32 line_end;		/* survey of a head: offset of what follows the first line */
-	struct http1_head head; /* and what its lines say */
+	__u32 line_end; /* survey of a head: offset of what follows the first line */
+	union {		/* and what its lines say */
+#define PROTOCOL(constant, name) struct name##_flow name;
+#include "abi/protocols.def"
+#undef PROTOCOL
+	};
 	struct context_fields fields;
 	/* a record's fixed part ends where piece.data starts */
 	__u8 room[HEAD_ROOM] __attribute__((aligned(8)));
@@ -184,6 +203,29 @@ struct walk {
  * their types, instead of once for each way to each call.
  */
 #define SUBPROGRAM __attribute__((noinline))
+
+/* One step of a walk: of each protocol's own file. Gives an enum step. */
+#define PROTOCOL(constant, name) int name##_step(struct conn *conn, struct walk *walk);
+#include "abi/protocols.def"
+#undef PROTOCOL
+
+/*
+ * Fills in the record of a new request, and finds its place in a trace. Its flow's first byte and
+ * exchange are known.
+ */
+int request_record(struct conn *conn, struct walk *walk);
+
+/* Writes the record for `len` bytes of a head that stand in the piece. */
+int head_emit(struct conn *conn, struct walk *walk, __u32 len, __u32 flags);
+
+/* Reports the end of a message that its head's record could not carry. */
+int message_end(struct conn *conn, struct walk *walk);
+
+/*
+ * Exchanges from the oldest unanswered one on get no answer, or one that was not understood
+ * (EVENT_F_BLIND).
+ */
+int report_close(struct conn *conn, struct walk *walk, int error, __u32 flags);
 
 /* Takes the call's bytes apart: conn.bpf.c. */
 int conn_walk(struct conn *conn, struct walk *walk);

@@ -30,6 +30,7 @@ enum protocol_id {
 #include "protocols.def"
 #undef PROTOCOL
 	PROTOCOL_ID_MAX,
+	PROTOCOL_FIRST = PROTOCOL_UNKNOWN + 1,
 };
 
 enum message_kind {

@@ -105,7 +105,8 @@ PIECE_FUNCTION int http1_classify_request(const struct piece *piece, __u32 n)
 	__u32 i;
 	__u8 next;
 
-	if (!piece)
+	/* the method of no request: RFC 9113 section 11.6 */
+	if (!piece || (n > 3 && piece_is(piece_load(piece->data), "PRI ")))
 		return HTTP1_NO;
 	for (i = 0; i < HTTP1_METHOD_MAX && i < n; i++) {
 		if (!http1_is_tchar(piece->data[i]))
@@ -356,6 +357,21 @@ struct http1_chunk {
 };
 
 #define HTTP1_CHUNK_LINE_MAX 24
+
+/* What is known of one direction of a connection, and of the connection, beyond any protocol. */
+struct http1_flow {
+	struct http1_head head;
+	struct http1_chunk chunk;
+};
+
+#define HTTP1_EXCHANGES_MAX 256 /* unanswered requests on one connection: a power of two */
+
+struct http1_conn {
+	/* bit (exchange % HTTP1_EXCHANGES_MAX): the request's method was HEAD */
+	__u64 to_head[HTTP1_EXCHANGES_MAX / 64];
+	__u8 to_connect; /* the last request's method was CONNECT */
+	__u8 pad[7];
+};
 
 /* One character of the line, other than its end. */
 static __always_inline void http1_chunk_char(struct http1_chunk *chunk, __u8 c)

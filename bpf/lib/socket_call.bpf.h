@@ -150,6 +150,7 @@ static __always_inline void socket_name(volatile __u64 *ret_name, const struct s
 static __always_inline void conn_init(struct conn *conn, struct sock *sk, __u64 cookie)
 {
 	conn->cookie = cookie;
+	conn->protocol = PROTOCOL_FIRST;
 	conn->family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if (conn->family == AF_UNIX) {
 		socket_name(&conn->self, sk);

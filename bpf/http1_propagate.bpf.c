@@ -49,14 +49,14 @@ SUBPROGRAM int survey_piece(struct walk *walk)
 		return SURVEY_UNFIT;
 	if (!walk->line_end)
 		survey_first_line(walk, got);
-	used = http1_scan(&walk->head, &walk->fields, &walk->piece, got, 1);
-	if (walk->head.bad)
+	used = http1_scan(&walk->http1.head, &walk->fields, &walk->piece, got, 1);
+	if (walk->http1.head.bad)
 		return SURVEY_UNFIT;
-	if (walk->head.done)
+	if (walk->http1.head.done)
 		return SURVEY_FIT;
-	if (!used && !http1_leaves(&walk->head)) {
+	if (!used && !http1_leaves(&walk->http1.head)) {
 		/* a line that is longer than the piece */
-		http1_let_go(&walk->head, &walk->fields, &walk->piece, 0);
+		http1_let_go(&walk->http1.head, &walk->fields, &walk->piece, 0);
 		used = got;
 	}
 	walk->at += used;
@@ -70,7 +70,7 @@ SUBPROGRAM int propagate_survey(struct walk *walk)
 	if (!walk)
 		return 0;
 	walk->line_end = 0;
-	__builtin_memset(&walk->head, 0, sizeof(walk->head));
+	__builtin_memset(&walk->http1.head, 0, sizeof(walk->http1.head));
 	__builtin_memset(&walk->fields, 0, sizeof(walk->fields));
 	for (__u64 i = 0; i < SURVEY_PIECES_MAX; i++) {
 		survey = survey_piece(walk);
