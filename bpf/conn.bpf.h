@@ -115,6 +115,7 @@ struct request_ref {
 #define WIRE_F_PASSED	(1 << 8)  /* with WIRE_F_HEADER: the context is the one that came in */
 #define WIRE_F_TOLD	(1 << 9)  /* the next request carries its context */
 #define WIRE_F_LOCAL	(1 << 10) /* the other end is on this host: it is left a notice */
+#define WIRE_F_OPTION	(1 << 11) /* the request's first segment carried an option */
 
 /* Key: socket (socket storage), or its address where storage cannot be had. Deleted with the
  * socket. */
@@ -149,6 +150,7 @@ struct conn {
 	__u32 opener;	 /* the process that opened the connection, as WIRE_F_ACTIVE says */
 	__u32 inserted;	 /* bytes that the call under way has gained behind its first line */
 	__u32 turn_rcv;	 /* rcv_nxt when this end last began to speak */
+	__u32 turn_seq;	 /* and the sequence number of its first byte */
 	struct conn_tuple tuple;
 	struct context_fields fields; /* trace context in the head of the last request so far */
 	struct request_ref own;	      /* the last request on this connection */

@@ -148,7 +148,8 @@ static __always_inline int option_prepare(struct bpf_sock_ops *ops, struct conn 
 		conn->wire &= ~WIRE_F_PASSED;
 	conn->turned = 1;
 	conn->turn_rcv = ops->rcv_nxt;
-	conn->wire &= ~WIRE_F_HEADER;
+	conn->turn_seq = ops->snd_nxt;
+	conn->wire &= ~(WIRE_F_HEADER | WIRE_F_OPTION);
 	if (has_header || !tid)
 		return -1;
 	if (conn->verdict == VERDICT_OPAQUE || conn->wire & WIRE_F_OPAQUE)
@@ -172,6 +173,34 @@ static __always_inline int option_possible(const struct conn *conn)
 	       !(conn->wire & WIRE_F_LOCAL && conn->verdict == VERDICT_TRACED);
 }
 
+/* The size of segments is being reckoned, not a header: there must be room when one is written. */
+static __always_inline int sizes_asked(const struct bpf_sock_ops *ops)
+{
+	return ops->args[0] == BPF_WRITE_HDR_TCP_CURRENT_MSS;
+}
+
+static __always_inline void option_reserve(struct bpf_sock_ops *ops, const struct conn *conn)
+{
+	if (bpf_reserve_hdr_opt(ops, option_len(conn), 0))
+		stat_add(STAT_OPTION_NO_ROOM);
+}
+
+/*
+ * A request's first segment may be lost, and its option with it. Until its first byte is
+ * acknowledged all segments leave room, and what may be that one again carries the option again.
+ * (Which segment it is cannot be asked. A probe of the tail, RFC 8985 section 7, comes before the
+ * loss is known.)
+ */
+static __always_inline void option_repeat(struct bpf_sock_ops *ops, const struct conn *conn)
+{
+	if (!(conn->wire & WIRE_F_OPTION) || ops->snd_una != conn->turn_seq)
+		return;
+	if (sizes_asked(ops))
+		bpf_reserve_hdr_opt(ops, sizeof(struct context_option), 0);
+	else if (ops->skb_len && (ops->lost_out || ops->packets_out == 1))
+		option_reserve(ops, conn);
+}
+
 static __always_inline void header_length(struct bpf_sock_ops *ops)
 {
 	struct conn *conn = wire_conn(ops->sk);
@@ -180,18 +209,16 @@ static __always_inline void header_length(struct bpf_sock_ops *ops)
 		return;
 	if (conn->wire & WIRE_F_LEAVE && conn->wire & WIRE_F_ENROLLED)
 		wire_leave(ops, conn);
-	if (!knobs.tcp_option || !turn_due(ops, conn))
+	if (!knobs.tcp_option)
 		return;
-	/* the size of segments is being reckoned: there must be room when the option is written */
-	if (ops->args[0] == BPF_WRITE_HDR_TCP_CURRENT_MSS) {
+	if (!turn_due(ops, conn)) {
+		option_repeat(ops, conn);
+	} else if (sizes_asked(ops)) {
 		if (option_possible(conn))
 			bpf_reserve_hdr_opt(ops, sizeof(struct context_option), 0);
-		return;
+	} else if (ops->skb_len && !option_prepare(ops, conn)) {
+		option_reserve(ops, conn);
 	}
-	if (!ops->skb_len || option_prepare(ops, conn))
-		return;
-	if (bpf_reserve_hdr_opt(ops, option_len(conn), 0))
-		stat_add(STAT_OPTION_NO_ROOM);
 }
 
 static __always_inline void option_write(struct bpf_sock_ops *ops)
@@ -209,7 +236,7 @@ static __always_inline void option_write(struct bpf_sock_ops *ops)
 		    ? bpf_store_hdr_opt(ops, &option, OPTION_SAMPLED_LEN, 0)
 		    : bpf_store_hdr_opt(ops, &option, sizeof(option), 0))
 		return;
-	conn->wire |= WIRE_F_TOLD;
+	conn->wire |= WIRE_F_TOLD | WIRE_F_OPTION;
 	stat_add(STAT_OPTION_SENT);
 }
 

@@ -274,6 +274,18 @@ def _build(words, what, **options):
         raise RuntimeError(f"building {what}: {done.stderr.strip()[-400:]}")
 
 
+def bpf_object(name):
+    """tests/apps/NAME.bpf.c compiled, as weft's own programs are."""
+    if not shutil.which("clang"):
+        raise Skip("not installed: clang")
+    os.makedirs(BUILT, exist_ok=True)
+    target, source = os.path.join(BUILT, f"{name}.bpf.o"), os.path.join(APPS, f"{name}.bpf.c")
+    if _stale(target, source):
+        _build(["clang", "-g", "-O2", "-target", "bpf", "-Wall", "-c", "-o", target, source,
+                "-I", os.path.join(ROOT, "vmlinux", os.uname().machine)], name)
+    return target
+
+
 def go_program(source):
     """A directory with one Go program, below tests/apps, built if its source is newer."""
     if not shutil.which("go"):

@@ -161,7 +161,7 @@ def curl(address, first, last, pattern, *options):
     return [int(code) for code in done.stdout.split()]
 
 
-def _worker(address, numbers, path, lock, wrong, reuse):
+def _worker(address, numbers, path, lock, wrong, reuse, body):
     client = None
     while True:
         with lock:
@@ -170,7 +170,7 @@ def _worker(address, numbers, path, lock, wrong, reuse):
             return
         try:
             client = client or Client(address, 30)
-            answer = client.get(path.format(number))
+            answer = client.get(path.format(number), method="POST" if body else "GET", body=body)
             if answer.status != 200 or answer.body.strip() != str(number).encode():
                 wrong.append((number, answer.status, answer.body[:80]))
         except (OSError, Broken, ValueError) as error:
@@ -182,14 +182,14 @@ def _worker(address, numbers, path, lock, wrong, reuse):
             client = None
 
 
-def load(address, count, concurrency, path="/chain/{}", first=0, reuse=True):
+def load(address, count, concurrency, path="/chain/{}", first=0, reuse=True, body=b""):
     """
     Numbered requests (`count`: how many, or an iterator of the numbers), `concurrency` at once,
-    each answered with its own number. Returns those that were not: (number, status, body or error).
+    each answered with its own number. With a body they are POST. Returns those that were not: (number, status, body or error).
     """
     numbers = iter(range(first, first + count)) if isinstance(count, int) else count
     lock, wrong = threading.Lock(), []
-    threads = [threading.Thread(target=_worker, args=(address, numbers, path, lock, wrong, reuse))
+    threads = [threading.Thread(target=_worker, args=(address, numbers, path, lock, wrong, reuse, body))
                for _ in range(concurrency)]
     for thread in threads:
         thread.start()

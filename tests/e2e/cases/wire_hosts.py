@@ -4,11 +4,15 @@ Two hosts: two network namespaces with a cable between them, each traced by a we
 knows nothing of the other. What is one trace then was carried by the wire.
 """
 
+import re
+import subprocess
 from collections import Counter
 
 import apps
+import netns
 import propagation
 import traffic
+from case import Skip
 from spans import Spans, by_port, chain
 from wire_common import sized, start_weft, wire_case
 
@@ -32,12 +36,12 @@ class Hosts:
         pids = set().union(*[app.pids for app in self.programs[name]])
         return start_weft(self.t, pids, *options)
 
-    def traced(self, entry, count, *options):
+    def traced(self, entry, count, *options, body=b""):
         """The spans of both hosts of `count` requests of the entry."""
         t = self.t
         # before the first connection: one that is older than weft carries nothing
         wefts = [self._weft(name, options) for name in self.programs]
-        t.expect("wrong answers", [], traffic.load(entry.address, count, AT_ONCE))
+        t.expect("wrong answers", [], traffic.load(entry.address, count, AT_ONCE, body=body))
         found = [span for weft in wefts for span in t.stop(weft, settle=0.5)]
         return Spans(found)
 
@@ -120,3 +124,39 @@ def wire_two_hosts_silent(t):
                  range(count))
     t.expect("requests with a server span at each end", [count, count], [hop.once for hop in hops])
     t.expect("joined requests", (0, 0), (hops[1].right, hops[1].wrong))
+
+
+def _lossy(namespace):
+    """The namespace's end of the cable loses packets that come in."""
+    inside = netns.inside(namespace)
+    shown = subprocess.run([*inside, "ip", "-br", "link"], capture_output=True, text=True, check=True)
+    link = re.search(r"^(weft\w+)@", shown.stdout, re.M)[1]
+    subprocess.run([*inside, "tc", "qdisc", "add", "dev", link, "clsact"], check=True)
+    done = subprocess.run([*inside, "tc", "filter", "add", "dev", link, "ingress", "bpf",
+                           "direct-action", "object-file", apps.bpf_object("lossy"), "section", "tc"],
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Skip(f"tc takes no BPF program: {done.stderr.strip()[-200:]}")
+
+
+def _sack_recoveries(namespace):
+    table = subprocess.run([*netns.inside(namespace), "cat", "/proc/net/netstat"],
+                           capture_output=True, text=True, check=True).stdout
+    names, values = (line.split() for line in table.splitlines() if line.startswith("TcpExt:"))
+    return int(values[names.index("TCPSackRecovery")])
+
+
+@wire_case(needs=["nginx", "ip", "tc"])
+def wire_two_hosts_lossy(t):
+    """
+    Selective acknowledgement and the TCP option share what room a header has: over a cable that
+    loses packets, bodies arrive, SACK repairs what was lost, and every request is joined.
+    """
+    hosts, count = Hosts(t), sized(200, 3000)
+    _lossy(hosts.far.namespace)
+    _lossy(t.namespace)
+    inner = hosts.add("far", apps.backend(t, place=hosts.far))
+    entry = hosts.add("near", apps.nginx(t, inner.authority))
+    spans = hosts.traced(entry, count, body=bytes(100_000))
+    t.expect_range("losses that SACK repaired", 1, 10 * count, _sack_recoveries(t.namespace))
+    _judge(t, spans, [("nginx", entry), ("python", inner)], ["python"], count)
