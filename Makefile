@@ -35,7 +35,7 @@ say  = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$(1)' '$(patsubst $(CURDI
 # --- tools and libraries ---------------------------------------------------------------------
 
 # Goals that compile nothing do without configuration, so they work on a machine that lacks packages.
-NO_CONFIG := help clean deps run test bench check check-wire check-reproducible format
+NO_CONFIG := help clean deps run test bench bench-compare check check-wire check-reproducible format
 ifneq ($(filter-out $(NO_CONFIG),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/config.mk
 endif
@@ -241,7 +241,7 @@ endif
 # Jobs for the goals that stand for whole commands, unless make was told how many.
 parallel = $$(case "$$MAKEFLAGS" in *jobserver*) ;; *) echo "-j$$(nproc 2>/dev/null || echo 1)" ;; esac)
 
-.PHONY: deps run test check check-wire bench format
+.PHONY: deps run test check check-wire bench bench-compare format
 deps:
 	@scripts/deps build
 
@@ -294,6 +294,10 @@ bench:
 	@scripts/deps test
 	@$(MAKE) --no-print-directory $(parallel) all
 	@scripts/as-root tests/bench/run $(ARGS)
+
+# The same, held against tests/bench/baseline.json.
+bench-compare: bench
+	@tests/bench/compare
 
 # The pipeline's rooms alone, fed with made-up records, under callgrind if it is there.
 REPLAY := $(BUILD)/tests/bench/replay
@@ -349,7 +353,8 @@ help:
 	@echo 'make check-reproducible  two builds in two directories give the same bytes'
 	@echo 'make format     lay out the C files with clang-format'
 	@echo 'make deps       install what the build needs'
-	@echo 'make bench      measure cost and speed on this host (root)'
+	@echo 'make bench      measure cost and speed on this host (root); ARGS=--quick: README rows only'
+	@echo 'make bench-compare  the same; fails if it is worse than tests/bench/baseline.json'
 	@echo 'make bench-replay  instructions per exchange; ARGS="--codec protobuf --heads long"'
 	@echo 'make fuzz       TARGET=fuzz_http1 SECONDS=60: one fuzzing session'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'

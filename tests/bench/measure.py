@@ -1,262 +1,299 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The measurements: nginx under load, with and without weft, in turns."""
+"""The measurements that rows.py asks for: each step takes the rows that are wanted of its table."""
 
 import contextlib
 import os
+import re
+import resource
 import shutil
-import statistics
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
 
 import load
+import rows
 import weft as weft_module
-from observe import CannotMeasure, Meter, Objects, Statistics, memory, program_costs, waits
-from weft import Weft, find_key
+from agents import PeerAgent, WeftAgent
+from load import WORKLOADS, Servers, Target, Workload
+from observe import CannotMeasure, Meter, Objects, Statistics, program_costs, waits
+from rows import NO_WEFT, PEER, TRACED, WHOLE_HOST
+from stats import added, compared, in_turns, spread, tracer_us
+from weft import find_key
 
 SETTLE_S = 0.15      # before a run, for what weft does once; after it, for what is left to do
 COUNTERS_S = 1.2     # until weft has told what the kernel has counted
-PACED_RATE, PACED_SECONDS = 10000, 5
 LATENCY_SHARE = 0.4  # of the rate at saturation
-IDLE_SECONDS = 2
-STARTS = 5
-
-NGINX = ("--exe", "*/nginx")
-INJECT_OFF = ("--inject", "off", "--tcp-option", "off")
-NO_WEFT = None
-OTHER = ("--pid", "{other}")
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two ways to run one workload: weft's options, or NO_WEFT."""
-    workload: str
-    base: tuple
-    other: tuple
-
-
-COMPARISONS = {
-    "noise": Comparison("static", NO_WEFT, NO_WEFT),
-    "selected": Comparison("static", NO_WEFT, NGINX),
-    "whole_host": Comparison("static", NO_WEFT, ()),
-    "not_selected": Comparison("static", NO_WEFT, OTHER),
-    "inject_keepalive": Comparison("keepalive", NGINX + INJECT_OFF, NGINX),
-    "inject_closing": Comparison("closing", NGINX + INJECT_OFF, NGINX),
-}
-
-# Ways to run a proxy for its latency.
-MODES = {"without": NO_WEFT, "plain": NGINX + INJECT_OFF, "inject": NGINX}
+TURN_SECONDS = 2
+MODES = {"without": NO_WEFT, "plain": TRACED + rows.INJECT_OFF, "inject": TRACED}
 PROXIES = ("keepalive", "closing")
 
 
-def spread(values):
-    """Median and quartiles."""
-    values = list(values)
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive") \
-        if len(values) > 1 else values * 3
-    return {"q1": low, "median": middle, "q3": high}
+def waits_per_second(pids, run):
+    """Wake-ups a second of each process while it runs, and what it returned."""
+    before = {name: waits(pid) for name, pid in pids.items()}
+    begin = time.monotonic()
+    result = run()
+    seconds = time.monotonic() - begin
+    return result, {name: (waits(pid) - before[name]) / seconds for name, pid in pids.items()}
 
 
-def cpu_us(run):
-    """CPU time of all that takes part, for each request."""
-    return sum(run["cpu_us"].values())
+def turns_come_to(turns):
+    """What the tracer takes in turns under one load, by Bench._turn."""
+    runs = [turn["run"] for turn in turns if turn["run"]]
+    found = {"woken": spread(sum(turn["wakeups"].values()) for turn in turns),
+             "rss": spread(sum(one["rss"] for one in turn["memory_bytes"].values())
+                           for turn in turns),
+             "map_bytes": turns[-1]["map_bytes"], "memory_bytes": turns[-1]["memory_bytes"]}
+    if runs:
+        found.update(rate=spread(run["rate"] for run in runs),
+                     tracer_us=spread(tracer_us(run) for run in runs))
+    return found
 
 
-def compared(pairs):
-    """What pairs of runs come to. A ratio is that of a pair, so a slow drift cancels out."""
-    return {"rate": [spread(pair[side]["rate"] for pair in pairs) for side in (0, 1)],
-            "rate_ratio": spread(other["rate"] / base["rate"] for base, other in pairs),
-            "cpu_us": [spread(cpu_us(pair[side]) for pair in pairs) for side in (0, 1)],
-            "cpu_ratio": spread(cpu_us(other) / cpu_us(base) for base, other in pairs),
-            "pairs": pairs}
+def lost(turns, agent):
+    """Requests that were answered, less spans exported, by an agent that has ended."""
+    told, done = agent.counters(), sum(turn["run"]["done"] for turn in turns if turn["run"])
+    return {"counters": told, "done": done,
+            "lost": done - told["exported"] if told else None}
 
 
-def added(turns, mode, less):
-    """What the one mode adds to the other one, turn by turn."""
-    return {key: spread(turn[mode][key] - turn[less][key] for turn in turns)
-            for key in ("p50_us", "p99_us")}
-
-
-def in_turns(keys, i):
-    """There and back again: ABBA."""
-    return list(keys) if i % 2 == 0 else list(reversed(keys))
+def programs_come_to(seen, asked):
+    """BPF programs between the first and the last of these answers of Objects.programs()."""
+    turns = [program_costs(before, after, requests)
+             for before, after, requests in zip(seen, seen[1:], asked)]
+    runs = [sum(one["runs"] for one in turn.values()) for turn in turns]
+    spent = [sum(one["ns"] for one in turn.values()) for turn in turns]
+    return {"requests": sum(asked), "programs": program_costs(seen[0], seen[-1], sum(asked)),
+            "runs_per_request": sum(runs) / sum(asked),
+            "ns_per_request": spread(ns / requests for ns, requests in zip(spent, asked)),
+            "ns_per_run": spread(ns / count if count else 0 for ns, count in zip(spent, runs))}
 
 
 class Bench:
-    """Servers for all figures. Used as a context: cleans up after itself."""
+    """Takes the figures. Used as a context: cleans up after itself."""
 
     def __init__(self, options):
         for program in ("nginx", "wrk", "bpftool"):
             if not shutil.which(program):
                 raise CannotMeasure(f"{program} is not installed (scripts/deps test installs it)")
-        self.options, self.wefts = options, []
+        self.options = options
 
     def __enter__(self):
+        may = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (may, may))  # what it starts inherits it
         with contextlib.ExitStack() as stack:
-            self.dir = tempfile.mkdtemp(prefix="weft-bench-")
-            stack.callback(shutil.rmtree, self.dir, ignore_errors=True)
+            self.dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="weft-bench-"))
             os.chmod(self.dir, 0o755)
             # a process that serves nothing
             self.other = stack.enter_context(subprocess.Popen(["sleep", "infinity"]))
             stack.callback(self.other.kill)
-            self.servers = stack.enter_context(load.Servers(self.dir))
-            stack.callback(self._kill_wefts)
-            self.started = stack.pop_all()
+            self.opened = stack.pop_all()
         return self
 
     def __exit__(self, *_):
-        self.started.close()
-
-    def _kill_wefts(self):
-        for weft in self.wefts:
-            weft.kill()
+        self.opened.close()
 
     # One run.
 
     @contextlib.contextmanager
-    def weft(self, options):
-        """A weft that is ready; ended with the block. NO_WEFT: nothing."""
-        if options is NO_WEFT:
+    def agent(self, how, target=None, **options):
+        """
+        A tracer that is ready, ended with the block: weft with the options `how`, PEER, or for
+        NO_WEFT nothing. Options may name the {exe} of the target, or an {other} process.
+        """
+        if how is NO_WEFT:
             yield None
             return
-        words = [word.format(other=self.other.pid) for word in options]
-        started = Weft(self.dir, *words, exports=["file:/dev/null"])
-        self.wefts.append(started)
-        started.ready_s = started.wait_ready()
-        time.sleep(SETTLE_S)
-        yield started
-        if started.stop() != 0:
-            raise CannotMeasure(f"weft ended with {started.process.returncode}: "
-                                f"{started.log[-300:]}")
-        self.wefts.remove(started)
+        if how is PEER:
+            started = PeerAgent(self.dir)
+        else:
+            exe = target.executable if target and target.processes else ""
+            started = WeftAgent(self.dir, [word.format(other=self.other.pid, exe=exe)
+                                           for word in how], **options)
+        try:
+            time.sleep(SETTLE_S)
+            yield started
+        finally:
+            started.stop()
 
     @staticmethod
-    def loaded(target, weft, run):
-        """The load's figures, and CPU time for each request by who spent it."""
-        groups = {"server": target.pids}
-        if weft:
-            groups.update(watcher=[weft.pid], pipeline=[weft.pipeline()])
-        meter = Meter(groups)
+    def loaded(target, agent, run):
+        """The load's figures, CPU time for each request by who spent it, and the tracer's size."""
+        pids = agent.pids() if agent else {}
+        meter = Meter({"server": target.pids, **{name: [pid] for name, pid in pids.items()}})
         figures = run()
         time.sleep(SETTLE_S)
         spent = {**meter.spent(), "load": figures.pop("load_cpu_s")}
+        if agent:
+            figures.update(rss=sum(one["rss"] for one in agent.memory().values()),
+                           map_bytes=agent.map_bytes())
         return {**figures, "cpu_us": {who: seconds * 1e6 / figures["requests"]
                                       for who, seconds in spent.items()}}
 
-    def _once(self, workload, options, run):
-        with self.weft(options) as weft, self.servers.target(workload) as target:
-            try:
-                return self.loaded(target, weft, lambda: run(target.port))
-            except CannotMeasure as error:
-                with_it = "without weft" if weft is None else f"with weft {' '.join(options)}"
-                raise CannotMeasure(f"{workload}, {with_it}: {error}") from None
+    def once(self, servers, workload, how, run=None):
+        """One run of a workload, or of `run` instead of its load. A load may be run alone."""
+        run = run or workload.load
+        try:
+            with self.agent(how, servers.base(workload)) as agent, \
+                    servers.target(workload) as target:
+                return self.loaded(target, agent, lambda: run(target, self.options.seconds))
+        except CannotMeasure as error:
+            with_it = "without weft" if how is NO_WEFT else f"with {' '.join(how) or 'weft'}"
+            raise CannotMeasure(f"{with_it}: {error}") from None
 
-    def _wrk(self, port):
-        return load.wrk(port, self.options.seconds)
+    def pair(self, servers, workload, sides, i):
+        """A run for each side, in the order of the ith round."""
+        runs = [None, None]
+        for side in in_turns((0, 1), i):
+            runs[side] = self.once(servers, workload, sides[side])
+        return runs
 
-    # The figures.
+    # The steps. Each takes the wanted rows of its table.
 
-    def comparisons(self):
+    def comparisons(self, wanted):
         """All of them a pair at a time, so that each meets the same machine."""
-        pairs = {name: [] for name in COMPARISONS}
-        for i in range(self.options.rounds):
-            for name, one in COMPARISONS.items():
-                runs = [None, None]
-                for side in in_turns((0, 1), i):
-                    runs[side] = self._once(one.workload, (one.base, one.other)[side], self._wrk)
-                pairs[name].append(runs)
-            print(f"bench: round {i + 1} of {self.options.rounds}", flush=True)
-        return {name: compared(done) for name, done in pairs.items()}
+        pairs = {row.key: [] for row in wanted}
+        with Servers() as servers:
+            for i in range(self.options.rounds):
+                for row in wanted:
+                    pairs[row.key].append(self.pair(servers, WORKLOADS[row.workload],
+                                                    (row.base, row.other), i))
+                print(f"bench: round {i + 1} of {self.options.rounds}", flush=True)
+        return {key: compared(done) for key, done in pairs.items()}
 
-    def latency(self, comparisons):
+    def latency(self, _):
         """Proxies below saturation, without weft, with it, and with injection, in turns."""
         figures = {}
-        for proxy in PROXIES:
-            limit = comparisons[f"inject_{proxy}"]["rate"][0]["median"]
-            rate = max(100, int(limit * LATENCY_SHARE) // 100 * 100)
-            turns = []
-            for i in range(self.options.turns):
-                turns.append({mode: self._once(proxy, MODES[mode], lambda port: load.pace(
-                    port, rate, self.options.seconds)) for mode in in_turns(MODES, i)})
-            figures[proxy] = {
-                "rate": rate, "turns": turns,
-                "modes": {mode: {key: spread(turn[mode][key] for turn in turns)
-                                 for key in ("p50_us", "p99_us")} for mode in MODES},
-                "added_by_weft": added(turns, "plain", "without"),
-                "added_by_injection": added(turns, "inject", "plain")}
+        with Servers() as servers:
+            for proxy in PROXIES:
+                limit = self.once(servers, WORKLOADS[proxy], MODES["plain"])["rate"]
+                rate = max(100, int(limit * LATENCY_SHARE) // 100 * 100)
+                turns = [{mode: self.once(servers, WORKLOADS[proxy], MODES[mode], load.pace(rate))
+                          for mode in in_turns(MODES, i)} for i in range(self.options.turns)]
+                figures[proxy] = {
+                    "rate": rate, "turns": turns,
+                    "modes": {mode: {key: spread(turn[mode][key] for turn in turns)
+                                     for key in ("p50_us", "p99_us")} for mode in MODES},
+                    "added_by_weft": added(turns, "plain", "without"),
+                    "added_by_injection": added(turns, "inject", "plain")}
         return figures
 
-    def paced(self):
-        """At a fixed rate, nginx selected: CPU, memory, wake-ups, spans lost."""
-        with self.weft(NGINX) as weft, self.servers.target("static") as target:
-            pids = {"watcher": weft.pid, "pipeline": weft.pipeline()}
-            idle = self._waits(pids, lambda: time.sleep(IDLE_SECONDS))
-            busy = self._waits(pids, lambda: self.loaded(target, weft, lambda: load.pace(
-                target.port, PACED_RATE, PACED_SECONDS)))
-            sizes = {name: memory(pid) for name, pid in pids.items()}
-        counters = weft.counters()
-        return {"run": busy["result"], "memory_bytes": sizes, "counters": counters,
-                "wakeups_idle": idle["a_second"], "wakeups": busy["a_second"],
-                "lost": busy["result"]["done"] - counters["exported"] if counters else None}
+    def curve(self, wanted):
+        """For each axis and each of its points: pairs without and with weft."""
+        return {axis.key: {str(point): self._point(axis, point) for point in axis.points}
+                for axis in wanted}
 
-    @staticmethod
-    def _waits(pids, run):
-        """Wake-ups a second of each process while it runs."""
-        before = {name: waits(pid) for name, pid in pids.items()}
-        begin = time.monotonic()
-        result = run()
-        seconds = time.monotonic() - begin
-        return {"result": result, "a_second": {name: (waits(pid) - before[name]) / seconds
-                                               for name, pid in pids.items()}}
+    def _point(self, axis, point):
+        print(f"bench: {point} {axis.unit}", flush=True)
+        workload = axis.workload(point)
+        with Servers() as servers:
+            one = compared([self.pair(servers, workload, (NO_WEFT, TRACED), i)
+                            for i in range(self.options.turns)])
+        return {**one, "p99_us": [spread(pair[side]["p99_us"] for pair in one["pairs"])
+                                  for side in (0, 1)],
+                "tracer_us": spread(tracer_us(run) for _, run in one["pairs"]),
+                **{key: spread(run[key] for _, run in one["pairs"])
+                   for key in ("rss", "map_bytes")}}
 
-    def saturated(self):
-        """wrk at full speed, nginx selected: every span exported or counted as dropped."""
-        with self.weft(NGINX) as weft, self.servers.target("static") as target:
-            run = self.loaded(target, weft, lambda: self._wrk(target.port))
-        return {"run": run, "counters": weft.counters()}
+    def loads(self, wanted):
+        """nginx traced, at rest and at fixed rates: CPU, memory, wake-ups, spans lost."""
+        return {row.key: self.at_rate(row.rate) for row in wanted}
 
-    def kernel(self, workload):
+    def at_rate(self, rate, how=TRACED):
+        workload, turns = WORKLOADS["nginx"], []
+        with Servers() as servers:
+            target = servers.base(workload)
+            with self.agent(how, target) as agent:
+                for _ in range(self.options.turns):
+                    turns.append(self._turn(target, agent, load.pace(rate), rate is not None))
+        return {**turns_come_to(turns), **lost(turns, agent), "turns": turns,
+                "ready_ms": agent.ready_s * 1e3, "exit_ms": agent.exit_s * 1e3}
+
+    def _turn(self, target, agent, run, asked=True):
+        """The tracer's CPU, memory and wake-ups under a load, or in peace if nothing is asked."""
+        result, woken = waits_per_second(agent.pids(), lambda: self.loaded(
+            target, agent, lambda: run(target, TURN_SECONDS)) if asked else time.sleep(TURN_SECONDS))
+        return {"run": result, "wakeups": woken, "memory_bytes": agent.memory(),
+                "map_bytes": agent.map_bytes()}
+
+    def kernel(self, wanted):
         """What each BPF program costs, and how many requests gained context."""
-        with Statistics(), self.weft(NGINX) as weft, self.servers.target(workload) as target:
-            objects = Objects(weft)
-            before = objects.programs()
-            requests = self._wrk(target.port)["requests"]
-            costs = program_costs(before, objects.programs(), requests)
-            maps = objects.map_bytes()
-            time.sleep(COUNTERS_S)
-            told = weft.ps()
-        runs = sum(one["runs"] for one in costs.values())
-        spent = sum(one["ns"] for one in costs.values())
-        return {"requests": requests, "programs": costs, "map_bytes": maps,
-                "runs_per_request": runs / requests, "ns_per_request": spent / requests,
-                "ns_per_run": spent / runs if runs else 0.0,
-                "context": {name: (find_key(told, name) or 0) / requests
-                            for name in ("injected", "option_sent")}}
+        return {row.key: self.programs(WORKLOADS[row.workload]) for row in wanted}
 
-    def starts(self):
-        seconds = []
-        for _ in range(STARTS):
-            with self.weft(()) as weft:
-                seconds.append(weft.ready_s)
-        return {"ms": [s * 1000 for s in seconds], **spread(s * 1000 for s in seconds)}
+    def programs(self, workload, how=TRACED):
+        with Statistics(), Servers() as servers, \
+                self.agent(how, servers.base(workload)) as agent, \
+                servers.target(workload) as target:
+            objects = Objects(agent.pids().values())
+            seen, asked = [objects.programs()], []
+            for _ in range(self.options.turns):
+                asked.append(workload.load(target, self.options.seconds)["requests"])
+                seen.append(objects.programs())
+            maps, context = objects.map_bytes(), {}
+            if how is not PEER:
+                time.sleep(COUNTERS_S)
+                told = agent.weft.ps()
+                context = {name: (find_key(told, name) or 0) / sum(asked)
+                           for name in ("injected", "option_sent")}
+        return {**programs_come_to(seen, asked), "map_bytes": maps, "context": context}
 
-    def propagation(self):
+    def hosts(self, wanted):
+        """How long weft takes to start, to see a request, and to end."""
+        return {row.key: self._host(row) for row in wanted}
+
+    def _host(self, row):
+        with Servers() as servers:
+            target = servers.base(Workload(row.serve, load.pace()))
+            if row.rate:
+                servers.background(target, row.rate)
+            turns = [self._start(row.rate) for _ in range(self.options.starts)]
+        return {key: spread(one[key] for one in turns) for key in turns[0]}
+
+    def _start(self, rate):
+        path = os.path.join(self.dir, "first.jsonl")
+        with self.agent(WHOLE_HOST, exports=[f"file:{path}"]) as weft:
+            pass
+        took = {"ready_ms": weft.ready_s * 1e3, "exit_ms": weft.exit_s * 1e3}
+        if rate:
+            with open(path, encoding="utf-8") as handle:
+                begun = re.findall(r'"startTimeUnixNano": *"?(\d+)', handle.read())
+            if not begun:
+                raise CannotMeasure(f"weft saw no request of {rate} a second")
+            took["first_ms"] = (min(map(int, begun)) - weft.begun_ns) / 1e6
+            os.unlink(path)
+        return took
+
+    def processes(self, wanted):
+        """Processes that start and end, the whole host traced."""
+        found = {}
+        for row in wanted:
+            with self.agent(WHOLE_HOST) as agent:
+                turns = [self._turn(Target(), agent, load.starts(row.rate))
+                         for _ in range(self.options.turns)]
+            found[row.key] = {**turns_come_to(turns), "turns": turns}
+        return found
+
+    def peer(self, _):
+        """The peer's program under the same load as weft."""
+        found = {name: {"programs": self.programs(WORKLOADS["nginx"], how),
+                        "paced": self.at_rate(rows.PACED_RATE, how)}
+                 for name, how in (("weft", TRACED), ("peer", PEER))}
+        return {**found, "name": os.path.basename(os.environ["PEER"])}
+
+    def propagation(self, _):
         """What weft's self-test found: whether headers and the TCP option are in use."""
-        with self.weft(NGINX) as weft:
-            told = weft.ps().get("propagation", {})
+        with self.agent(WHOLE_HOST) as agent:
+            told = agent.weft.ps().get("propagation", {})
         return {key: told.get(key) for key in ("mode", "tcp_option", "reason", "option_reason")}
 
-    def run(self):
-        figures = {"load_before": os.getloadavg()[0], "options": vars(self.options),
+    def run(self, wanted):
+        """`wanted`: {step: rows}, in rows.STEPS' order."""
+        figures = {"load_before": os.getloadavg()[0],
+                   "options": {key: getattr(self.options, key)
+                               for key in ("quick", "rounds", "turns", "starts", "seconds")},
                    "binary_bytes": os.path.getsize(weft_module.BINARY)}
-        load.wrk(self.servers.behind.port, 1)  # warms up
-        steps = {"propagation": self.propagation, "start": self.starts,
-                 "comparisons": self.comparisons,
-                 "latency": lambda: self.latency(figures["comparisons"]),
-                 "kernel": lambda: {name: self.kernel(name) for name in load.WORKLOADS},
-                 "paced": self.paced, "saturated": self.saturated}
-        for name, step in steps.items():
-            print(f"bench: {name} ...", flush=True)
-            figures[name] = step()
+        for step, of_it in wanted.items():
+            begin = time.monotonic()
+            figures[step] = getattr(self, step)(of_it)
+            print(f"bench: {step}: {time.monotonic() - begin:.0f} s", flush=True)
         return figures

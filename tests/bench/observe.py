@@ -83,11 +83,26 @@ def _bpftool(kind):
     return {one["id"]: one for one in json.loads(done.stdout)}
 
 
-class Objects:
-    """The BPF programs and maps of one weft: what its watcher holds."""
+def map_bytes(pids):
+    """Memory of all BPF maps that the processes hold, as the kernel accounts it."""
+    sizes = {}
+    for pid in pids:
+        for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+            try:
+                text = _read(f"/proc/{pid}/fdinfo/{fd}")
+            except FileNotFoundError:
+                continue
+            one = dict(re.findall(r"^(map_id|memlock):\t(\d+)$", text, re.M))
+            if len(one) == 2:
+                sizes[one["map_id"]] = int(one["memlock"])
+    return sum(sizes.values())
 
-    def __init__(self, weft):
-        held = weft_module.bpf_objects(weft.pid)
+
+class Objects:
+    """The BPF programs and maps that these processes hold."""
+
+    def __init__(self, pids):
+        held = set().union(*map(weft_module.bpf_objects, pids))
         self.ids = {kind: {int(number) for held_kind, number in held if held_kind == kind}
                     for kind in ("prog", "map")}
 

@@ -1,76 +1,51 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """
-The figures of make bench as Markdown, with the machine that they come from.
+The figures of make bench as Markdown and SVG, with the machine that they come from.
 
   tests/bench/report.py            prints build/bench/report.json as tables
-  tests/bench/report.py --readme   puts the tables into README.md, between its two marks
+  tests/bench/report.py --readme   puts those of the quick form into README.md, between its two marks
 """
 
 import argparse
 import json
 import os
-import platform
-import subprocess
 import sys
 import textwrap
 
 sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), "lib"), HERE]
 
 # pylint: disable=wrong-import-position
+import chart
+import machine
 import rows
+from stats import COUNT, SIZE
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-REPORT = os.path.join(ROOT, os.environ.get("BUILD", "build"), "bench", "report.json")
+ROOT = os.path.dirname(os.path.dirname(HERE))
+DIRECTORY = os.path.join(ROOT, os.environ.get("BUILD", "build"), "bench")
+REPORT = os.path.join(DIRECTORY, "report.json")
 COLUMNS = 118
 README = os.path.join(ROOT, "README.md")
 MARKS = ("<!-- tests/bench/report.py --readme: begin -->",
          "<!-- tests/bench/report.py --readme: end -->")
 MODES = {"full": "in every request", "early_leave": "in the first request of each connection",
          "off": "in none"}
-
-
-def _first(path, key):
-    try:
-        with open(path, encoding="utf-8") as handle:
-            for line in handle:
-                if line.startswith(key):
-                    return line.split(":", 1)[1].strip() if ":" in line else line.strip()
-    except OSError:
-        pass
-    return "unknown"
-
-
-def _version(*words):
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=10)
-    except OSError:
-        return "unknown"
-    return ((done.stdout + done.stderr).strip().splitlines() or ["unknown"])[0]
-
-
-def machine():
-    with open("/proc/meminfo", encoding="ascii") as handle:
-        memory = int(handle.readline().split()[1]) / 1024
-    try:
-        system = platform.freedesktop_os_release().get("PRETTY_NAME", "unknown")
-    except OSError:
-        system = "unknown"
-    return {"name": platform.node(), "cpu": _first("/proc/cpuinfo", "model name"),
-            "cpus": os.cpu_count(), "memory_mib": round(memory), "kernel": platform.release(),
-            "arch": platform.machine(), "system": system,
-            "virtual": "hypervisor" in _first("/proc/cpuinfo", "flags"),
-            "nginx": _version("nginx", "-v").split()[-1], "wrk": _version("wrk", "-v").partition(" [")[0]}
+CURVES = (("ratio of throughput", "rate_ratio", 1), ("weft's CPU, us a request", "tracer_us", 1),
+          ("weft's resident memory, MiB", "rss", rows.MIB))
 
 
 def _table(head, body):
+    if not body:
+        return []
     lines = [head, ["---"] * len(head), *body]
-    return ["| " + " | ".join(line) + " |" for line in lines]
+    return ["", *("| " + " | ".join(line) + " |" for line in lines)]
 
 
-
-def _spread(one, form):
-    return f"{one['median']:{form}} ({one['q1']:{form}} to {one['q3']:{form}})"
+def _spread(one, form, scale=1):
+    return "{} ({} to {})".format(*(f"{one[key] / scale:{form}}"
+                                    for key in ("median", "q1", "q3")))
 
 
 def _change(pair, form):
@@ -83,38 +58,39 @@ def _met(figures, key):
         (", in doubt" if one["in_doubt"] else "")
 
 
+def _rows(figures, step, everything):
+    """(row, what was measured of it) of the step."""
+    for row in rows.STEPS[step]:
+        if row.key in figures.get(step, {}) and (everything or row.quick):
+            yield row, figures[step][row.key]
+
+
 def _intro(figures):
-    host, options = figures["machine"], figures["options"]
-    virtual = "virtual machine, " if host["virtual"] else ""
-    out = figures["propagation"]
-    busy = "" if figures["load_before"] < host["cpus"] / 2 else \
+    options, out = figures["options"], figures["propagation"]
+    busy = "" if figures["load_before"] < figures["machine"]["cpus"] / 2 else \
         (f" **The machine was busy with other things** (load average {figures['load_before']:.1f} "
          "before): these figures tell little.")
-    text = (f"{host['cpu']}, {host['cpus']} cores, {host['memory_mib']:,} MiB, {virtual}"
-            f"{host['arch']}, Linux {host['kernel']}, {host['system']}; {host['nginx']}; "
-            f"{host['wrk']}. nginx (one worker each), load and weft share the cores; spans go to "
-            f"file:/dev/null. {options['rounds']} pairs of runs of {options['seconds']:g} s for "
+    text = (f"{machine.words(figures['machine'])}. Servers, load and weft share the cores; spans go "
+            f"to file:/dev/null. {options['rounds']} pairs of runs of {options['seconds']:g} s for "
             "each ratio, in ABBA order: medians of the pairs' ratios, and quartiles. Injection "
             f"here: a header {MODES.get(out['mode'], 'in none')}, TCP option "
             f"{'on' if out['tcp_option'] else 'off'}. What each row means: "
             f"`tests/bench/run --help`.{busy}")
-    return textwrap.fill(text, COLUMNS, break_on_hyphens=False)
+    return textwrap.fill(text, COLUMNS, break_on_hyphens=False).splitlines()
 
 
-def _ratios(figures):
-    body = []
-    for row in rows.RATIOS:
-        one = figures["comparisons"][row.key]
-        body.append([row.what, _change(one["rate"], ",.0f"), _spread(one["rate_ratio"], ".3f"),
-                     _change(one["cpu_us"], ".1f"), _spread(one["cpu_ratio"], ".3f"),
-                     "" if row.least is None else f">= {row.least:.2f}", _met(figures, row.key)])
-    return _table(["compared, nginx under wrk", "req/s", "ratio of throughput", "CPU us a request",
+def _ratios(figures, everything):
+    body = [[row.what, _change(one["rate"], ",.0f"), _spread(one["rate_ratio"], ".3f"),
+             _change(one["cpu_us"], ".1f"), _spread(one["cpu_ratio"], ".3f"),
+             "" if row.least is None else f">= {row.least:.2f}", _met(figures, row.key)]
+            for row, one in _rows(figures, "comparisons", everything)]
+    return _table(["without and with weft", "req/s", "ratio of throughput", "CPU us a request",
                    "ratio of CPU", "target", "met"], body)
 
 
 def _latencies(figures):
     body = []
-    for proxy, one in figures["latency"].items():
+    for proxy, one in figures.get("latency", {}).items():
         for key in ("p50_us", "p99_us"):
             body.append([f"{proxy}, {one['rate']:,} req/s, {key[:3]}",
                          *(f"{mode[key]['median']:,.0f}" for mode in one["modes"].values()),
@@ -124,49 +100,104 @@ def _latencies(figures):
                    "weft adds", "injection adds"], body)
 
 
-def _singles(figures):
-    units = {"bytes": (rows.MIB, "MiB")}
-    body = []
-    for row in rows.FIGURES:
-        scale, unit = units.get(row.unit, (1, row.unit))
-        target = "" if row.most is None else \
-            f"<= {row.most / scale:,.0f} {unit}" if row.most else "0"
-        body.append([row.what, row.told(figures), target, _met(figures, row.key)])
+def _told(row, value, figures):
+    if row.told:
+        return row.told(figures)
+    scale, unit = (rows.MIB, "MiB") if row.unit == "bytes" else (1, row.unit)
+    if isinstance(value, dict):
+        form = ",.0f" if value["median"] >= 100 * scale else ".2f"
+        return f"{_spread(value, form, scale)} {unit}"
+    return f"{value / scale:,.1f} {unit}" if row.kind == SIZE else f"{value:,} {unit}"
+
+
+def _target(row):
+    if row.most is None:
+        return ""
+    if row.kind == COUNT:
+        return f"{row.most}"
+    return f"<= {row.most // rows.MIB} MiB" if row.unit == "bytes" else \
+        f"<= {row.most:,} {row.unit}"
+
+
+def _figures(figures, everything):
+    body = [[row.what, _told(row, value, figures), _target(row), _met(figures, row.key)]
+            for row, value in rows.figures_of(figures) if everything or row.quick]
     return _table(["figure", "measured", "target", "met"], body)
 
 
-def tables(figures):
+def tables(figures, everything=False):
     """What README.md shows, too."""
-    return [_intro(figures), "", *_ratios(figures), "", *_latencies(figures), "",
-            *_singles(figures)]
+    return [*_intro(figures), *_ratios(figures, everything), *_latencies(figures),
+            *_figures(figures, everything)]
+
+
+def _curves(figures):
+    lines = []
+    for axis, points in _rows(figures, "curve", True):
+        lines += _table(
+            [axis.unit, "req/s", "ratio of throughput", "ratio of CPU", "p99 us",
+             "weft's CPU us a request", "resident MiB", "maps MiB"],
+            [[f"{int(point):,}", _change(one["rate"], ",.0f"), _spread(one["rate_ratio"], ".3f"),
+              _spread(one["cpu_ratio"], ".3f"), _change(one["p99_us"], ",.0f"),
+              _spread(one["tracer_us"], ".2f"), f"{one['rss']['median'] / rows.MIB:.1f}",
+              f"{one['map_bytes']['median'] / rows.MIB:.1f}"] for point, one in points.items()])
+    return lines + ["", "![cost as load grows](report.svg)"] if lines else []
+
+
+def svg(figures):
+    """The curves; None without them."""
+    plots = [chart.Plot(title, axis.unit,
+                        [(int(point), {name: value / scale for name, value in one[key].items()})
+                         for point, one in points.items()])
+             for axis, points in _rows(figures, "curve", True) for title, key, scale in CURVES]
+    return chart.svg(plots, len(CURVES)) if plots else None
+
+
+def _hosts(figures):
+    body = [[row.what, *(_spread(one[key], ",.0f") if key in one else ""
+                         for key in ("ready_ms", "first_ms", "exit_ms"))]
+            for row, one in _rows(figures, "hosts", True)]
+    return _table(["weft starts and ends, ms", "start to ready", "to the first span", "exit"], body)
+
+
+def _loads(figures):
+    body = []
+    for row, one in _rows(figures, "loads", True):
+        lost = "" if row.rate is None else f"{one['lost']:,} of {one['done']:,}"
+        body.append([row.what, f"{one['rate']['median']:,.0f}" if one["done"] else "",
+                     _spread(one["tracer_us"], ".2f") if one["done"] else "",
+                     _spread(one["woken"], ",.0f"), f"{one['rss']['median'] / rows.MIB:.1f}", lost])
+    return _table(["nginx traced", "req/s", "weft's CPU us a request", "wake-ups a second",
+                   "resident MiB", "spans lost"], body)
 
 
 def _programs(figures):
-    kernel = figures["kernel"]
-    names = sorted({name for one in kernel.values() for name in one["programs"]})
+    found = list(_rows(figures, "kernel", True))
+    names = sorted({name for _, one in found for name in one["programs"]})
     cells = []
     for name in names:
-        found = [one["programs"].get(name) for one in kernel.values()]
+        costs = [one["programs"].get(name) for _, one in found]
         cells.append([name, *(f"{one['runs_per_request']:.2f} x {one['ns_per_run']:.0f}" if one
-                              else "" for one in found)])
-    cells.append(["all: ns a request", *(f"{one['ns_per_request']:,.0f}"
-                                         for one in kernel.values())])
-    cells.append(["headers, TCP options a request",
-                  *(f"{one['context']['injected']:.3f}, {one['context']['option_sent']:.3f}"
-                    for one in kernel.values())])
-    return _table(["BPF program: runs a request x ns a run",
-                   *(f"nginx, {name}" for name in kernel)], cells)
+                              else "" for one in costs)])
+    if found:
+        cells.append(["all: ns a request", *(_spread(one["ns_per_request"], ",.0f")
+                                             for _, one in found)])
+        cells.append(["headers, TCP options a request",
+                      *("{injected:.3f}, {option_sent:.3f}".format(**one["context"])
+                        for _, one in found)])
+    return _table(["BPF program: runs a request x ns a run", *(row.what for row, _ in found)],
+                  cells)
 
 
 def _maps(figures):
-    sizes = figures["kernel"]["static"]["map_bytes"]
-    return _table(["BPF map", "bytes"], [[name, f"{size:,}"] for name, size in sorted(
-        sizes.items(), key=lambda item: -item[1])])
+    found = [one["map_bytes"] for _, one in _rows(figures, "kernel", True)][:1]
+    return _table(["BPF map", "bytes"], [[name, f"{size:,}"] for sizes in found for name, size in
+                                         sorted(sizes.items(), key=lambda item: -item[1])])
 
 
 def _memory(figures):
-    sizes = figures["paced"]["memory_bytes"]
     keys = ("rss", "anonymous", "maps", "file")
+    sizes = figures.get("loads", {}).get("paced_10k", {}).get("memory_bytes", {})
     return _table(["resident, KiB, at 10,000 a second", *keys],
                   [[name, *(f"{one[key] // 1024:,}" for key in keys)]
                    for name, one in sizes.items()])
@@ -174,20 +205,40 @@ def _memory(figures):
 
 def _shares(figures):
     body = []
-    for row in rows.RATIOS:
-        pairs = figures["comparisons"][row.key]["pairs"]
+    for row, one in _rows(figures, "comparisons", True):
         for side in (0, 1):
-            runs = [pair[side]["cpu_us"] for pair in pairs]
+            runs = [pair[side]["cpu_us"] for pair in one["pairs"]]
             body.append([row.what, "AB"[side], *(
                 f"{sum(run.get(who, 0) for run in runs) / len(runs):.2f}"
                 for who in ("server", "load", "watcher", "pipeline"))])
-    return _table(["mean CPU us a request, by who spends it", "run", "nginx", "wrk", "watcher",
+    return _table(["mean CPU us a request, by who spends it", "run", "server", "load", "watcher",
                    "pipeline"], body)
 
 
+def _peer(figures):
+    names = (("throughput with / without", lambda one: _spread(one["ratio"], ".3f")),
+             ("CPU of its processes, us a request",
+              lambda one: _spread(one["paced"]["tracer_us"], ".2f")),
+             ("BPF programs run a request", lambda one: f"{one['programs']['runs_per_request']:.1f}"),
+             ("ns in them a request",
+              lambda one: _spread(one["programs"]["ns_per_request"], ",.0f")),
+             ("start until all is loaded, ms", lambda one: f"{one['paced']['ready_ms']:,.0f}"),
+             ("exit, ms", lambda one: f"{one['paced']['exit_ms']:,.0f}"),
+             ("resident MiB", lambda one: f"{one['paced']['rss']['median'] / rows.MIB:.1f}"),
+             ("maps MiB", lambda one: f"{one['paced']['map_bytes'] / rows.MIB:.1f}"))
+    pairs = figures.get("comparisons", {})
+    if "peer" not in figures or not {"peer", "selected"} <= set(pairs):
+        return []
+    both = [{**figures["peer"][name], "ratio": pairs[key]["rate_ratio"]}
+            for name, key in (("weft", "selected"), ("peer", "peer"))]
+    return _table(["nginx traced", "weft", figures["peer"]["name"]],
+                  [[name, *(cell(one) for one in both)] for name, cell in names])
+
+
 def markdown(figures):
-    return "\n".join([*tables(figures), "", *_shares(figures), "", *_programs(figures), "",
-                      *_memory(figures), "", *_maps(figures)]) + "\n"
+    parts = [tables(figures, True)] + [part(figures) for part in (
+        _hosts, _loads, _curves, _peer, _shares, _programs, _memory, _maps)]
+    return "\n".join(line for part in parts for line in part) + "\n"
 
 
 def into_readme(figures, path):
@@ -201,17 +252,33 @@ def into_readme(figures, path):
         handle.write("\n".join([before + begin, "", *tables(figures), "", end + after]))
 
 
+def read(path):
+    """A stored report."""
+    try:
+        with open(path, encoding="utf-8") as handle:
+            return json.load(handle)
+    except (OSError, ValueError) as error:
+        sys.exit(f"bench: {path}: {error} (make bench writes it)")
+
+
+def store(figures):
+    """report.json, report.md and report.svg in build/bench; returns the Markdown."""
+    os.makedirs(DIRECTORY, exist_ok=True)
+    texts = {"json": json.dumps(figures, indent=1), "md": markdown(figures), "svg": svg(figures)}
+    for kind, text in texts.items():
+        if text is not None:
+            with open(os.path.join(DIRECTORY, f"report.{kind}"), "w", encoding="utf-8") as handle:
+                handle.write(text)
+    return texts["md"]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("report", nargs="?", default=REPORT, help="another report.json")
     parser.add_argument("--readme", action="store_true", help="write README.md's section on cost")
     options = parser.parse_args()
-    try:
-        with open(options.report, encoding="utf-8") as handle:
-            figures = json.load(handle)
-    except (OSError, ValueError) as error:
-        sys.exit(f"bench: {options.report}: {error} (make bench writes it)")
+    figures = read(options.report)
     if options.readme:
         into_readme(figures, README)
     else:

@@ -20,15 +20,16 @@ APACHE_MODULES = "/usr/lib/apache2/modules"
 NGINX = """
 daemon off; worker_processes {workers}; pid {dir}/nginx{port}.pid; error_log {dir}/nginx.err warn;
 user {user};
-events {{ worker_connections 2048; }}
+events {{ worker_connections {connections}; }}
 http {{
   access_log off; sendfile on; tcp_nodelay on;
   client_body_temp_path {dir}/nginx-body; proxy_temp_path {dir}/nginx-proxy;
   fastcgi_temp_path {dir}/nginx-f; uwsgi_temp_path {dir}/nginx-u; scgi_temp_path {dir}/nginx-s;
-  keepalive_requests 1000000; client_max_body_size 0; large_client_header_buffers 8 32k;
+  keepalive_requests 1000000; keepalive_timeout 1h; client_header_timeout 1h;
+  client_max_body_size 0; large_client_header_buffers 8 32k;
   {upstream}
   server {{
-    listen {host}:{port} backlog=511 {tls};
+    listen {host}:{port} backlog=4096 {tls};
     {locations}
   }}
 }}
@@ -169,7 +170,8 @@ def _www(t):
 def nginx_config(directory, port, workers=1, behind=None, keepalive=True, **more):
     """
     nginx's configuration: static files, or with `behind` (host:port, unix:/path, https://host:port)
-    a proxy. `more`: user ("root"), host ("127.0.0.1"), tls (False): what it listens for.
+    a proxy. `more`: user ("root"), host ("127.0.0.1"), tls (False): what it listens for;
+    connections (2048): of each worker.
     """
     upstream, locations = "", NGINX_STATIC.format(dir=directory)
     if behind:
@@ -180,7 +182,8 @@ def nginx_config(directory, port, workers=1, behind=None, keepalive=True, **more
             "location / { proxy_pass http://behind; }"
     tls = more.get("tls", False)
     return NGINX.format(dir=directory, port=port, workers=workers, upstream=upstream,
-                        user=more.get("user", "root"), host=more.get("host", "127.0.0.1"),
+                        user=more.get("user", "root"),
+                        connections=more.get("connections", 2048), host=more.get("host", "127.0.0.1"),
                         tls="ssl" if tls else "",
                         locations=locations + (NGINX_TLS.format(dir=directory) if tls else ""))
 
