@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 420, 260            # of a plot with its text
-LEFT, RIGHT, TOP, BOTTOM = 56, 16, 36, 40
+LEFT, RIGHT, TOP, BOTTOM = 56, 28, 36, 40
 TICKS = 4
 STYLE = ("text { font: 12px sans-serif; fill: #222 } .title { font-weight: bold } "
          ".grid { stroke: #ddd } .line { stroke: #1f5fa8; stroke-width: 2; fill: none } "
@@ -21,11 +21,11 @@ class Plot:
 
 
 def _nice_top(value):
-    """The least of 1, 1.2, 1.5, 2, 3, 4, 5, 6, 8 times a power of ten that is not below."""
+    """The least number not below whose quarters are short."""
     if value <= 0:
         return 1.0
     power = 10 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 1.2, 1.5, 2, 3, 4, 5, 6, 8, 10)
+    return next(step * power for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10)
                 if step * power >= value * 0.999)
 
 

@@ -26,8 +26,8 @@ PATIENCE_S = 20           # for a program to end after it should have
 MESSAGE = "PING-0123456789abcdef"
 SERVICES_PORT = 3000      # of the first one; no other port of the bench is that low
 IDLE_CONNECTIONS = 10000
-WARM_S = 1.0
 BACKGROUND_S = 3600       # longer than any bench
+BACKGROUND_WARM_S = 0.5
 
 UNITS_US = {"us": 1, "ms": 1e3, "s": 1e6, "m": 6e7}
 
@@ -169,15 +169,20 @@ def starts(rate=0):
 
 @dataclass(frozen=True)
 class Workload:
-    """`keepalive`: how an nginx before the server keeps its connections to that; None: no nginx."""
+    """
+    `keepalive`: how an nginx before the server keeps its connections to that; None: no nginx.
+    `warm_s`: how long the server is asked before it is measured.
+    """
     serve: Callable
     load: Callable = wrk
     keepalive: bool = None
+    warm_s: float = 1.0
 
 
 WORKLOADS = {
     **{name: Workload(SERVERS[name])
-       for name in ("nginx", "apache", "node", "go", "java", "flask", "idle")},
+       for name in ("nginx", "apache", "go", "flask", "idle")},
+    **{name: Workload(SERVERS[name], warm_s=5.0) for name in ("node", "java")},
     **{name: Workload(SERVERS[name], pace(what=MESSAGE)) for name in ("echo_tcp", "echo_unix")},
     "starts": Workload(serve_nothing, starts()),
     "keepalive": Workload(SERVERS["nginx"], keepalive=True),
@@ -208,14 +213,14 @@ class Servers:
         """The server, without what stands before it."""
         if workload.serve not in self.started:
             self.started[workload.serve] = workload.serve(self.stage)
-            workload.load(self.started[workload.serve], WARM_S)
+            workload.load(self.started[workload.serve], workload.warm_s)
         return self.started[workload.serve]
 
     def background(self, target, rate):
         """Asks so often from now on, until the end."""
         self.stage.spawn([apps.c_program("pace"), target.address, URL_PATH, rate, BACKGROUND_S,
                           CONNECTIONS])
-        time.sleep(WARM_S)
+        time.sleep(BACKGROUND_WARM_S)
 
     @contextlib.contextmanager
     def target(self, workload):

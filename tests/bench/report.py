@@ -204,15 +204,18 @@ def _memory(figures):
 
 
 def _shares(figures):
+    found = list(_rows(figures, "comparisons", True))
+    others = sorted({who for _, one in found for pair in one["pairs"] for run in pair
+                     for who in run["cpu_us"]} - {"server", "load"})
     body = []
-    for row, one in _rows(figures, "comparisons", True):
+    for row, one in found:
         for side in (0, 1):
             runs = [pair[side]["cpu_us"] for pair in one["pairs"]]
             body.append([row.what, "AB"[side], *(
                 f"{sum(run.get(who, 0) for run in runs) / len(runs):.2f}"
-                for who in ("server", "load", "watcher", "pipeline"))])
-    return _table(["mean CPU us a request, by who spends it", "run", "server", "load", "watcher",
-                   "pipeline"], body)
+                for who in ("server", "load", *others))])
+    return _table(["mean CPU us a request, by who spends it", "run", "server", "load", *others],
+                  body)
 
 
 def _peer(figures):
