@@ -264,6 +264,14 @@ def read(path):
         sys.exit(f"bench: {path}: {error} (make bench writes it)")
 
 
+def joined(old, new):
+    """Old figures, with the new ones in the place of those of the same rows."""
+    both = {**old, **new}
+    for step in set(rows.STEPS) & set(old) & set(new):
+        both[step] = {**old[step], **new[step]}
+    return both
+
+
 def store(figures):
     """report.json, report.md and report.svg in build/bench; returns the Markdown."""
     os.makedirs(DIRECTORY, exist_ok=True)
