@@ -32,21 +32,30 @@ static __always_inline int request_is_open(const struct request_ref *request)
 
 /*
  * What is known of the process. A process that the watcher has not heard of is told to it, once,
- * with its command line: it may be gone before anybody reads /proc.
+ * with its command line: it may be gone before anybody reads /proc. Where there is no room to note
+ * that, nothing will be known of it, and no parents are inferred.
  */
 static __always_inline enum unit_kind process_meet(__u32 pid)
 {
 	struct process_config *process = bpf_map_lookup_elem(&processes, &pid);
-	struct process_config fresh = { .flags = PROCESS_F_SELECTED | PROCESS_F_NOTED };
+	struct process_config fresh = { .flags = PROCESS_F_SELECTED };
 
 	if (process && process->flags & PROCESS_F_NOTED)
 		return process->unit;
-	if (process)
-		process->flags |= PROCESS_F_NOTED;
-	else
+	if (!process) {
 		bpf_map_update_elem(&processes, &pid, &fresh, BPF_NOEXIST);
-	process_event_send(PROCESS_SEEN, pid);
-	return process ? process->unit : UNIT_THREAD;
+		process = bpf_map_lookup_elem(&processes, &pid);
+	}
+	if (!process) {
+		stat_add(STAT_NO_STATE);
+		return UNIT_UNKNOWN;
+	}
+	/* before the watcher can look: it takes an entry for that of a process that it was told of
+	 */
+	process->flags |= PROCESS_F_NOTED;
+	if (process_event_send(PROCESS_SEEN, pid))
+		process->flags &= ~PROCESS_F_NOTED;
+	return process->unit;
 }
 
 /* What the thread serves, if in such a process the thread can tell, and the request is open. */

@@ -7,7 +7,8 @@
 
 #include "maps.bpf.h"
 
-static __always_inline void process_event_send(enum process_event_type type, __u32 pid)
+/* Non-zero: there is no room, which is counted. The watcher then looks at all processes anew. */
+static __always_inline int process_event_send(enum process_event_type type, __u32 pid)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct process_event *event = bpf_ringbuf_reserve(&process_events, sizeof(*event), 0);
@@ -15,8 +16,8 @@ static __always_inline void process_event_send(enum process_event_type type, __u
 	__u64 from = 0, size = 0;
 
 	if (!event) {
-		stat_add(STAT_RING_FULL);
-		return;
+		stat_add(STAT_PROCESS_LOST);
+		return -1;
 	}
 	event->type = type;
 	event->pid = pid;
@@ -33,6 +34,7 @@ static __always_inline void process_event_send(enum process_event_type type, __u
 		size = 0;
 	event->args_len = size;
 	bpf_ringbuf_submit(event, 0);
+	return 0;
 }
 
 #endif

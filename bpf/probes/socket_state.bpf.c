@@ -33,6 +33,12 @@ static __always_inline void wire_allow(struct sock *sk, struct conn *conn, __u32
 
 	conn->wire = WIRE_F_ACTIVE;
 	conn->opener = pid;
+	/* what it sends cannot be reported: nothing must point to it */
+	if (task_is_compat(bpf_get_current_task_btf())) {
+		stat_add(STAT_COMPAT);
+		conn->verdict = VERDICT_OPAQUE;
+		return;
+	}
 	if (!config || !socket_is_plain(sk))
 		return;
 	if (config->test_pid == pid)

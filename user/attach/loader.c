@@ -495,6 +495,17 @@ int loader_process_set(struct loader *loader, uint32_t pid, struct process_confi
 				   BPF_ANY);
 }
 
+int loader_process_renew(struct loader *loader, uint32_t pid, struct process_config config)
+{
+	return bpf_map_update_elem(bpf_map__fd(loader->skeleton->maps.processes), &pid, &config,
+				   BPF_EXIST);
+}
+
+int loader_process_forget(struct loader *loader, uint32_t pid)
+{
+	return bpf_map_delete_elem(bpf_map__fd(loader->skeleton->maps.processes), &pid);
+}
+
 int loader_process_get(const struct loader *loader, uint32_t pid, struct process_config *ret_config)
 {
 	return bpf_map_lookup_elem(bpf_map__fd(loader->skeleton->maps.processes), &pid, ret_config);

@@ -69,6 +69,9 @@ int loader_options_fd(const struct loader *loader); /* by struct option_key */
 
 /* Sets, reads and removes an entry of the process table. -errno. */
 int loader_process_set(struct loader *loader, uint32_t pid, struct process_config config);
+/* The same, if there is one. -ENOENT: there is not. */
+int loader_process_renew(struct loader *loader, uint32_t pid, struct process_config config);
+int loader_process_forget(struct loader *loader, uint32_t pid);
 int loader_process_get(const struct loader *loader, uint32_t pid,
 		       struct process_config *ret_config);
 

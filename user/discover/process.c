@@ -18,6 +18,15 @@ void process_info_clear(struct process_info *info)
 	*info = (struct process_info){ 0 };
 }
 
+bool process_ended(const struct process_options *options, pid_t pid)
+{
+	_cleanup_close_ int dir = -1;
+	struct procfs_stat stat;
+
+	return procfs_open(options->proc, pid, &dir) < 0 || procfs_read_stat(dir, &stat) < 0 ||
+	       stat.ending;
+}
+
 int process_describe(const struct process_options *options, pid_t pid,
 		     struct process_info *ret_info)
 {

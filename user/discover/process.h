@@ -75,6 +75,9 @@ int process_describe(const struct process_options *options, pid_t pid,
 int process_identify(const struct process_options *options, pid_t pid,
 		     struct process_info *ret_info);
 
+/* Has the process ended, all its threads, or is it about to? */
+bool process_ended(const struct process_options *options, pid_t pid);
+
 /*
  * Describes a process that was gone before it could be read, from what the kernel side kept of it
  * (bpf/abi/config.h): its name, its parent and the beginning of its command line. -ENOMEM.

@@ -16,6 +16,7 @@
 #include "discover/text.h"
 
 #define FIRST_READ	   4096
+#define FLAG_ENDING	   0x00000004u /* PF_EXITING of include/linux/sched.h */
 #define FLAG_KERNEL_THREAD 0x00200000u /* PF_KTHREAD of include/linux/sched.h */
 
 int procfs_open(const char *proc, pid_t pid, int *ret_dir)
@@ -133,7 +134,7 @@ int procfs_read_stat(int dir, struct procfs_stat *ret_stat)
 	struct procfs_stat stat = { 0 };
 	unsigned long long start;
 	unsigned int flags;
-	int parent, r = procfs_read(dir, "stat", PROCFS_STAT_MAX, &file);
+	int parent, threads, r = procfs_read(dir, "stat", PROCFS_STAT_MAX, &file);
 	long open_paren, close_paren;
 
 	if (r < 0)
@@ -142,15 +143,16 @@ int procfs_read_stat(int dir, struct procfs_stat *ret_stat)
 	close_paren = text_last_index(procfs_file_view(&file), ')');
 	if (open_paren < 0 || close_paren < open_paren)
 		return -EBADMSG;
-	/* Fields 3, 4, 5-8, 9 (flags), 10-21, 22 (start time): proc(5). */
+	/* Fields 3, 4, 5-8, 9 (flags), 10-19, 20 (threads), 21, 22 (start time): proc(5). */
 	r = sscanf(file.data + close_paren + 1,
 		   " %*c %d %*d %*d %*d %*d %u"
-		   " %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-		   &parent, &flags, &start);
-	if (r != 3)
+		   " %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %llu",
+		   &parent, &flags, &threads, &start);
+	if (r != 4)
 		return -EBADMSG;
 	stat.parent_pid = parent;
 	stat.kernel_thread = flags & FLAG_KERNEL_THREAD;
+	stat.ending = flags & FLAG_ENDING && threads <= 1;
 	stat.start_ticks = start;
 	copy_comm((struct view){ .data = file.data + open_paren + 1,
 				 .len = (size_t)(close_paren - open_paren - 1) },

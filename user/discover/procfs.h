@@ -26,6 +26,7 @@ struct procfs_stat {
 	pid_t parent_pid;
 	uint64_t start_ticks;
 	bool kernel_thread;
+	bool ending; /* its last thread is on its way out, or gone */
 };
 
 /* A heap copy of a file, with a NUL byte behind its end. */

@@ -38,6 +38,7 @@ int selection_apply(const struct config *config, struct loader *loader,
 {
 	struct process_config entry = { .unit = info->unit_kind };
 	struct process_config known;
+	int r;
 	bool selected = selection_matches(config, info->pid, info->executable);
 
 	/* a child of a chosen process stays chosen: the kernel side has seen to it on fork */
@@ -52,7 +53,10 @@ int selection_apply(const struct config *config, struct loader *loader,
 		entry.flags |= PROCESS_F_THREAD_CONTEXT;
 		entry.thread_context = info->thread_context;
 	}
-	return loader_process_set(loader, (uint32_t)info->pid, entry);
+	/* the kernel side has noted it, unless it has seen its end since */
+	r = noted ? loader_process_renew(loader, (uint32_t)info->pid, entry)
+		  : loader_process_set(loader, (uint32_t)info->pid, entry);
+	return r < 0 ? r : 1;
 }
 
 bool selection_is_weft(pid_t pid)

@@ -22,7 +22,8 @@ bool selection_matches(const struct config *config, pid_t pid, const char *execu
 
 /*
  * Puts a process into the kernel's table, as far as the table must know of it: chosen ones, and
- * event loops. `noted` says that it need not be announced any more. -errno.
+ * event loops. `noted` says that it has been announced, and need not be any more. 1: it stands
+ * there; 0: it need not. -ENOENT: noted, and it has ended. -errno.
  */
 int selection_apply(const struct config *config, struct loader *loader,
 		    const struct process_info *info, bool noted);

@@ -18,20 +18,16 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/ring.h"
 #include "control/control.h"
-#include "discover/process.h"
-#include "discover/scan.h"
 #include "export/exporter.h"
 #include "pipeline/pipeline.h"
 #include "watcher/guard.h"
 #include "watcher/kernel_side.h"
 #include "watcher/lock.h"
 #include "watcher/privileges.h"
+#include "watcher/process_watch.h"
 #include "watcher/selection.h"
 
-/* So much of the ring is mapped at a time. */
-#define PROCESS_RING_WINDOW  (16u << 10)
 #define COUNTERS_INTERVAL_US 1000000
 /* The pipeline's own time to drain, and some for a machine that is busy: in all less than a second.
  */
@@ -44,11 +40,10 @@
 
 struct watcher {
 	const struct config *config;
-	struct process_options describe;
+	struct process_watch processes;
 	struct loader *loader;
 	struct surface_state surfaces[SURFACE_MAX];
 	struct selftest propagation;
-	struct ring process_ring;
 	sd_event *loop;
 	sd_event_source *child_source;
 	sd_event_source *channel_source;
@@ -72,48 +67,18 @@ struct watcher {
 
 /* --- what the pipeline is told --- */
 
-static const char *unit_name(const struct process_info *info)
-{
-	static const char *const names[] = {
-		[UNIT_THREAD] = "thread",
-		[UNIT_EVENT_LOOP] = "event loop",
-		[UNIT_UNKNOWN] = "unknown",
-	};
-
-	if (info->has_thread_context)
-		return "what its SDK says";
-	return info->unit_kind < sizeof(names) / sizeof(names[0]) ? names[info->unit_kind]
-								  : "unknown";
-}
-
-static void tell_process(struct watcher *watcher, const struct process_info *info)
-{
-	struct channel_message *message = &watcher->message;
-	bool whole;
-
-	channel_message_init(message, CHANNEL_PROCESS, (uint32_t)info->pid);
-	whole = channel_message_add(message, runtime_name(info->runtime)) == 0 &&
-		channel_message_add(message, unit_name(info)) == 0 &&
-		channel_message_add(message, info->service_source) == 0 &&
-		channel_message_add(message, info->executable ? info->executable : "") == 0 &&
-		channel_message_add(message, info->sdk ? info->sdk : "") == 0 &&
-		channel_message_add(message, info->exporter ? info->exporter : "") == 0;
-	for (size_t i = 0; whole && i < info->n_pairs; i++)
-		whole = channel_message_add(message, info->pairs[2 * i]) == 0 &&
-			channel_message_add(message, info->pairs[2 * i + 1]) == 0;
-	channel_send(watcher->channel, message);
-}
-
 static void tell_counters(struct watcher *watcher)
 {
 	struct kernel_counters counters;
+	int r;
 
 	if (loader_counters(watcher->loader, &counters) < 0)
 		return;
 	channel_message_init(&watcher->message, CHANNEL_KERNEL_COUNTERS, 0);
 	channel_message_add_bytes(&watcher->message, counters.stats, sizeof(counters.stats));
 	channel_message_add_bytes(&watcher->message, &counters.missed, sizeof(counters.missed));
-	channel_send(watcher->channel, &watcher->message);
+	r = channel_send(watcher->channel, &watcher->message);
+	process_watch_catch_up(&watcher->processes, counters.stats[STAT_PROCESS_LOST], r == 0);
 }
 
 static void tell_hooks(struct watcher *watcher)
@@ -131,53 +96,6 @@ static void tell_hooks(struct watcher *watcher)
 
 /* --- processes --- */
 
-/* Describes a process of which traced bytes were seen. */
-static void process_seen(struct watcher *watcher, const struct process_event *event)
-{
-	_cleanup_(process_info_clear) struct process_info info = {};
-
-	if (process_describe(&watcher->describe, (pid_t)event->pid, &info) < 0 &&
-	    process_describe_gone(&watcher->describe, event, &info) < 0)
-		return;
-	selection_apply(watcher->config, watcher->loader, &info, true);
-	tell_process(watcher, &info);
-}
-
-/*
- * A program: looked at before its first request if its threads must not be taken for units, or if
- * it may be one of those to trace. All else waits until the program is seen to speak a protocol.
- */
-static void process_found(struct watcher *watcher, pid_t pid)
-{
-	_cleanup_(process_info_clear) struct process_info info = {};
-
-	if (selection_is_weft(pid))
-		selection_exclude(watcher->loader, pid);
-	else if (process_identify(&watcher->describe, pid, &info) == 0)
-		selection_apply(watcher->config, watcher->loader, &info, false);
-}
-
-static void on_process_event(void *context, const void *data, size_t size)
-{
-	struct watcher *watcher = context;
-	const struct process_event *event = data;
-
-	if (size < sizeof(*event) || event->args_len > sizeof(event->args))
-		return;
-	switch (event->type) {
-	case PROCESS_EXEC:
-		process_found(watcher, (pid_t)event->pid);
-		break;
-	case PROCESS_SEEN:
-		process_seen(watcher, event);
-		break;
-	case PROCESS_EXIT:
-		channel_message_init(&watcher->message, CHANNEL_PROCESS_GONE, event->pid);
-		channel_send(watcher->channel, &watcher->message);
-		break;
-	}
-}
-
 static int on_process_ring(sd_event_source *source, int fd, uint32_t revents, void *context)
 {
 	struct watcher *watcher = context;
@@ -185,13 +103,7 @@ static int on_process_ring(sd_event_source *source, int fd, uint32_t revents, vo
 	(void)source;
 	(void)fd;
 	(void)revents;
-	ring_read(&watcher->process_ring, on_process_event, watcher);
-	return 0;
-}
-
-static int on_scanned(void *context, pid_t pid)
-{
-	process_found(context, pid);
+	process_watch_read(&watcher->processes);
 	return 0;
 }
 
@@ -299,7 +211,7 @@ static int pipeline_start(struct watcher *watcher)
 		watcher->channel_source = sd_event_source_disable_unref(watcher->channel_source);
 		close(watcher->channel);
 	}
-	watcher->channel = ends[0];
+	watcher->channel = watcher->processes.channel = ends[0];
 	watcher->pipeline = fork();
 	if (watcher->pipeline < 0)
 		return log_error_r(-errno, "cannot start the pipeline: fork: %s", strerror(errno));
@@ -314,19 +226,6 @@ static int pipeline_start(struct watcher *watcher)
 		r = sd_event_add_io(watcher->loop, &watcher->channel_source, watcher->channel,
 				    EPOLLIN, on_channel, watcher);
 	return r;
-}
-
-/* Describes again what the new pipeline must know: every process that is marked as known. */
-static int on_known(void *context, pid_t pid)
-{
-	struct watcher *watcher = context;
-	struct process_config known;
-	struct process_event event = { .pid = (uint32_t)pid };
-
-	if (loader_process_get(watcher->loader, (uint32_t)pid, &known) == 0 &&
-	    known.flags & PROCESS_F_NOTED && known.flags & PROCESS_F_SELECTED)
-		process_seen(watcher, &event);
-	return 0;
 }
 
 static int pipeline_ready(struct watcher *watcher)
@@ -351,7 +250,7 @@ static int pipeline_ready(struct watcher *watcher)
 							   : "the chosen processes");
 		sd_notify(0, "READY=1");
 	} else {
-		scan_processes(watcher->describe.proc, on_known, watcher);
+		process_watch_retell(&watcher->processes);
 	}
 	watcher->ready = true;
 	tell_hooks(watcher);
@@ -436,7 +335,7 @@ static int stop(struct watcher *watcher)
 		return 0;
 	watcher->stopping = true;
 	sd_notify(0, "STOPPING=1");
-	ring_read(&watcher->process_ring, on_process_event, watcher);
+	process_watch_read(&watcher->processes);
 	tell_counters(watcher);
 	channel_message_init(&watcher->message, CHANNEL_STOP, 0);
 	channel_send(watcher->channel, &watcher->message);
@@ -591,11 +490,11 @@ static int start(struct watcher *watcher)
 	watcher->setup.propagation = propagation_json(&watcher->propagation);
 	watcher->setup.events_fd = loader_events_fd(watcher->loader);
 	watcher->setup.control_fd = loader_control_fd(watcher->loader);
-	r = ring_open(&watcher->process_ring, loader_process_events_fd(watcher->loader),
-		      loader_process_events_size(watcher->loader), PROCESS_RING_WINDOW);
+	watcher->processes.loader = watcher->loader;
+	r = process_watch_open(&watcher->processes);
 	if (r < 0)
 		return log_error_r(r, "cannot map a ring buffer: %s", strerror(-r));
-	scan_processes(watcher->describe.proc, on_scanned, watcher);
+	process_watch_scan(&watcher->processes);
 	r = share_totals(watcher);
 	if (r >= 0)
 		r = start_loop(watcher);
@@ -622,7 +521,7 @@ static void watcher_clear(struct watcher *watcher)
 {
 	guard_clear(&watcher->guard);
 	loader_free(watcher->loader);
-	ring_close(&watcher->process_ring);
+	process_watch_close(&watcher->processes);
 	json_decref(watcher->setup.propagation);
 	sd_event_unref(watcher->loop);
 	if (watcher->setup.socket_fd >= 0)
@@ -637,10 +536,11 @@ int watcher_run(const struct config *config)
 	if (!watcher)
 		return log_error_r(1, "out of memory");
 	watcher->config = config;
-	watcher->channel = -1;
+	watcher->channel = watcher->processes.channel = -1;
 	watcher->lock = -1;
 	watcher->guard = (struct guard)GUARD_NONE;
-	watcher->describe = (struct process_options){
+	watcher->processes.config = config;
+	watcher->processes.describe = (struct process_options){
 		.proc = "/proc",
 		.command_args = config->command_args,
 		.resource = (const char *const *)config->resource.items,

@@ -4,7 +4,6 @@
 import os
 import signal
 import subprocess
-import threading
 import time
 
 import apps
@@ -13,28 +12,8 @@ import netns
 import traffic
 import weft as weft_module
 from case import case
+from faults_common import Load
 from weft import alive, bpf_objects, bpf_objects_left, find_key, until
-
-
-class Load:
-    """Requests that run beside the test until it has done."""
-
-    def __init__(self, app, at_once=8):
-        self.wrong, self.sent, self.stop = [], 0, threading.Event()
-        self.thread = threading.Thread(target=lambda: self.wrong.extend(
-            traffic.load(app.address, self._numbers(), at_once)))
-        self.thread.start()
-
-    def _numbers(self):
-        while not self.stop.is_set():
-            self.sent += 1
-            yield self.sent
-
-    def done(self, t):
-        self.stop.set()
-        self.thread.join()
-        t.expect("requests that went wrong", [], self.wrong[:5])
-        t.note(f"{self.sent} requests meanwhile")
 
 
 @case()

@@ -94,6 +94,35 @@ static void test_deleted(void **state)
 	close(dir);
 }
 
+/* Field 9 has PF_EXITING; field 20 says how many threads there are. */
+static void test_ending(void **state)
+{
+	static const struct {
+		const char *flags;
+		const char *threads;
+		bool ending;
+	} rows[] = { { "4194304", "1", false },
+		     { "4194308", "1", true },
+		     { "4194308", "2", false } };
+	struct fake *fake = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct procfs_stat stat = {};
+		char text[256];
+		int dir, n;
+
+		n = snprintf(text, sizeof(text),
+			     "42 (shop) Z 7 42 42 0 -1 %s 1 2 3 4 5 6 7 8 20 0 %s 0 98765 0 0\n",
+			     rows[i].flags, rows[i].threads);
+		fake_write(fake, "42/stat", text, (size_t)n);
+		assert_int_equal(procfs_open(fake->dir, 42, &dir), 0);
+		assert_int_equal(procfs_read_stat(dir, &stat), 0);
+		assert_int_equal(stat.ending, rows[i].ending);
+		assert_int_equal(stat.start_ticks, 98765);
+		close(dir);
+	}
+}
+
 static void assert_in_root(int dir, const char *path, const char *wanted)
 {
 	struct procfs_file file = { 0 };
@@ -142,6 +171,7 @@ int main(void)
 		cmocka_unit_test(test_own_stat),
 		cmocka_unit_test_setup_teardown(test_bounds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_deleted, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_ending, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_in_root, set_up, tear_down),
 	};
 
