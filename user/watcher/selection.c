@@ -78,6 +78,9 @@ int selection_enrols(struct loader *loader, pid_t pid)
 
 int selection_exclude(struct loader *loader, pid_t pid)
 {
-	return loader_process_set(loader, (uint32_t)pid,
-				  (struct process_config){ .flags = PROCESS_F_NOTED });
+	struct process_config entry = { .flags = PROCESS_F_NOTED }, known;
+
+	if (loader_process_get(loader, (uint32_t)pid, &known) == 0)
+		entry.flags |= known.flags & PROCESS_F_ENROLS;
+	return loader_process_set(loader, (uint32_t)pid, entry);
 }
