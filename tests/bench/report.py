@@ -255,13 +255,13 @@ def into_readme(figures, path):
         handle.write("\n".join([before + begin, "", *tables(figures), "", end + after]))
 
 
-def read(path):
+def read(path, writer="make bench writes it"):
     """A stored report."""
     try:
         with open(path, encoding="utf-8") as handle:
             return json.load(handle)
     except (OSError, ValueError) as error:
-        sys.exit(f"bench: {path}: {error} (make bench writes it)")
+        sys.exit(f"bench: {path}: {error} ({writer})")
 
 
 def joined(old, new):

@@ -300,7 +300,8 @@ FIGURES = (
            kind=stats.SIZE, value=_load("rest", "woken"),
            meaning="The same, when nothing is to be done."),
     _Size(key="maps", what="BPF maps", most=32 * MIB, value=_load("paced_10k", "map_bytes"),
-          meaning="Memory of all maps of one weft, as the kernel accounts it."),
+          meaning="Memory of all maps of one weft, as the kernel accounts it; without what it keeps "
+          "with each socket and thread."),
     _Time(key="start", what="start to ready", unit="ms", value=_host("quiet", "ready_ms"), most=300,
           meaning="From exec to the line that says ready; the self-test of injection is part of "
           "it."),
