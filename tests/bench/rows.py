@@ -331,7 +331,7 @@ FIGURES = (
 def numbers(one):
     """A value, or a spread, as a summary row has it."""
     if isinstance(one, dict):
-        return {"value": one["median"], "q1": one["q1"], "q3": one["q3"]}
+        return {"value": one["median"], **{key: one[key] for key in ("q1", "q3", "n")}}
     return {"value": one}
 
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What many runs come to, and whether two reports differ by more than their noise. Plain numbers."""
 
+import math
 import statistics
 
+ERRORS = 3.5             # standard errors of the difference of two medians that may be chance
+ERROR_OF_MEDIAN = 0.93   # of the distance of quartiles of normal values, over the root of how many
 LEAST_NOISE = 0.02       # of a relative change: no row is known better than that
 LEAST_DIFFERENCE = 10.0  # the same for rows that are differences, in their unit
 WORSE, BETTER, SAME = "worse", "better", "same"
@@ -17,11 +20,11 @@ KINDS = (RATIO, TIME, SIZE, DIFFERENCE, COUNT)
 
 
 def spread(values):
-    """Median and quartiles."""
+    """Median and quartiles of n values."""
     values = list(values)
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive") \
         if len(values) > 1 else values * 3
-    return {"q1": low, "median": middle, "q3": high}
+    return {"q1": low, "median": middle, "q3": high, "n": len(values)}
 
 
 def cpu_us(run):
@@ -54,40 +57,47 @@ def in_turns(keys, i):
     return list(keys) if i % 2 == 0 else list(reversed(keys))
 
 
-def width(row):
+def _width(row):
     """Distance of a summary row's quartiles, 0 without them."""
     return row.get("q3", 0) - row.get("q1", 0)
 
 
-def noise(control):
-    """What a control row, nothing against nothing, says of every ratio: how far it is from 1."""
-    return abs(control["value"] - 1) + width(control)
+def _relative_width(row):
+    return _width(row) / abs(row["value"]) if row["value"] else 0.0
 
 
-def _relative_change(old, new, speed):
-    """The change, and how much of it may be the rows' own spread."""
+def _error(width, row):
+    """Standard error of the median of as many as the row has, whose quartiles are so far apart."""
+    return ERROR_OF_MEDIAN * width / math.sqrt(row.get("n", 1))
+
+
+def _relative(old, new, controls, speed):
+    """The relative change, and how much of it may be noise."""
     expected = old["value"] * (speed if old["kind"] == TIME else 1)
     if not expected:
-        return (0.0 if not new["value"] else float("inf")), 0.0
-    own = sum(width(row) / abs(row["value"]) for row in (old, new) if row["value"])
-    return new["value"] / expected - 1, own
+        return (0.0 if not new["value"] else math.inf), 0.0
+    if old["kind"] == SIZE:
+        controls = ({"value": 1}, {"value": 1})
+    errors = [_error(max(_relative_width(row), _relative_width(control)), row)
+              for row, control in zip((old, new), controls)]
+    offset = max(abs(control["value"] - 1) for control in controls)
+    return new["value"] / expected - 1, max(LEAST_NOISE, offset, ERRORS * math.hypot(*errors))
 
 
-def verdict(old, new, machine_noise, speed):
+def verdict(old, new, controls, speed):
     """
-    (WORSE, BETTER or SAME; the change; what it may be): two summary rows of one key. Relative, but
-    for differences and counts. `machine_noise`: of the control rows. `speed`: time that this
-    machine takes now for what took 1 in the old report.
+    (WORSE, BETTER or SAME; the change; what noise may make of it): two summary rows of one key.
+    Relative, but for differences and counts. `controls`: the rows of nothing against nothing, of
+    the old report and of the new one; no row is taken for steadier than its control. `speed`: time
+    that this machine takes now for what took 1 in the old report.
     """
     if new["value"] is None or old["value"] is None:
         return (SAME if new["value"] == old["value"] else WORSE), None, 0
-    if old["kind"] == COUNT:
-        change, allowed = new["value"] - old["value"], 0
-    elif old["kind"] == DIFFERENCE:
-        change = new["value"] - old["value"]
-        allowed = max(LEAST_DIFFERENCE, width(old) + width(new))
-    else:
-        change, own = _relative_change(old, new, speed)
-        allowed = max(LEAST_NOISE, own + (0 if old["kind"] == SIZE else machine_noise))
+    change, allowed = new["value"] - old["value"], 0
+    if old["kind"] == DIFFERENCE:
+        allowed = max(LEAST_DIFFERENCE,
+                      ERRORS * math.hypot(*(_error(_width(row), row) for row in (old, new))))
+    elif old["kind"] != COUNT:
+        change, allowed = _relative(old, new, controls, speed)
     gain = change if old["better"] == "more" else -change
     return (WORSE if gain < -allowed else BETTER if gain > allowed else SAME), change, allowed
