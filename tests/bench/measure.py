@@ -14,6 +14,7 @@ import load
 import rows
 import weft as weft_module
 from agents import PeerAgent, WeftAgent
+from case import Skip
 from load import WORKLOADS, Servers, Target, Workload
 from observe import CannotMeasure, Meter, Objects, Statistics, program_costs, waits
 from rows import NO_WEFT, PEER, TRACED, WHOLE_HOST
@@ -24,6 +25,7 @@ SETTLE_S = 0.15      # before a run, for what weft does once; after it, for what
 COUNTERS_S = 1.2     # until weft has told what the kernel has counted
 LATENCY_SHARE = 0.4  # of the rate at saturation
 TURN_SECONDS = 2
+FILES = max(rows.CONNECTION_COUNTS) + 100
 MODES = {"without": NO_WEFT, "plain": TRACED + rows.INJECT_OFF, "inject": TRACED}
 PROXIES = ("keepalive", "closing")
 
@@ -35,6 +37,17 @@ def waits_per_second(pids, run):
     result = run()
     seconds = time.monotonic() - begin
     return result, {name: (waits(pid) - before[name]) / seconds for name, pid in pids.items()}
+
+
+def served(servers, wanted):
+    """Starts the servers of the rows; those that are not installed are told and left out."""
+    for row in wanted:
+        try:
+            servers.base(WORKLOADS[row.workload])
+        except Skip as reason:
+            print(f"bench: left out: {row.key}: {reason}", flush=True)
+        else:
+            yield row
 
 
 def turns_come_to(turns):
@@ -80,6 +93,8 @@ class Bench:
 
     def __enter__(self):
         may = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        if may < FILES:
+            raise CannotMeasure(f"{FILES} open files are needed, {may} are allowed (ulimit -Hn)")
         resource.setrlimit(resource.RLIMIT_NOFILE, (may, may))  # what it starts inherits it
         with contextlib.ExitStack() as stack:
             self.dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="weft-bench-"))
@@ -124,6 +139,7 @@ class Bench:
         figures = run()
         time.sleep(SETTLE_S)
         spent = {**meter.spent(), "load": figures.pop("load_cpu_s")}
+        figures["taken"] = meter.others(sum(spent.values()))
         if agent:
             figures.update(rss=sum(one["rss"] for one in agent.memory().values()),
                            map_bytes=agent.map_bytes())
@@ -154,12 +170,13 @@ class Bench:
         """All of them a pair at a time, so that each meets the same machine."""
         pairs = {row.key: [] for row in wanted}
         with Servers() as servers:
+            wanted = list(served(servers, wanted))
             for i in range(self.options.rounds):
                 for row in wanted:
                     pairs[row.key].append(self.pair(servers, WORKLOADS[row.workload],
                                                     (row.base, row.other), i))
                 print(f"bench: round {i + 1} of {self.options.rounds}", flush=True)
-        return {key: compared(done) for key, done in pairs.items()}
+        return {key: compared(done) for key, done in pairs.items() if done}
 
     def latency(self, _):
         """Proxies below saturation, without weft, with it, and with injection, in turns."""

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import time
 
 import weft as weft_module
 
@@ -42,12 +43,28 @@ def waits(pid):
                for task in os.listdir(f"/proc/{pid}/task"))
 
 
+def machine_seconds():
+    """CPU time that the machine has spent, and that its hypervisor has taken, on all processors."""
+    ticks = [int(word) for word in _read("/proc/stat").splitlines()[0].split()[1:9]]
+    user, nice, system, _, _, irq, softirq, steal = ticks
+    return {"busy": (user + nice + system + irq + softirq) / CLOCK_TICKS,
+            "stolen": steal / CLOCK_TICKS}
+
+
 class Meter:
     """CPU seconds of groups of processes, {name: pids}, since it was made."""
 
     def __init__(self, groups):
         self.groups = groups
-        self.before = self._now()
+        self.before, self.machine_before = self._now(), machine_seconds()
+        self.begun = time.monotonic()
+
+    def others(self, own):
+        """What shares of the processors others have taken meanwhile, `own` seconds apart."""
+        whole = (time.monotonic() - self.begun) * os.cpu_count()
+        spent = {name: value - self.machine_before[name]
+                 for name, value in machine_seconds().items()}
+        return {"others": max(0, spent["busy"] - own) / whole, "stolen": spent["stolen"] / whole}
 
     def _now(self):
         return {name: sum(map(cpu_seconds, pids)) for name, pids in self.groups.items()}

@@ -21,12 +21,13 @@ sys.path[:0] = [os.path.join(os.path.dirname(HERE), "lib"), HERE]
 import chart
 import machine
 import rows
-from stats import COUNT, SIZE
+from stats import COUNT, SIZE, spread
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
 DIRECTORY = os.path.join(ROOT, os.environ.get("BUILD", "build"), "bench")
 REPORT = os.path.join(DIRECTORY, "report.json")
 COLUMNS = 118
+BUSY_SHARE = 0.1  # of the processors, that others may take
 README = os.path.join(ROOT, "README.md")
 MARKS = ("<!-- tests/bench/report.py --readme: begin -->",
          "<!-- tests/bench/report.py --readme: end -->")
@@ -65,11 +66,20 @@ def _rows(figures, step, everything):
             yield row, figures[step][row.key]
 
 
+def _busy(taken):
+    """What others took of the processors meanwhile."""
+    others, stolen = (spread(one[who] for one in taken)["median"] for who in ("others", "stolen"))
+    warning = " **Ratios taken on so busy a machine tell little.**" \
+        if others + stolen > BUSY_SHARE else ""
+    return (f" Of the processors' time, other programs took {others:.0%} during a run (median), "
+            f"other machines {stolen:.0%}.{warning}")
+
+
 def _intro(figures):
     options, out = figures["options"], figures["propagation"]
-    busy = "" if figures["load_before"] < figures["machine"]["cpus"] / 2 else \
-        (f" **The machine was busy with other things** (load average {figures['load_before']:.1f} "
-         "before): these figures tell little.")
+    taken = [run["taken"] for one in figures.get("comparisons", {}).values()
+             for pair in one["pairs"] for run in pair if "taken" in run]
+    busy = _busy(taken) if taken else ""
     text = (f"{machine.words(figures['machine'])}. Servers, load and weft share the cores; spans go "
             f"to file:/dev/null. {options['rounds']} pairs of runs of {options['seconds']:g} s for "
             "each ratio, in ABBA order: medians of the pairs' ratios, and quartiles. Injection "

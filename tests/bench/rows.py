@@ -16,6 +16,7 @@ from load import SERVERS, WORKLOADS, Workload
 
 MIB = 1024 * 1024
 PACED_RATE = 10000
+CONNECTION_COUNTS = (1, 10, 100, 1000, 10000)
 
 # How a workload is run: weft's options, or one of the first two.
 NO_WEFT = None
@@ -134,7 +135,7 @@ LATENCIES = (
 
 AXES = (
     Axis(key="connections", what="connections", unit="connections",
-         points=(1, 10, 100, 1000, 10000),
+         points=CONNECTION_COUNTS,
          workload=lambda n: Workload(SERVERS["nginx"], load.pace(connections=n)),
          meaning="nginx with a static file; so many connections, opened after weft started, ask as "
          "fast as they can, in turns (tests/apps/pace.c): without weft, and with a weft that traces "

@@ -109,6 +109,14 @@ class Report(unittest.TestCase):
                       {"comparisons": {"selected": stats.compared([pair(0.85)])}}):
             self.assertIn("binary", report.markdown(figures_of(**steps)))
 
+    def test_a_busy_machine_is_told(self):
+        for others, warned in ((0.01, False), (0.3, True)):
+            pairs = [[{**run, "taken": {"others": others, "stolen": 0.0}} for run in pair(0.85)]]
+            text = " ".join(report.markdown(figures_of(
+                comparisons={"selected": stats.compared(pairs)})).split())
+            self.assertIn(f"other programs took {others:.0%}", text)
+            self.assertIs("tell little" in text, warned)
+
     def test_numbers_come_through(self):
         text = report.markdown(figures_of(comparisons={"selected": stats.compared([pair(0.85)])}))
         self.assertIn("| nginx | 1,000 -> 850 | 0.850 (0.850 to 0.850) | 20.0 -> 26.0 | 1.300", text)
