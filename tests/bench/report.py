@@ -21,13 +21,12 @@ sys.path[:0] = [os.path.join(os.path.dirname(HERE), "lib"), HERE]
 import chart
 import machine
 import rows
-from stats import COUNT, SIZE, spread
+from stats import BUSY_SHARE, COUNT, SIZE, spread
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
 DIRECTORY = os.path.join(ROOT, os.environ.get("BUILD", "build"), "bench")
 REPORT = os.path.join(DIRECTORY, "report.json")
 COLUMNS = 118
-BUSY_SHARE = 0.1  # of the processors, that others may take
 README = os.path.join(ROOT, "README.md")
 MARKS = ("<!-- tests/bench/report.py --readme: begin -->",
          "<!-- tests/bench/report.py --readme: end -->")
@@ -92,10 +91,11 @@ def _intro(figures):
 def _ratios(figures, everything):
     body = [[row.what, _change(one["rate"], ",.0f"), _spread(one["rate_ratio"], ".3f"),
              _change(one["cpu_us"], ".1f"), _spread(one["cpu_ratio"], ".3f"),
+             f"{one['n_counted']} of {len(one['pairs'])}",
              "" if row.least is None else f">= {row.least:.2f}", _met(figures, row.key)]
             for row, one in _rows(figures, "comparisons", everything)]
     return _table(["without and with weft", "req/s", "ratio of throughput", "CPU us a request",
-                   "ratio of CPU", "target", "met"], body)
+                   "ratio of CPU", "pairs counted", "target", "met"], body)
 
 
 def _latencies(figures):

@@ -198,7 +198,9 @@ STEPS = {"propagation": SURROUNDINGS, "hosts": HOSTS, "comparisons": RATIOS, "la
 STEPS_MEAN = {
     "comparisons": "Ratios are of pairs of runs next to each other in ABBA order, other rows' pairs "
     "in between: median and quartiles. CPU a request is the user and system time of servers, load "
-    "and weft together; it is steadier than throughput, and what an operator pays.",
+    "and weft together; it is steadier than throughput, and what an operator pays. Pairs during "
+    "which other programs or machines took more than a tenth of the processors do not count, unless "
+    "fewer than three are left.",
     "latency": "Added latency.",
     "curve": "Cost as load grows: the same ratios; weft's CPU a request, its resident memory and "
     "its maps then. Drawn in report.svg.",

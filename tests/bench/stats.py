@@ -4,6 +4,8 @@
 import math
 import statistics
 
+BUSY_SHARE = 0.1         # of the processors, that others may take during a run
+LEAST_CALM = 3           # pairs without such runs, or all pairs count
 ERRORS = 3.5             # standard errors of the difference of two medians that may be chance
 ERROR_OF_MEDIAN = 0.93   # of the distance of quartiles of normal values, over the root of how many
 LEAST_NOISE = 0.02       # of a relative change: no row is known better than that
@@ -37,13 +39,28 @@ def tracer_us(run):
     return sum(spent for who, spent in run["cpu_us"].items() if who not in ("server", "load"))
 
 
+def taken(run):
+    """What others took of the processors during a run, this machine's programs and other ones."""
+    return sum(run.get("taken", {}).values())
+
+
+def calm(pairs):
+    """
+    The pairs during which others took little, which says nothing of what was measured; all of them
+    if those are too few.
+    """
+    found = [pair for pair in pairs if max(map(taken, pair)) <= BUSY_SHARE]
+    return found if len(found) >= LEAST_CALM else pairs
+
+
 def compared(pairs):
     """What pairs of runs come to. A ratio is that of a pair, so a slow drift cancels out."""
+    all_pairs, pairs = pairs, calm(pairs)
     return {"rate": [spread(pair[side]["rate"] for pair in pairs) for side in (0, 1)],
             "rate_ratio": spread(other["rate"] / base["rate"] for base, other in pairs),
             "cpu_us": [spread(cpu_us(pair[side]) for pair in pairs) for side in (0, 1)],
             "cpu_ratio": spread(cpu_us(other) / cpu_us(base) for base, other in pairs),
-            "pairs": pairs}
+            "pairs": all_pairs, "n_counted": len(pairs)}
 
 
 def added(turns, mode, less):

@@ -67,6 +67,18 @@ class Compared(unittest.TestCase):
         self.assertEqual([stats.tracer_us(other) for _, other in self.PAIRS], [3, 4, 0])
         self.assertEqual(stats.tracer_us(run_of(1, server=1, load=1, peer=5, peer1=2)), 7)
 
+    def test_pairs_on_a_busy_machine_do_not_count(self):
+        def busy(rate, others):
+            return [{**run_of(rate * side, server=1, load=1), "taken": {"others": others, "stolen": 0}}
+                    for side in (10, 9)]
+        three = [busy(1, 0.0), busy(1, 0.05), busy(1, 0.02)]
+        pairs = [*three, [busy(1, 0.0)[0], busy(0.1, 0.5)[1]]]
+        found = stats.compared(pairs)
+        self.assertEqual((found["n_counted"], len(found["pairs"])), (3, 4))
+        self.assertAlmostEqual(found["rate_ratio"]["q1"], 0.9)
+        self.assertEqual(stats.compared(pairs[1:])["n_counted"], 3)
+        self.assertEqual(stats.compared(pairs[2:])["n_counted"], 2)
+
     def test_added_is_of_each_turn(self):
         turns = [{"with": {"p50_us": 15, "p99_us": 40}, "without": {"p50_us": 10, "p99_us": 50}},
                  {"with": {"p50_us": 107, "p99_us": 90}, "without": {"p50_us": 100, "p99_us": 90}}]
