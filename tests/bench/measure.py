@@ -2,6 +2,7 @@
 """The measurements that rows.py asks for: each step takes the rows that are wanted of its table."""
 
 import contextlib
+import functools
 import os
 import re
 import resource
@@ -19,7 +20,7 @@ from load import WORKLOADS, Servers, Target, Workload
 from observe import CannotMeasure, Meter, Objects, Statistics, program_costs, waits
 from rows import NO_WEFT, PEER, TRACED, WHOLE_HOST
 from stats import added, compared, in_turns, spread, tracer_us
-from weft import find_key
+from weft import WeftError, find_key
 
 SETTLE_S = 0.15      # before a run, for what weft does once; after it, for what is left to do
 COUNTERS_S = 1.2     # until weft has told what the kernel has counted
@@ -37,17 +38,6 @@ def waits_per_second(pids, run):
     result = run()
     seconds = time.monotonic() - begin
     return result, {name: (waits(pid) - before[name]) / seconds for name, pid in pids.items()}
-
-
-def served(servers, wanted):
-    """Starts the servers of the rows; those that are not installed are told and left out."""
-    for row in wanted:
-        try:
-            servers.base(WORKLOADS[row.workload])
-        except Skip as reason:
-            print(f"bench: left out: {row.key}: {reason}", flush=True)
-        else:
-            yield row
 
 
 def turns_come_to(turns):
@@ -90,6 +80,7 @@ class Bench:
             if not shutil.which(program):
                 raise CannotMeasure(f"{program} is not installed (scripts/deps test installs it)")
         self.options = options
+        self.left_out = []  # what could not be measured, and why
 
     def __enter__(self):
         may = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -164,19 +155,40 @@ class Bench:
             runs[side] = self.once(servers, workload, sides[side])
         return runs
 
+    def attempt(self, what, run):
+        """What `run` returns; None if that cannot be measured, which the report tells."""
+        try:
+            return run()
+        except (CannotMeasure, WeftError, RuntimeError) as error:
+            self.left_out.append(f"{what}: {error}")
+            print(f"bench: left out: {self.left_out[-1]}", flush=True)
+            return None
+
     # The steps. Each takes the wanted rows of its table.
 
     def comparisons(self, wanted):
         """All of them a pair at a time, so that each meets the same machine."""
         pairs = {row.key: [] for row in wanted}
         with Servers() as servers:
-            wanted = list(served(servers, wanted))
+            wanted = list(self._served(servers, wanted))
             for i in range(self.options.rounds):
                 for row in wanted:
-                    pairs[row.key].append(self.pair(servers, WORKLOADS[row.workload],
-                                                    (row.base, row.other), i))
+                    done = self.attempt(f"{row.key}, a pair", functools.partial(
+                        self.pair, servers, WORKLOADS[row.workload], (row.base, row.other), i))
+                    pairs[row.key] += [done] if done else []
                 print(f"bench: round {i + 1} of {self.options.rounds}", flush=True)
         return {key: compared(done) for key, done in pairs.items() if done}
+
+    def _served(self, servers, wanted):
+        """Starts the servers of the rows; those that are not installed are told and left out."""
+        for row in wanted:
+            try:
+                servers.base(WORKLOADS[row.workload])
+            except Skip as reason:
+                self.left_out.append(f"{row.key}: {reason}")
+                print(f"bench: left out: {self.left_out[-1]}", flush=True)
+            else:
+                yield row
 
     def latency(self, _):
         """Proxies below saturation, without weft, with it, and with injection, in turns."""
@@ -311,6 +323,8 @@ class Bench:
                    "binary_bytes": os.path.getsize(weft_module.BINARY)}
         for step, of_it in wanted.items():
             begin = time.monotonic()
-            figures[step] = getattr(self, step)(of_it)
+            found = self.attempt(step, functools.partial(getattr(self, step), of_it))
+            if found:
+                figures[step] = found
             print(f"bench: {step}: {time.monotonic() - begin:.0f} s", flush=True)
-        return figures
+        return {**figures, "left_out": self.left_out}

@@ -75,17 +75,21 @@ def _busy(taken):
 
 
 def _intro(figures):
-    options, out = figures["options"], figures["propagation"]
+    options, out = figures["options"], figures.get("propagation", {})
     taken = [run["taken"] for one in figures.get("comparisons", {}).values()
              for pair in one["pairs"] for run in pair if "taken" in run]
     busy = _busy(taken) if taken else ""
     text = (f"{machine.words(figures['machine'])}. Servers, load and weft share the cores; spans go "
             f"to file:/dev/null. {options['rounds']} pairs of runs of {options['seconds']:g} s for "
             "each ratio, in ABBA order: medians of the pairs' ratios, and quartiles. Injection "
-            f"here: a header {MODES.get(out['mode'], 'in none')}, TCP option "
-            f"{'on' if out['tcp_option'] else 'off'}. What each row means: "
+            f"here: a header {MODES.get(out.get('mode'), 'in none')}, TCP option "
+            f"{'on' if out.get('tcp_option') else 'off'}. What each row means: "
             f"`tests/bench/run --help`.{busy}")
-    return textwrap.fill(text, COLUMNS, break_on_hyphens=False).splitlines()
+    lines = textwrap.fill(text, COLUMNS, break_on_hyphens=False).splitlines()
+    if figures.get("left_out"):
+        lines += ["", "Could not be measured:", "",
+                  *(f"- {' '.join(one.split())}" for one in figures["left_out"])]
+    return lines
 
 
 def _ratios(figures, everything):

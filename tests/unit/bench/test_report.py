@@ -109,6 +109,10 @@ class Report(unittest.TestCase):
                       {"comparisons": {"selected": stats.compared([pair(0.85)])}}):
             self.assertIn("binary", report.markdown(figures_of(**steps)))
 
+    def test_what_could_not_be_measured_is_told(self):
+        text = report.markdown(figures_of(left_out=["go: not installed: go"]))
+        self.assertIn("- go: not installed: go", text)
+
     def test_a_busy_machine_is_told(self):
         for others, warned in ((0.01, False), (0.3, True)):
             pairs = [[{**run, "taken": {"others": others, "stolen": 0.0}} for run in pair(0.85)]]
