@@ -159,7 +159,7 @@ class Bench:
         """What `run` returns; None if that cannot be measured, which the report tells."""
         try:
             return run()
-        except (CannotMeasure, WeftError, RuntimeError) as error:
+        except (CannotMeasure, WeftError, Skip, RuntimeError) as error:
             self.left_out.append(f"{what}: {error}")
             print(f"bench: left out: {self.left_out[-1]}", flush=True)
             return None
@@ -170,7 +170,8 @@ class Bench:
         """All of them a pair at a time, so that each meets the same machine."""
         pairs = {row.key: [] for row in wanted}
         with Servers() as servers:
-            wanted = list(self._served(servers, wanted))
+            wanted = [row for row in wanted if self.attempt(
+                row.key, functools.partial(servers.base, WORKLOADS[row.workload]))]
             for i in range(self.options.rounds):
                 for row in wanted:
                     done = self.attempt(f"{row.key}, a pair", functools.partial(
@@ -178,17 +179,6 @@ class Bench:
                     pairs[row.key] += [done] if done else []
                 print(f"bench: round {i + 1} of {self.options.rounds}", flush=True)
         return {key: compared(done) for key, done in pairs.items() if done}
-
-    def _served(self, servers, wanted):
-        """Starts the servers of the rows; those that are not installed are told and left out."""
-        for row in wanted:
-            try:
-                servers.base(WORKLOADS[row.workload])
-            except Skip as reason:
-                self.left_out.append(f"{row.key}: {reason}")
-                print(f"bench: left out: {self.left_out[-1]}", flush=True)
-            else:
-                yield row
 
     def latency(self, _):
         """Proxies below saturation, without weft, with it, and with injection, in turns."""
