@@ -5,7 +5,8 @@
 
 #include "maps.bpf.h"
 
-#define FILL_MASK (PIECE_MAX - 1)
+#define FILL_MASK     (PIECE_MAX - 1)
+#define FILL_SEGMENTS 16 /* at a time */
 
 /* Goes to the segment that the next struct iovec describes. */
 static __always_inline int next_segment(struct segment *seg)
@@ -28,8 +29,10 @@ enum fill {
 	FILL_FAILED,
 };
 
-/* Copies from the current segment, or goes to the next one. A subprogram, so that its loop is
- * cheap. */
+/*
+ * Copies from the current segment, or from the next one when it is at its end: enum fill. A
+ * subprogram, so that its loop is cheap.
+ */
 SUBPROGRAM int fill_segment(struct walk *walk, __u32 skip, __u32 want)
 {
 	__u64 offset, size;
@@ -40,8 +43,13 @@ SUBPROGRAM int fill_segment(struct walk *walk, __u32 skip, __u32 want)
 		return FILL_DONE;
 	got = walk->got;
 	offset = walk->at + got - walk->ahead.start;
-	if (offset >= walk->ahead.len)
-		return next_segment(&walk->ahead) ? FILL_DONE : FILL_GO_ON;
+	if (offset >= walk->ahead.len) {
+		if (next_segment(&walk->ahead))
+			return FILL_DONE;
+		offset = walk->at + got - walk->ahead.start;
+		if (offset >= walk->ahead.len)
+			return FILL_GO_ON;
+	}
 	/* what is read may be more than is dealt with: the next fill starts here or behind */
 	if (!got)
 		walk->seg = walk->ahead;
@@ -62,14 +70,29 @@ SUBPROGRAM int fill_segment(struct walk *walk, __u32 skip, __u32 want)
 	return FILL_GO_ON;
 }
 
+/* Some segments: for the verifier two short loops are shorter than a long one. */
+SUBPROGRAM int fill_segments(struct walk *walk, __u32 skip, __u32 want)
+{
+	int result = FILL_DONE;
+
+	if (!walk)
+		return FILL_DONE;
+	for (__u64 i = 0; i < FILL_SEGMENTS; i++) {
+		result = fill_segment(walk, skip, want);
+		if (result != FILL_GO_ON)
+			break;
+	}
+	return result;
+}
+
 SUBPROGRAM int capture_fill(struct walk *walk, __u32 skip, __u32 want)
 {
 	if (!walk || walk->no_buffer)
 		return -14; /* EFAULT */
 	walk->got = 0;
 	walk->ahead = walk->seg;
-	for (__u64 i = 0; i < 2 * WALK_SEGMENTS_MAX; i++) {
-		int result = fill_segment(walk, skip, want);
+	for (__u64 i = 0; i <= WALK_SEGMENTS_MAX / FILL_SEGMENTS; i++) {
+		int result = fill_segments(walk, skip, want);
 
 		/* bytes that come before those that cannot be read are good */
 		if (result == FILL_FAILED && !walk->got)

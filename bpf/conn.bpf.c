@@ -10,6 +10,7 @@
 #include "lib/flow.bpf.h"
 
 #define WALK_STEPS_MAX 512
+#define WALK_STEPS     16 /* at a time: two short loops are verified sooner than a long one */
 
 /* Reports the end of a message that its head's record could not carry. */
 SUBPROGRAM int message_end(struct conn *conn, struct walk *walk)
@@ -252,7 +253,7 @@ SUBPROGRAM int step_other(struct conn *conn, struct walk *walk)
 	return STEP_NEXT;
 }
 
-/* One function per protocol. */
+/* Two functions per protocol: with STEP_INSIDE the first one leaves the rest to the second. */
 static __always_inline int protocol_step(struct conn *conn, struct walk *walk)
 {
 	switch (conn->protocol) {
@@ -266,17 +267,45 @@ static __always_inline int protocol_step(struct conn *conn, struct walk *walk)
 	}
 }
 
+static __always_inline int protocol_inside(struct conn *conn, struct walk *walk)
+{
+	switch (conn->protocol) {
+#define PROTOCOL(constant, name)                                                                   \
+	case PROTOCOL_##constant:                                                                  \
+		return name##_inside(conn, walk);
+#include "abi/protocols.def"
+#undef PROTOCOL
+	default:
+		return STEP_STOP;
+	}
+}
+
+/* Some steps. What they call comes one behind the other: it shares 512 bytes of stack, and no more
+ * than eight functions may wait for each other. */
+SUBPROGRAM int conn_steps(struct conn *conn, struct walk *walk)
+{
+	if (!conn || !walk)
+		return STEP_STOP;
+	for (__u64 i = 0; i < WALK_STEPS; i++) {
+		int step = protocol_step(conn, walk);
+
+		if (step == STEP_INSIDE)
+			step = protocol_inside(conn, walk);
+		if (step == STEP_OTHER)
+			step = step_other(conn, walk);
+		if (step != STEP_NEXT)
+			return STEP_STOP;
+	}
+	return STEP_NEXT;
+}
+
 SUBPROGRAM int conn_walk(struct conn *conn, struct walk *walk)
 {
 	if (!conn || !walk)
 		return 0;
 	walk->silent = conn->wire & WIRE_F_TEST;
-	for (__u64 i = 0; i < WALK_STEPS_MAX; i++) {
-		int step = protocol_step(conn, walk);
-
-		if (step == STEP_OTHER)
-			step = step_other(conn, walk);
-		if (step != STEP_NEXT)
+	for (__u64 i = 0; i < WALK_STEPS_MAX / WALK_STEPS; i++) {
+		if (conn_steps(conn, walk) != STEP_NEXT)
 			break;
 	}
 	if (walk->at < walk->len && conn->verdict == VERDICT_TRACED &&
@@ -284,6 +313,32 @@ SUBPROGRAM int conn_walk(struct conn *conn, struct walk *walk)
 		/* the rest of the call is given up, and with it the message that it belongs to */
 		stat_add(STAT_TOO_MANY);
 		message_end(conn, walk);
+	}
+	if (walk->dir == DIR_IN)
+		context_resume(conn);
+	return 0;
+}
+
+SUBPROGRAM int conn_pass(struct conn *conn, struct walk *walk)
+{
+	struct flow *flow;
+
+	if (!conn || !walk)
+		return 0;
+	walk->silent = conn->wire & WIRE_F_TEST;
+	flow = walk_flow(conn, walk);
+	if (flow->phase == FLOW_CLOSE)
+		skip_call(walk, flow);
+	else if (flow->phase == FLOW_CHUNK_DATA || flow->phase == FLOW_CHUNK_CRLF)
+		skip_chunk(walk, flow);
+	else if (flow->phase == FLOW_BODY && skip_left(walk, flow))
+		message_end(conn, walk);
+	if (walk->at < walk->len) {
+		if (flow->phase <= FLOW_HEAD)
+			stat_add(STAT_NO_BUFFER);
+		else
+			message_end(conn, walk);
+		flow_miss(conn, flow);
 	}
 	if (walk->dir == DIR_IN)
 		context_resume(conn);

@@ -68,7 +68,7 @@ enum step {
 	STEP_STOP,
 	STEP_NEXT,
 	STEP_OTHER,  /* no message of this protocol starts here */
-	STEP_INSIDE, /* of the protocol's own: goes on with what stands in the piece */
+	STEP_INSIDE, /* goes on with NAME_inside(), of the protocol */
 };
 
 enum conn_verdict {
@@ -206,8 +206,11 @@ struct walk {
  */
 #define SUBPROGRAM __attribute__((noinline))
 
-/* One step of a walk: of each protocol's own file. Gives an enum step. */
-#define PROTOCOL(constant, name) int name##_step(struct conn *conn, struct walk *walk);
+/* One step of a walk, and what it leaves for later: of each protocol's own file. Give an enum step.
+ */
+#define PROTOCOL(constant, name)                                                                   \
+	int name##_step(struct conn *conn, struct walk *walk);                                     \
+	int name##_inside(struct conn *conn, struct walk *walk);
 #include "abi/protocols.def"
 #undef PROTOCOL
 
@@ -231,6 +234,12 @@ int report_close(struct conn *conn, struct walk *walk, int error, __u32 flags);
 
 /* Takes the call's bytes apart: conn.bpf.c. */
 int conn_walk(struct conn *conn, struct walk *walk);
+
+/*
+ * The same for bytes that cannot be read: a body passes by its count, and what else is among them
+ * is lost. Little is verified for it.
+ */
+int conn_pass(struct conn *conn, struct walk *walk);
 
 /* The connection, or its reading side, is at its end: `error` is an errno or 0. */
 int conn_finish(struct conn *conn, struct walk *walk, int error);

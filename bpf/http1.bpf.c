@@ -113,16 +113,13 @@ static __always_inline int body_begin(struct conn *conn, struct walk *walk, stru
  * One step in a head: the bytes that walk->kept and walk->got count stand in the piece. Whole lines
  * leave; the start of a line that has not ended is kept, unless it is long.
  */
-SUBPROGRAM int step_head(struct conn *conn, struct walk *walk)
+static __always_inline int step_head(struct conn *conn, struct walk *walk)
 {
-	struct flow *flow;
+	struct flow *flow = walk_flow(conn, walk);
 	__u32 kept, len, used, out;
 	__u8 flags = 0;
 	int begins, whole, ends = 0;
 
-	if (!conn || !walk)
-		return 0;
-	flow = walk_flow(conn, walk);
 	kept = walk->kept;
 	len = kept + walk->got;
 	begins = flow->phase == FLOW_START;
@@ -239,15 +236,12 @@ SUBPROGRAM int step_chunk_size(struct conn *conn, struct walk *walk)
 }
 
 /* Trailer fields, up to the empty line that ends the message. */
-SUBPROGRAM int step_trailer(struct conn *conn, struct walk *walk)
+static __always_inline int step_trailer(struct conn *conn, struct walk *walk)
 {
-	struct flow *flow;
+	struct flow *flow = walk_flow(conn, walk);
 	__u32 kept, used;
 	int got;
 
-	if (!conn || !walk)
-		return 0;
-	flow = walk_flow(conn, walk);
 	kept = flow_kept(flow, walk);
 	got = capture_fill(walk, kept, walk_room(walk, FILL_TRAILER));
 	if (got <= 0 || got > PIECE_MAX - FLOW_CARRY_MAX) {
@@ -270,11 +264,20 @@ SUBPROGRAM int step_trailer(struct conn *conn, struct walk *walk)
 	return STEP_NEXT;
 }
 
+/* What reads lines: enum step. */
+SUBPROGRAM int http1_inside(struct conn *conn, struct walk *walk)
+{
+	if (!conn || !walk)
+		return STEP_STOP;
+	if (walk_flow(conn, walk)->phase == FLOW_TRAILER)
+		return step_trailer(conn, walk);
+	return step_head(conn, walk);
+}
+
 /* One function per phase. */
 SUBPROGRAM int http1_step(struct conn *conn, struct walk *walk)
 {
 	struct flow *flow;
-	int step;
 
 	if (!conn || !walk || walk->at >= walk->len)
 		return STEP_STOP;
@@ -282,9 +285,7 @@ SUBPROGRAM int http1_step(struct conn *conn, struct walk *walk)
 	switch (flow->phase) {
 	case FLOW_START:
 	case FLOW_HEAD:
-		/* one behind the other: calls that wait for each other share 512 bytes of stack */
-		step = step_message(conn, walk);
-		return step == STEP_INSIDE ? step_head(conn, walk) : step;
+		return step_message(conn, walk);
 	case FLOW_BODY:
 		if (skip_left(walk, flow))
 			message_end(conn, walk);
@@ -292,21 +293,13 @@ SUBPROGRAM int http1_step(struct conn *conn, struct walk *walk)
 	case FLOW_CHUNK_SIZE:
 		return step_chunk_size(conn, walk);
 	case FLOW_CHUNK_DATA:
-		if (skip_left(walk, flow)) {
-			flow->phase = FLOW_CHUNK_CRLF;
-			flow->left = 2;
-		}
-		return STEP_NEXT;
 	case FLOW_CHUNK_CRLF:
-		if (skip_left(walk, flow))
-			flow->phase = FLOW_CHUNK_SIZE;
+		skip_chunk(walk, flow);
 		return STEP_NEXT;
 	case FLOW_TRAILER:
-		return step_trailer(conn, walk);
+		return STEP_INSIDE;
 	default: /* FLOW_CLOSE */
-		flow->body += walk->len - walk->at;
-		flow->last_ns = walk->now_ns;
-		walk->at = walk->len;
+		skip_call(walk, flow);
 		return STEP_STOP;
 	}
 }

@@ -27,7 +27,7 @@ static __always_inline int survey_start(const struct walk *walk, __u32 got)
 /* Where the first line ends: room is made behind it. */
 static __always_inline void survey_first_line(struct walk *walk, __u32 got)
 {
-	__u32 end = piece_find(&walk->piece, 0, got, '\n');
+	__u32 end = piece_find_far(&walk->piece, 0, got, '\n');
 
 	if (end < got)
 		walk->line_end = walk->at + end + 1;

@@ -244,6 +244,7 @@ static __always_inline int context_b3_span_id(struct context_ids *ids, const str
 static __always_inline __u32 context_colon(const struct piece *piece, __u32 at, __u32 end,
 					   __u32 *ret_behind)
 {
+	/* an id that fills a whole stride is none */
 	__u32 colon = piece_find(piece, at, end, ':');
 
 	*ret_behind = colon + 1;
@@ -302,67 +303,81 @@ static __always_inline int context_jaeger(struct context_ids *ids, const struct 
 
 #define CONTEXT_XRAY_PARTS_MAX 16
 
-/* Where the values of the keys that count start; 0: the key is not there. */
-struct context_xray_keys {
-	__u32 root;
-	__u32 parent;
-	__u32 sampled;
+/* The values of the keys that count. */
+struct context_xray {
+	struct context_xray_value {
+		__u32 at; /* 0: the key is not there */
+		__u32 end;
+	} root, parent, sampled;
+	__u32 parts;
 };
 
-/* Notes the part that starts at `at`, if its key is one of ours. Non-zero: the key is there twice.
+/*
+ * Notes the part from `at` to `end`, if its key is one of ours. Non-zero: the key is there twice,
+ * or there are too many parts. A function of its own, for elsewhere the verifier would know what it
+ * notes.
  */
-static __always_inline int context_xray_key(struct context_xray_keys *keys,
-					    const struct piece *piece, __u32 at)
+PIECE_FUNCTION int context_xray_part(struct context_xray *keys, const struct piece *piece, __u32 at,
+				     __u32 end)
 {
-	__u64 word = piece_word(piece, at);
-	__u32 *key, len;
+	struct context_xray_value *value;
+	__u64 word;
 
+	if (!keys || !piece || ++keys->parts > CONTEXT_XRAY_PARTS_MAX)
+		return 1;
+	word = piece_word(piece, at);
 	if (piece_is(word, "Root=")) {
-		key = &keys->root;
-		len = 5;
+		value = &keys->root;
+		at += 5;
 	} else if (piece_is(word, "Parent=")) {
-		key = &keys->parent;
-		len = 7;
+		value = &keys->parent;
+		at += 7;
 	} else if (piece_is(word, "Sampled=")) {
-		key = &keys->sampled;
-		len = 8;
+		value = &keys->sampled;
+		at += 8;
 	} else {
 		return 0;
 	}
-	if (*key)
+	if (value->at)
 		return 1;
-	*key = at + len;
+	value->at = at;
+	value->end = end;
 	return 0;
 }
 
 /* Non-zero: a key is there twice, or there are too many. */
-static __always_inline int context_xray_split(struct context_xray_keys *keys,
-					      const struct piece *piece, __u32 at, __u32 end)
+static __always_inline int context_xray_split(struct context_xray *keys, const struct piece *piece,
+					      __u32 at, __u32 end)
 {
-	for (__u32 i = 0; i < CONTEXT_XRAY_PARTS_MAX; i++) {
-		at = piece_skip_blanks(piece, at, end);
-		if (context_xray_key(keys, piece, at))
+	__u32 semicolon = at;
+
+	for (__u32 i = 0; i < CONTEXT_XRAY_PARTS_MAX + PIECE_STRIDES; i++) {
+		semicolon = piece_find(piece, semicolon, end, ';');
+		if (semicolon >= end)
+			return context_xray_part(keys, piece, piece_skip_blanks(piece, at, end),
+						 end);
+		if (!piece_found(piece, semicolon, ';'))
+			continue;
+		if (context_xray_part(keys, piece, piece_skip_blanks(piece, at, end), semicolon))
 			return 1;
-		at = piece_find(piece, at, end, ';');
-		if (at >= end)
-			return 0;
-		at++;
+		at = ++semicolon;
 	}
 	return 1;
 }
 
-/* Length of the value that starts at `at`. */
-static __always_inline __u32 context_xray_len(const struct piece *piece, __u32 at, __u32 end)
+static __always_inline __u32 context_xray_len(const struct piece *piece,
+					      const struct context_xray_value *value)
 {
-	return piece_trim_blanks(piece, at, piece_find(piece, at, end, ';')) - at;
+	return piece_trim_blanks(piece, value->at, value->end) - value->at;
 }
 
 /* Sampled: 1, 0, or ? where the decision is asked for. */
-static __always_inline int context_xray_sampled(const struct piece *piece, __u32 at, __u32 end)
+static __always_inline int context_xray_sampled(const struct piece *piece,
+						const struct context_xray_value *value)
 {
-	__u8 c = piece_byte(piece, at);
+	__u8 c = piece_byte(piece, value->at);
 
-	if (context_xray_len(piece, at, end) != 1)
+	if (context_xray_len(piece, value) != 1)
 		return CONTEXT_BAD;
 	if (c == '?')
 		return 0;
@@ -371,9 +386,11 @@ static __always_inline int context_xray_sampled(const struct piece *piece, __u32
 
 /* 1-{8 digits}-{24 digits} */
 static __always_inline int context_xray_root(struct context_ids *ids, const struct piece *piece,
-					     __u32 at, __u32 end)
+					     const struct context_xray_value *value)
 {
-	if (context_xray_len(piece, at, end) != 35 || !piece_is(piece_word(piece, at), "1-") ||
+	__u32 at = value->at;
+
+	if (context_xray_len(piece, value) != 35 || !piece_is(piece_word(piece, at), "1-") ||
 	    piece_byte(piece, at + 10) != '-' ||
 	    !context_trace_id(ids, piece, at + 11, 24, CONTEXT_ANY_CASE) ||
 	    !context_other_id(ids, piece, at + 2, 8, CONTEXT_ANY_CASE))
@@ -391,19 +408,19 @@ static __always_inline int context_xray_root(struct context_ids *ids, const stru
 static __always_inline int context_xray(struct context_ids *ids, const struct piece *piece,
 					__u32 at, __u32 end)
 {
-	struct context_xray_keys keys = { 0, 0, 0 };
+	struct context_xray keys = { .parts = 0 };
 	int flags = 0;
 
-	if (context_xray_split(&keys, piece, at, end) || !keys.root)
+	if (context_xray_split(&keys, piece, at, end) || !keys.root.at)
 		return CONTEXT_BAD;
-	if (keys.sampled)
-		flags = context_xray_sampled(piece, keys.sampled, end);
-	if (flags < 0 || !context_xray_root(ids, piece, keys.root, end))
+	if (keys.sampled.at)
+		flags = context_xray_sampled(piece, &keys.sampled);
+	if (flags < 0 || !context_xray_root(ids, piece, &keys.root))
 		return CONTEXT_BAD;
-	if (!keys.parent)
+	if (!keys.parent.at)
 		return 0;
-	if (context_xray_len(piece, keys.parent, end) != 16 ||
-	    !context_span_id(ids, piece, keys.parent, 16, CONTEXT_ANY_CASE))
+	if (context_xray_len(piece, &keys.parent) != 16 ||
+	    !context_span_id(ids, piece, keys.parent.at, 16, CONTEXT_ANY_CASE))
 		return CONTEXT_BAD;
 	return flags;
 }

@@ -21,8 +21,9 @@ enum http1_start {
 };
 
 #define HTTP1_METHOD_MAX 24
-/* Lines that one scan takes: more than heads have in one piece. The rest waits for the next one. */
-#define HTTP1_LINES_MAX	 64
+/* Lines that one scan takes: as many as most heads have. The rest waits for the next one. */
+#define HTTP1_LINES_MAX	 24
+#define HTTP1_TURNS_MAX	 (HTTP1_LINES_MAX + PIECE_STRIDES)
 #define HTTP1_STATUS_LEN 12 /* "HTTP/1.1 200" */
 
 /* What a line is to its head. */
@@ -31,6 +32,7 @@ enum http1_line {
 	HTTP1_LINE_OTHER,   /* all that it says was noted */
 	HTTP1_LINE_CONTEXT, /* it may carry trace context */
 	HTTP1_LINE_EMPTY,   /* the head is over */
+	HTTP1_LINE_PART,    /* its end is still to be found */
 };
 
 /* Framing facts of one head, gathered line by line. All zero at its start. */
@@ -53,11 +55,12 @@ struct http1_head {
 #define HTTP1_TCHAR_LOW	 0x03ff6cfa00000000ULL
 #define HTTP1_TCHAR_HIGH 0x57ffffffc7fffffeULL
 
+/* Without branches: the verifier would go each way, for every character. */
 static __always_inline int http1_is_tchar(__u8 c)
 {
-	__u64 set = c & 64 ? HTTP1_TCHAR_HIGH : HTTP1_TCHAR_LOW;
+	__u64 set = HTTP1_TCHAR_LOW ^ (HTTP1_TCHAR_LOW ^ HTTP1_TCHAR_HIGH) * (c >> 6 & 1);
 
-	return c < 128 && (set >> (c & 63)) & 1;
+	return set >> (c & 63) & 1 & ~(c >> 7);
 }
 
 static __always_inline int http1_is_digit(__u8 c)
@@ -97,6 +100,23 @@ static __always_inline enum http1_start http1_classify_response(const __u8 *p, _
 }
 
 /*
+ * Length of the token at the piece's start, at most HTTP1_METHOD_MAX. A function of its own: the
+ * verifier knows its loop's turns, and would follow the caller's code for each of them.
+ */
+PIECE_FUNCTION __u32 http1_token(const struct piece *piece, __u32 n)
+{
+	__u32 i;
+
+	if (!piece)
+		return 0;
+	for (i = 0; i < HTTP1_METHOD_MAX && i < n; i++) {
+		if (!http1_is_tchar(piece->data[i]))
+			break;
+	}
+	return i;
+}
+
+/*
  * A method token, one space and the first character of a request target: RFC 9112 section 3. Looks
  * at the `n` first bytes of the piece.
  */
@@ -108,10 +128,7 @@ PIECE_FUNCTION int http1_classify_request(const struct piece *piece, __u32 n)
 	/* the method of no request: RFC 9113 section 11.6 */
 	if (!piece || (n > 3 && piece_is(piece_load(piece->data), "PRI ")))
 		return HTTP1_NO;
-	for (i = 0; i < HTTP1_METHOD_MAX && i < n; i++) {
-		if (!http1_is_tchar(piece->data[i]))
-			break;
-	}
+	i = http1_token(piece, n);
 	if (i == n)
 		return HTTP1_MORE;
 	if (i == 0 || i == HTTP1_METHOD_MAX || piece_byte(piece, i) != ' ')
@@ -232,15 +249,15 @@ static __always_inline enum http1_line http1_line_kind(const struct piece *piece
 								  : HTTP1_LINE_OTHER;
 }
 
-/* One whole line, from `start` to its line feed at `end`: enum http1_line. */
+/* One whole line, if there is a line feed at `end`: enum http1_line. */
 PIECE_FUNCTION int http1_line(struct http1_head *head, const struct piece *piece, __u32 start,
 			      __u32 end)
 {
 	__u32 length = end - start;
 	__u8 last;
 
-	if (!head || !piece)
-		return HTTP1_LINE_OTHER;
+	if (!head || !piece || !piece_found(piece, end, '\n'))
+		return HTTP1_LINE_PART;
 	last = head->lines;
 	head->lines = HTTP1_LINE_OTHER;
 	if (head->midline) {
@@ -273,22 +290,24 @@ PIECE_FUNCTION int http1_line(struct http1_head *head, const struct piece *piece
 PIECE_FUNCTION __u32 http1_scan(struct http1_head *head, struct context_fields *fields,
 				const struct piece *piece, __u32 len, __u32 is_request)
 {
-	__u32 at = 0;
+	__u32 at = 0, end = 0;
 
 	if (!head || !fields || !piece)
 		return 0;
 	head->paused = 0;
 	head->request = is_request;
-	for (__u64 i = 0; i < HTTP1_LINES_MAX; i++) {
-		__u32 end = piece_find(piece, at, len, '\n');
+	for (__u64 i = 0; i < HTTP1_TURNS_MAX; i++) {
 		int line;
 
+		end = piece_find(piece, end, len, '\n');
 		if (end >= len)
 			return at;
 		line = http1_line(head, piece, at, end);
+		if (line == HTTP1_LINE_PART)
+			continue;
 		if (line == HTTP1_LINE_CONTEXT)
 			context_field(fields, piece, at, end);
-		at = end + 1;
+		at = ++end;
 		if (line == HTTP1_LINE_EMPTY)
 			return at;
 	}
@@ -373,22 +392,24 @@ struct http1_conn {
 	__u8 pad[7];
 };
 
-/* One character of the line, other than its end. */
-static __always_inline void http1_chunk_char(struct http1_chunk *chunk, __u8 c)
+/* What ends the digits: ';', a carriage return, a blank. */
+#define HTTP1_CHUNK_STOPS (1ULL << ';' | 1ULL << '\r' | 1ULL << ' ' | 1ULL << '\t')
+
+/* One character of the line, other than its end. Non-zero: it is out of place. */
+PIECE_FUNCTION int http1_chunk_char(struct http1_chunk *chunk, __u32 c)
 {
 	__u8 letter = (c | 0x20) - 'a';
 
-	if (chunk->extension)
-		return;
-	if (c == ';' || c == '\r' || c == ' ' || c == '\t') {
+	if (!chunk || chunk->extension)
+		return 0;
+	if (c < 64 && HTTP1_CHUNK_STOPS >> c & 1) {
 		chunk->extension = 1;
-		return;
+		return 0;
 	}
 	chunk->digits = 1;
-	if (chunk->size >> 56 || (!http1_is_digit(c) && letter >= 6))
-		chunk->bad = 1;
-	else
-		chunk->size = chunk->size << 4 | (http1_is_digit(c) ? c - '0' : letter + 10);
+	chunk->bad = chunk->size >> 56 || (!http1_is_digit(c) && letter >= 6);
+	chunk->size = chunk->size << 4 | (http1_is_digit(c) ? c - '0' : letter + 10u);
+	return chunk->bad;
 }
 
 /*
@@ -408,8 +429,7 @@ PIECE_FUNCTION __u32 http1_chunk_line(struct http1_chunk *chunk, const struct pi
 			chunk->bad = !chunk->digits;
 			return i + 1;
 		}
-		http1_chunk_char(chunk, piece->data[i]);
-		if (chunk->bad)
+		if (http1_chunk_char(chunk, piece->data[i]))
 			break;
 	}
 	return i;

@@ -55,12 +55,15 @@ _Static_assert(sizeof(struct context_fields) == 136, "part of every connection's
 _Static_assert(PROPAGATOR_MAX <= 1 << PROPAGATOR_BITS, "a propagator has its bits");
 
 /* What the field of that name says: flags, or CONTEXT_BAD. Ids go where they are kept. */
-static __always_inline int context_value(struct context_fields *fields, enum context_name name,
-					 const struct piece *piece, __u32 at, __u32 end)
+PIECE_FUNCTION int context_value(struct context_fields *fields, __u32 name,
+				 const struct piece *piece, __u32 at, __u32 end)
 {
-	struct context_ids *ids = fields->ids;
+	struct context_ids *ids;
 
-	switch (name) {
+	if (!fields || !piece)
+		return 0;
+	ids = fields->ids;
+	switch ((enum context_name)name) {
 	case CONTEXT_TRACEPARENT:
 		return context_traceparent(&ids[CONTEXT_SLOT(TRACECONTEXT)], piece, at, end);
 	case CONTEXT_B3:
@@ -199,7 +202,7 @@ context_note(struct context_fields *fields, const struct piece *piece, __u32 at,
 /* Is the field there, once, and well-formed? */
 static __always_inline int context_has(const struct context_fields *fields, enum context_name name)
 {
-	return (fields->seen & ~fields->spoilt & ~fields->bad & CONTEXT_BIT(name)) != 0;
+	return (fields->seen & ~fields->spoilt & ~fields->bad) >> name & 1;
 }
 
 /*
@@ -282,30 +285,30 @@ static __always_inline int context_b3_is_half(const struct context_fields *field
 	       !(ids->trace_id[0] | ids->trace_id[1]) != !ids->span_id;
 }
 
-/* Has that propagator a valid context? Gives the form that it came in, or PROPAGATOR_NONE. */
-static __always_inline enum propagator context_valid(const struct context_fields *fields,
-						     enum propagator wanted)
+#define CONTEXT_FORM(wanted, form) ((__u64)(form) << (wanted)*PROPAGATOR_BITS)
+
+/*
+ * By propagator, the form in which there is a valid context for it, or PROPAGATOR_NONE: entries of
+ * PROPAGATOR_BITS.
+ */
+PIECE_FUNCTION __u64 context_forms(const struct context_fields *fields)
 {
-	switch (wanted) {
-	case PROPAGATOR_TRACECONTEXT:
-		return context_has(fields, CONTEXT_TRACEPARENT) ? wanted : PROPAGATOR_NONE;
-	case PROPAGATOR_JAEGER:
-		return context_has(fields, CONTEXT_JAEGER) ? wanted : PROPAGATOR_NONE;
-	case PROPAGATOR_XRAY:
-		return context_has(fields, CONTEXT_XRAY) ? wanted : PROPAGATOR_NONE;
-	case PROPAGATOR_B3:
-	case PROPAGATOR_B3MULTI:
-		if (context_has(fields, CONTEXT_B3))
-			return PROPAGATOR_B3;
-		/* which one is meant, nobody knows: then several fields mean nothing, either */
-		if (fields->spoilt & CONTEXT_BIT(CONTEXT_B3))
-			return PROPAGATOR_NONE;
-		return context_b3_is_refused(fields) || context_b3_is_half(fields)
-			       ? PROPAGATOR_NONE
-			       : PROPAGATOR_B3MULTI;
-	default:
-		return PROPAGATOR_NONE;
-	}
+	enum propagator b3 = PROPAGATOR_NONE;
+
+	if (!fields)
+		return 0;
+	if (context_has(fields, CONTEXT_B3))
+		b3 = PROPAGATOR_B3;
+	/* which one is meant, nobody knows: then several fields mean nothing, either */
+	else if (!(fields->spoilt & CONTEXT_BIT(CONTEXT_B3)) && !context_b3_is_refused(fields) &&
+		 !context_b3_is_half(fields))
+		b3 = PROPAGATOR_B3MULTI;
+	return CONTEXT_FORM(PROPAGATOR_TRACECONTEXT, PROPAGATOR_TRACECONTEXT) *
+		       context_has(fields, CONTEXT_TRACEPARENT) |
+	       CONTEXT_FORM(PROPAGATOR_JAEGER, PROPAGATOR_JAEGER) *
+		       context_has(fields, CONTEXT_JAEGER) |
+	       CONTEXT_FORM(PROPAGATOR_XRAY, PROPAGATOR_XRAY) * context_has(fields, CONTEXT_XRAY) |
+	       CONTEXT_FORM(PROPAGATOR_B3, b3) | CONTEXT_FORM(PROPAGATOR_B3MULTI, b3);
 }
 
 /* What is kept of a valid context. */
@@ -336,29 +339,26 @@ static __always_inline enum context_kind context_get(const struct context_fields
 
 /*
  * The parent by the first propagator in `order` that has a valid one, or else a decision: enum
- * context_kind. Unless that is CONTEXT_NONE, `ret` is filled in. "b3" and "b3multi" read both forms
+ * context_kind. Unless that is CONTEXT_NONE, `ret` is of use. "b3" and "b3multi" read both forms
  * of B3, as the specification of OpenTelemetry has it.
  */
 PIECE_FUNCTION int context_resolve(const struct context_fields *fields, __u64 order,
 				   struct trace_context *ret)
 {
-	enum context_kind best = CONTEXT_NONE;
+	__u64 forms;
 
 	if (!fields || !ret)
 		return CONTEXT_NONE;
+	ret->propagator = PROPAGATOR_NONE;
+	forms = context_forms(fields);
 	for (__u32 i = 0; i < PROPAGATOR_MAX; i++, order >>= PROPAGATOR_BITS) {
-		enum propagator found = context_valid(fields, CONTEXT_PROPAGATOR(order));
-		enum context_kind kind;
+		enum propagator found =
+			CONTEXT_PROPAGATOR(forms >> CONTEXT_PROPAGATOR(order) * PROPAGATOR_BITS);
 
-		if (found == PROPAGATOR_NONE)
-			continue;
-		kind = context_get(fields, found, ret);
-		if (kind == CONTEXT_PARENT)
-			return kind;
-		if (kind == CONTEXT_DECISION)
-			best = kind;
+		if (found != PROPAGATOR_NONE && context_get(fields, found, ret) == CONTEXT_PARENT)
+			return CONTEXT_PARENT;
 	}
-	return best;
+	return ret->propagator == PROPAGATOR_NONE ? CONTEXT_NONE : CONTEXT_DECISION;
 }
 
 /* All bits if the set has that one, else none. */

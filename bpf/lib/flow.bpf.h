@@ -132,4 +132,23 @@ static __always_inline int skip_left(struct walk *walk, struct flow *flow)
 	return flow->left == 0;
 }
 
+/* Skips a chunk's data and what ends it, as far as the call goes. */
+static __always_inline void skip_chunk(struct walk *walk, struct flow *flow)
+{
+	if (flow->phase == FLOW_CHUNK_DATA && skip_left(walk, flow)) {
+		flow->phase = FLOW_CHUNK_CRLF;
+		flow->left = 2;
+	}
+	if (flow->phase == FLOW_CHUNK_CRLF && skip_left(walk, flow))
+		flow->phase = FLOW_CHUNK_SIZE;
+}
+
+/* Skips the rest of the call, of a message that ends with the connection. */
+static __always_inline void skip_call(struct walk *walk, struct flow *flow)
+{
+	flow->body += walk->len - walk->at;
+	flow->last_ns = walk->now_ns;
+	walk->at = walk->len;
+}
+
 #endif

@@ -102,9 +102,14 @@ static __always_inline __u32 piece_first(__u64 word)
 	return index + !(word & 0xff);
 }
 
+/* Bytes that piece_find() looks at in one call. */
+#define PIECE_STRIDE  256
+#define PIECE_STRIDES (PIECE_MAX / PIECE_STRIDE)
+
 /*
- * Index of the first byte `c` at or behind `from`, eight bytes a step; `len` when there is none
- * before `len`.
+ * Index of the first byte `c` at or behind `from`, eight bytes a step. When there is none within a
+ * stride, it gives where to go on, or `len`: the byte there tells. The verifier counts the steps of
+ * a loop one by one, so those of a caller's loop are better used than more of them here.
  */
 PIECE_FUNCTION __u32 piece_find(const struct piece *piece, __u32 from, __u32 len, __u32 c)
 {
@@ -113,20 +118,36 @@ PIECE_FUNCTION __u32 piece_find(const struct piece *piece, __u32 from, __u32 len
 
 	if (!piece)
 		return len;
-	for (__u32 i = 0; i < PIECE_MAX / 8; i++) {
-		__u64 word;
+	for (__u32 i = 0; i < PIECE_STRIDE / 8 && at < len; i++) {
+		__u64 word = (piece_word(piece, at) ^ PIECE_BYTES(c)) | skip;
 
-		if (at >= len)
-			break;
-		word = (piece_word(piece, at) ^ PIECE_BYTES(c)) | skip;
 		/* the lowest flagged byte is exact; higher ones may be flagged by the borrow */
 		word = (word - PIECE_BYTES(1)) & ~word & PIECE_BYTES(0x80);
 		if (word) {
 			at += piece_first(word);
-			return at < len ? at : len;
+			break;
 		}
 		skip = 0;
 		at += 8;
+	}
+	return at < len ? at : len;
+}
+
+/* Has piece_find() found it, or is there more to look at? */
+static __always_inline int piece_found(const struct piece *piece, __u32 at, __u32 c)
+{
+	return piece_byte(piece, at) == c;
+}
+
+/* The same, however far: `len` when there is none before. */
+PIECE_FUNCTION __u32 piece_find_far(const struct piece *piece, __u32 from, __u32 len, __u32 c)
+{
+	if (!piece)
+		return len;
+	for (__u32 i = 0; i <= PIECE_STRIDES; i++) {
+		from = piece_find(piece, from, len, c);
+		if (from >= len || piece_found(piece, from, c))
+			return from;
 	}
 	return len;
 }

@@ -29,9 +29,8 @@ int BPF_PROG(tcp_spliced, struct sock *sk)
 	if (!walk)
 		return 0;
 	walk_init(walk, sk, DIR_IN, len);
-	walk->no_buffer = 1;
 	conn->seen_seq += len;
-	conn_walk(conn, walk);
+	conn_pass(conn, walk);
 	scratch_give(walk);
 	return 0;
 }

@@ -114,7 +114,7 @@ static void search(const uint8_t *data, size_t size, size_t from)
 	size = size < PIECE_MAX ? size : PIECE_MAX;
 	from = from < size ? from : size;
 	memcpy(piece->data, data, size);
-	at = piece_find(piece, (uint32_t)from, (uint32_t)size, '\n');
+	at = piece_find_far(piece, (uint32_t)from, (uint32_t)size, '\n');
 	found = memchr(piece->data + from, '\n', size - from);
 	require(at == (found ? (uint32_t)(found - piece->data) : size));
 	free(piece);

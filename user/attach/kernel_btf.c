@@ -129,7 +129,7 @@ static int read_all(const char *path, char **ret_data, size_t *ret_size)
 	return 0;
 }
 
-struct btf *kernel_btf_load(void)
+static struct btf *load(void)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
 	_cleanup_free_ char *data = NULL;
@@ -148,10 +148,39 @@ struct btf *kernel_btf_load(void)
 	return btf__new(data, (uint32_t)size);
 }
 
-/* libbpf itself calls this in place of its own function: see the Makefile. */
+/* One for weft and libbpf: to read and index five megabytes takes tens of milliseconds. */
+static struct btf *loaded;
+static unsigned int users;
+
+struct btf *kernel_btf_load(void)
+{
+	if (!loaded)
+		loaded = load();
+	if (loaded)
+		users++;
+	return loaded;
+}
+
+void kernel_btf_free(struct btf *btf)
+{
+	if (btf && btf == loaded) {
+		if (--users)
+			return;
+		loaded = NULL;
+	}
+	btf__free(btf);
+}
+
+/* libbpf itself calls these in place of its own functions: see the Makefile. */
 struct btf *__wrap_btf__load_vmlinux_btf(void);
+void __wrap_btf__free(struct btf *btf);
 
 struct btf *__wrap_btf__load_vmlinux_btf(void)
 {
 	return kernel_btf_load();
+}
+
+void __wrap_btf__free(struct btf *btf)
+{
+	kernel_btf_free(btf);
 }

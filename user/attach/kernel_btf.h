@@ -11,8 +11,14 @@
 
 struct btf;
 
-/* The running kernel's; the caller frees it. NULL: errno says why, ENOENT or ESRCH: it has none. */
+/*
+ * The running kernel's, the same for everybody until the last one has given it back. In one thread.
+ * NULL: errno says why, ENOENT or ESRCH: it has none.
+ */
 struct btf *kernel_btf_load(void);
+
+/* Gives it back. Any other is freed, and NULL is accepted. */
+void kernel_btf_free(struct btf *btf);
 
 /*
  * Turns types of the kinds that libbpf 0.5 does not know into others, in place: each keeps its

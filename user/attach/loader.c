@@ -2,7 +2,6 @@
 #include "attach/loader.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -366,7 +365,7 @@ int loader_new(const struct loader_options *options, struct surface_state ret_st
 	choice.btf = btf;
 	loader = calloc(1, sizeof(*loader));
 	r = loader ? choose(loader, options, &choice) : -ENOMEM;
-	btf__free(btf);
+	kernel_btf_free(btf);
 	if (r == 0)
 		r = loader_wire_set(loader, nothing_yet);
 	if (r < 0) {

@@ -281,7 +281,7 @@ static void test_used(void **state)
 static void test_many_lines(void **state)
 {
 	struct http1_head head = { .lines = HTTP1_LINE_OTHER };
-	uint32_t len = HTTP1_LINES_MAX * 2, used;
+	uint32_t len = HTTP1_TURNS_MAX * 2, used;
 
 	(void)state;
 	memset(&piece, 0xff, sizeof(piece));
