@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "cli/command.h"
 
@@ -61,7 +62,10 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	int status = dispatch(argc, argv);
+	int status;
+
+	clock_init();
+	status = dispatch(argc, argv);
 
 	/* A full disk must not pass for success; a reader that has gone is none of our business. */
 	if (fflush(stdout) != 0 && errno != EPIPE) {

@@ -17,10 +17,19 @@ static inline uint64_t clock_ns(clockid_t id)
 	return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
 }
 
+/* How far CLOCK_MONOTONIC of this process' time namespace is ahead of the kernel's own. */
+extern int64_t clock_namespace_ns;
+
+/* Finds it out; 0 where there are no such namespaces. To be called before times are compared. */
+void clock_init(void);
+
+/* Reads what /proc/self/timens_offsets says of CLOCK_MONOTONIC. -EBADMSG: nothing. */
+int clock_parse_offsets(const char *text, int64_t *ret_ns);
+
 /* The clock of the kernel's records (bpf_ktime_get_ns). */
 static inline uint64_t clock_monotonic_ns(void)
 {
-	return clock_ns(CLOCK_MONOTONIC);
+	return clock_ns(CLOCK_MONOTONIC) - (uint64_t)clock_namespace_ns;
 }
 
 /* What to add to a CLOCK_MONOTONIC time to get Unix time, as of now (it moves with clock steps). */
