@@ -5,6 +5,8 @@
  *   fionread   FIONREAD tells what is there, whatever the kernel says
  *   sockets    there are no descriptors for network sockets
  *   option     no context is found in TCP options
+ *   clock      the wall clock is a day ahead as soon as there is the file WEFT_FAULT_FILE
+ *   memory     the pipeline gets no memory while there is that file
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -14,8 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 static bool fault_is(const char *name)
 {
@@ -46,6 +51,49 @@ int ioctl(int fd, unsigned long request, ...)
 		return r;
 	n = recv(fd, room, sizeof(room), MSG_PEEK | MSG_DONTWAIT);
 	*(int *)value = n > 0 ? (int)n : 0;
+	return r;
+}
+
+/* glibc's own names, for dlsym(3) allocates. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *old, size_t size);
+
+static bool memory_is_out(void)
+{
+	const char *file = getenv("WEFT_FAULT_FILE");
+	char name[16] = "";
+
+	return file && fault_is("memory") && prctl(PR_GET_NAME, name) == 0 &&
+	       strcmp(name, "weft-pipeline") == 0 && access(file, F_OK) == 0;
+}
+
+void *malloc(size_t size)
+{
+	return memory_is_out() ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t n, size_t size)
+{
+	return memory_is_out() ? NULL : __libc_calloc(n, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+	return memory_is_out() ? NULL : __libc_realloc(old, size);
+}
+
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+	static int (*libc)(clockid_t, struct timespec *);
+	const char *file = getenv("WEFT_FAULT_FILE");
+	int r;
+
+	if (!libc)
+		libc = next("clock_gettime");
+	r = libc(id, now);
+	if (r == 0 && id == CLOCK_REALTIME && file && fault_is("clock") && access(file, F_OK) == 0)
+		now->tv_sec += 24 * 60 * 60;
 	return r;
 }
 

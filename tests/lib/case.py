@@ -40,12 +40,16 @@ class Case:
     function: object
     timeout: int
     needs: list
+    long: bool = False
 
 
-def case(timeout=60, needs=(), name=None):
-    """Registers a case. `needs`: programs that it runs; without them it is skipped."""
+def case(timeout=60, needs=(), name=None, long=False):
+    """
+    Registers a case. `needs`: programs that it runs; without them it is skipped. `long`: it runs if
+    it is asked for.
+    """
     def register(function):
-        CASES.append(Case(name or function.__name__, function, timeout, list(needs)))
+        CASES.append(Case(name or function.__name__, function, timeout, list(needs), long))
         return function
     return register
 
@@ -300,10 +304,14 @@ def _print(chosen, result, seconds):
     sys.stdout.flush()
 
 
-def select_cases(patterns):
-    """The cases whose names match one of the patterns, all without patterns."""
-    return [c for c in CASES
-            if not patterns or any(fnmatch.fnmatch(c.name, p) for p in patterns)]
+def select_cases(patterns, long=False):
+    """The cases of which the name or the file matches one of the patterns, all without patterns."""
+    def matches(one, pattern):
+        module = getattr(one.function, "__module__", "")
+        return fnmatch.fnmatch(one.name, pattern) or fnmatch.fnmatch(module, pattern)
+
+    return [c for c in CASES if (long or not c.long or c.name in patterns)
+            and (not patterns or any(matches(c, p) for p in patterns))]
 
 
 def run_all(chosen, keep=False):

@@ -16,6 +16,7 @@ Each --answer is for the next COUNT requests (1 when not given), in order; later
     partial,rejected=3     200 with a partial success; the spans are written to --out all the same
     hang                   never
     close                  the connection is closed without an answer
+    drip                   200, a byte a second
 
 Strict where a real backend is lenient: unknown fields, ids of a wrong length and text that is not
 UTF-8 are answered with 400 and noted in --requests under "error".
@@ -204,9 +205,9 @@ def parse_answer(spec):
     kind, _, count = head.partition(":")
     values = dict(option.partition("=")[::2] for option in options)
     unknown = set(values) - {"retry-after", "rejected"}
-    if unknown or not (kind.isdigit() and len(kind) == 3 or kind in ("partial", "hang", "close")):
+    if unknown or not (kind.isdigit() and len(kind) == 3 or kind in ("partial", "hang", "close", "drip")):
         raise argparse.ArgumentTypeError(
-            f"{spec!r}: expected STATUS, partial, hang or close, then [:COUNT]"
+            f"{spec!r}: expected STATUS, partial, hang, close or drip, then [:COUNT]"
             "[,retry-after=SECONDS][,rejected=SPANS]")
     answer = Answer(kind, values.get("retry-after"), int(values.get("rejected", 1)))
     return [answer] * int(count or 1)
@@ -283,6 +284,11 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, answer, request):
         if answer.kind == "hang":
             self.server.stopped.wait()
+        if answer.kind == "drip":
+            for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n":
+                self.wfile.write(bytes([byte]))
+                if self.server.stopped.wait(1):
+                    break
         if answer.status is None:
             self.close_connection = True
             return

@@ -207,7 +207,7 @@ class Weft:
     def kill(self):
         """Whatever is left of it goes, the pipeline too."""
         try:
-            os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
         self.process.wait()

@@ -28,6 +28,7 @@ struct file_exporter {
 	struct batch *batch; /* whose line is being written; NULL: none */
 	struct bytes line;
 	size_t written;
+	bool torn; /* the file ends in half a line of somebody else's */
 	sd_event_source *retry;
 	int fd;
 	char *path;
@@ -68,14 +69,24 @@ static void file_retry_later(struct file_exporter *file)
 	sd_event_source_set_enabled(file->retry, SD_EVENT_ONESHOT);
 }
 
+/* Of the line in hand what the disk takes: write(2). */
+static ssize_t file_write(struct file_exporter *file)
+{
+	if (file->torn) {
+		if (write(file->fd, "\n", 1) != 1)
+			return -1;
+		file->torn = false;
+	}
+	return write(file->fd, file->line.data + file->written, file->line.len - file->written);
+}
+
 /* Writes the line in hand as far as it goes. True: it is settled. False: its rest has to wait. */
 static bool file_write_line(struct file_exporter *file)
 {
 	struct export_counters *counters = &file->exporter.counters;
 
 	while (file->written < file->line.len) {
-		ssize_t n = write(file->fd, file->line.data + file->written,
-				  file->line.len - file->written);
+		ssize_t n = file_write(file);
 
 		if (n >= 0) {
 			file->written += (size_t)n;
@@ -165,18 +176,17 @@ static void file_close(struct exporter *exporter)
 	free(file);
 }
 
-/* A weft that was killed may have left half a line: what follows it must not be torn with it. */
-static int end_torn_line(int fd)
+/*
+ * A weft that was killed may have left half a line: what follows must not be torn with it. The disk
+ * may be full now, so the line's end is written when there is something to write.
+ */
+static bool is_torn(int fd)
 {
 	struct stat status;
 	char last = '\n';
 
-	if (fstat(fd, &status) < 0)
-		return -errno;
-	if (S_ISREG(status.st_mode) && status.st_size > 0 &&
-	    pread(fd, &last, 1, status.st_size - 1) == 1 && last != '\n' && write(fd, "\n", 1) != 1)
-		return -errno;
-	return 0;
+	return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0 &&
+	       pread(fd, &last, 1, status.st_size - 1) == 1 && last != '\n';
 }
 
 static int file_open(const char *target, int fd, const struct export_options *options,
@@ -199,7 +209,8 @@ static int file_open(const char *target, int fd, const struct export_options *op
 		.owner = file,
 	};
 	file->path = strdup(target + strlen(FILE_SCHEME));
-	r = file->path ? end_torn_line(fd) : -ENOMEM;
+	file->torn = is_torn(fd);
+	r = file->path ? 0 : -ENOMEM;
 	if (r >= 0)
 		r = batch_queue_init(&file->queue, options, loop);
 	if (r >= 0)

@@ -410,7 +410,10 @@ static void stop(struct pipeline *pipeline)
 		if (exporter->last_error)
 			log_warning("%s: %s", pipeline->setup->config->targets.items[i],
 				    exporter->last_error);
-		pipeline->exporters[i]->ops->close(pipeline->exporters[i]);
+		/* one that has something to send yet may wait for a name server, which nothing cuts
+		   short; with the process all of it ends */
+		if (exporter->ops->idle(exporter))
+			exporter->ops->close(pipeline->exporters[i]);
 	}
 }
 

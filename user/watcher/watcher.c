@@ -143,6 +143,23 @@ static void count_crash(struct watcher *watcher)
 	watcher->restarts++;
 }
 
+/*
+ * The account that the pipeline did not live to give. Of what it has not read the kernel side knows
+ * the number.
+ */
+static void tell_account(struct watcher *watcher)
+{
+	struct totals *totals = watcher->totals;
+	struct kernel_counters counters;
+	char line[1024];
+
+	if (loader_counters(watcher->loader, &counters) == 0 &&
+	    counters.stats[STAT_REQUESTS] > totals->captured)
+		totals->captured = counters.stats[STAT_REQUESTS];
+	totals->dropped[DROP_PIPELINE_CRASH] += totals_open(totals);
+	log_info("stopped: %s", totals_line(totals, line, sizeof(line)));
+}
+
 static void describe_end(const siginfo_t *info, char *text, size_t size)
 {
 	if (info->si_code == CLD_EXITED)
@@ -160,8 +177,10 @@ static int on_pipeline_end(sd_event_source *source, const siginfo_t *info, void 
 	(void)source;
 	watcher->pipeline = 0;
 	if (watcher->stopping || !watcher->ready) {
-		if (info->si_code != CLD_EXITED || info->si_status != 0)
+		if (info->si_code != CLD_EXITED || info->si_status != 0) {
 			watcher->status = 1;
+			tell_account(watcher);
+		}
 		watcher_end_if_done(watcher);
 		return 0;
 	}
@@ -170,6 +189,7 @@ static int on_pipeline_end(sd_event_source *source, const siginfo_t *info, void 
 	if (watcher->restarts > RESTARTS_MAX) {
 		log_error("the pipeline failed %d times within a minute (%s): giving up",
 			  RESTARTS_MAX + 1, end);
+		tell_account(watcher);
 		watcher_end(watcher, 1);
 		return 0;
 	}
@@ -284,6 +304,7 @@ static int on_stop_late(sd_event_source *source, uint64_t usec, void *context)
 	privileges_raise();
 	if (watcher->pipeline > 0)
 		kill(watcher->pipeline, SIGKILL);
+	tell_account(watcher);
 	watcher_end(watcher, 1);
 	return 0;
 }

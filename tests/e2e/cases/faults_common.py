@@ -61,6 +61,7 @@ class Belongings:
 
     def __init__(self, weft):
         self.weft, self.pids = weft, apps.descendants(weft.pid)
+        until(lambda: not any(target.startswith("/proc/") for target in descriptors(weft.pid)), 5)
         self.descriptors = {pid: descriptors(pid) for pid in self.pids}
         self.objects = set().union(*(bpf_objects(pid) for pid in self.pids))
         self.anonymous = {pid: anonymous_kib(pid) for pid in self.pids}
