@@ -285,6 +285,26 @@ check-reproducible:
 	@scripts/deps build
 	@BUILD='$(BUILD)' MAKE='$(MAKE)' tests/reproducible/run
 
+# What goes wrong on a host, one thing after the other; most of it is a part of the tests.
+.PHONY: check-faults
+check-faults:
+	@scripts/deps test
+	@$(MAKE) --no-print-directory $(parallel) all
+	@scripts/as-root tests/e2e/run --long 'faults*'
+
+# Mixed load for so long, while memory, descriptors and queues are looked at.
+MINUTES ?= 30
+.PHONY: soak
+soak:
+	@scripts/deps test
+	@$(MAKE) --no-print-directory $(parallel) all
+	@scripts/as-root tests/soak/run --minutes $(MINUTES)
+
+# All that takes longer than `make test`, a line each; GOALS: some of them. tests/lib/check-all lists them.
+.PHONY: check-all
+check-all:
+	@BUILD='$(BUILD)' MAKE='$(MAKE)' tests/lib/check-all $(GOALS)
+
 # Lays out the C files in place. The release is the one that tests/check/format asks for.
 CLANG_FORMAT ?= $(or $(shell command -v clang-format-14),clang-format)
 format:
@@ -353,6 +373,9 @@ help:
 	@echo 'make check-reproducible  two builds in two directories give the same bytes'
 	@echo 'make format     lay out the C files with clang-format'
 	@echo 'make deps       install what the build needs'
+	@echo 'make check-faults  what goes wrong on a host: full disks and maps, dead processes ... (root)'
+	@echo 'make soak       MINUTES=30: does anything grow, or get lost, under mixed load (root)'
+	@echo 'make check-all  all that takes longer than make test, a line each (root); GOALS="soak"'
 	@echo 'make bench      measure cost and speed on this host (root); ARGS=--quick: README rows only'
 	@echo 'make bench-compare  the same; fails if it is worse than tests/bench/baseline.json'
 	@echo 'make bench-replay  instructions per exchange; ARGS="--codec protobuf --heads long"'

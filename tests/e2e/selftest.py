@@ -7,7 +7,9 @@ Tests of the tests: the span analysis with made-up spans. tests/e2e/run calls it
 
 import io
 import json
+import math
 import os
+import random
 import sys
 import tempfile
 import unittest
@@ -25,6 +27,7 @@ import weft
 from propagation import MAY, MUST, NEVER
 from recorder import WHOLE, Record
 from spans import CLIENT, SERVER, Malformed, Spans, by_port, chain, load, span_from_json
+from trend import Trend
 
 FRONT, MIDDLE, BACK = 80, 81, 82
 
@@ -306,6 +309,36 @@ class Counters(unittest.TestCase):
         self.assertEqual(weft.counters_from_json(tree),
                          {"captured": 5, "exported": 3, "dropped": 2, "open": 0})
         self.assertIsNone(weft.counters_from_json({"captured": 5}))
+
+
+class Trends(unittest.TestCase):
+    """The soak's verdict: what grows is told from what only goes up and down."""
+
+    @staticmethod
+    def points(value):
+        noise = random.Random(7)
+        return [(2 * n, value(n, noise.uniform(-50, 50))) for n in range(120)]
+
+    def test_grows(self):
+        trend = Trend(self.points(lambda n, noise: 1000 + 3 * n + noise))
+        self.assertGreater(trend.low, 0)
+        self.assertLess(trend.low, 1.5)
+        self.assertGreater(trend.high, 1.5)
+
+    def test_flat(self):
+        for value in (lambda n, noise: 1000 + noise, lambda n, noise: 1000,
+                      lambda n, noise: 1000 + 200 * math.sin(n / 3) + noise):
+            trend = Trend(self.points(value))
+            self.assertLessEqual(trend.low, 0)
+            self.assertGreaterEqual(trend.high, 0)
+            self.assertAlmostEqual(trend.mean, 1000, delta=20)
+
+    def test_shrinks(self):
+        self.assertLess(Trend(self.points(lambda n, noise: 1000 - 3 * n + noise)).high, 0)
+
+    def test_too_few(self):
+        with self.assertRaises(ValueError):
+            Trend([(0, 1), (1, 1)])
 
 
 def passes():

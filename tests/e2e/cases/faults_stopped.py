@@ -96,6 +96,26 @@ def started_while_the_watcher_stands_still(t):
                      lambda s: s.resource.get("process.runtime.name"))
 
 
+@case(timeout=120, long=True)
+def described_when_there_is_room(t):
+    """More processes than the way to a pipeline that stands still has room for: told of afterwards."""
+    app, port = apps.backend(t), t.port()
+    weft = t.weft("--port", f"{app.port},{port}", "--ring-size", 64, env=FAST)
+    with Stopped(weft.pipeline()):
+        ended_well(t, odd(t, "storm", app.port, 0, 6000, 16), "a storm of processes", 90)
+        other = apps.App(t, [apps.PYTHON, os.path.join(apps.APPS, "backend.py"), port], port)
+        t.expect("wrong answers", [], traffic.load(other.address, 20, 2, first=7000))
+        time.sleep(1)
+
+    def runtime():
+        return [p["runtime"] for p in weft.ps()["processes"] if p["pid"] == other.process.pid]
+
+    until(lambda: runtime() == ["python"], 8)
+    t.expect("what weft ps tells of the last one", ["python"], runtime())
+    t.expect("dropped", {}, losses(weft))
+    common.exchanges(t, t.stop(weft, settle=2), [*range(6000), *range(7000, 7020)])
+
+
 @case(timeout=60)
 def ends_while_the_pipeline_stands_still(t):
     """It is killed after its time; the account is told by the other process."""
