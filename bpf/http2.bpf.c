@@ -69,16 +69,16 @@ SUBPROGRAM int http2_lost(struct conn *conn, struct walk *walk)
 
 /*
  * The call brings something of this stream: if of no other one, an event loop works for it from now
- * on. Only a loop looks at what is noted here, so no other thread writes it meanwhile.
+ * on. Where threads share the connection, `own` and `parent` are the sender's.
  */
 static __always_inline void stream_touched(struct conn *conn, const struct walk *walk,
 					   const struct flow *flow, const struct stream *stream)
 {
-	if (walk->dir != DIR_IN || conn->unit != UNIT_EVENT_LOOP)
+	if (walk->dir != DIR_IN)
 		return;
 	conn->mixed |= conn->touched && conn->touched != flow->http2.frame.stream;
 	conn->touched = flow->http2.frame.stream;
-	if (!stream)
+	if (!stream || conn->unit != UNIT_EVENT_LOOP)
 		return;
 	if (conn->role == ROLE_SERVER)
 		conn->own = stream->ref;

@@ -125,13 +125,15 @@ PIECE_FUNCTION int http1_classify_request(const struct piece *piece, __u32 n)
 	__u32 i;
 	__u8 next;
 
-	/* the method of no request: RFC 9113 section 11.6 */
-	if (!piece || (n > 3 && piece_is(piece_load(piece->data), "PRI ")))
+	if (!piece)
 		return HTTP1_NO;
 	i = http1_token(piece, n);
 	if (i == n)
 		return HTTP1_MORE;
 	if (i == 0 || i == HTTP1_METHOD_MAX || piece_byte(piece, i) != ' ')
+		return HTTP1_NO;
+	/* the method of no request: RFC 9113 section 11.6 */
+	if (piece_is(piece_load(piece->data), "PRI "))
 		return HTTP1_NO;
 	if (i + 1 == n)
 		return HTTP1_MORE;
