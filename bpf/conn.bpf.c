@@ -7,6 +7,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "classify/tls.h"
 #include "lib/flow.bpf.h"
 
 #define WALK_STEPS_MAX 512
@@ -121,6 +122,7 @@ SUBPROGRAM int request_record(struct conn *conn, struct walk *walk)
 	event->tid = walk->tid;
 	event->evidence = EVIDENCE_NONE;
 	event->trace_flags = 0;
+	event->tls = conn->tls_version;
 	__builtin_memset(event->pad, 0, sizeof(event->pad));
 	__builtin_memset(&event->context, 0, sizeof(event->context));
 	*(__u64 *)event->parent_id = 0;
@@ -231,6 +233,23 @@ static __always_inline enum step flow_miss(struct conn *conn, struct flow *flow)
 	return STEP_STOP;
 }
 
+#define TLS_LOOK 8 /* bytes that show whether a record begins */
+
+/* Does the connection carry records of TLS? Then nothing else is looked for. */
+static __always_inline int tls_begins(struct conn *conn, struct walk *walk)
+{
+	int got;
+
+	if (conn->tls != TLS_NO)
+		return 0;
+	got = capture_fill(walk, 0, walk_room(walk, TLS_LOOK));
+	if (got <= 0 || !tls_starts(walk->piece.data, got))
+		return 0;
+	conn->tls = TLS_RECORDS;
+	conn->verdict = VERDICT_OPAQUE;
+	return 1;
+}
+
 /*
  * No message of the connection's protocol starts here. As long as none was seen on it, the
  * protocols are asked one after the other.
@@ -243,6 +262,8 @@ SUBPROGRAM int step_other(struct conn *conn, struct walk *walk)
 		return STEP_STOP;
 	flow = walk_flow(conn, walk);
 	if (conn->verdict == VERDICT_UNDECIDED) {
+		if (!flow->carry_len && tls_begins(conn, walk))
+			return STEP_STOP;
 		if (++conn->protocol < PROTOCOL_ID_MAX)
 			return STEP_NEXT;
 		conn->protocol = PROTOCOL_FIRST + conn->upgraded;

@@ -78,6 +78,30 @@ enum conn_verdict {
 	VERDICT_OPAQUE, /* another protocol: not looked at again */
 };
 
+#define TLS_HEADER_LEN 5 /* of a record: RFC 8446 section 5.1 */
+
+/* One direction of a connection that carries TLS: where its records begin. */
+struct tls_stream {
+	/* a write that the socket had no room for, and that is to be called again: its arguments,
+	   and what of it is in records already */
+	__u64 resume_buf;
+	__u32 resume_size;
+	__u32 resume;
+	__u32 left;		     /* bytes of the current record that have not passed */
+	__u32 len;		     /* of the last record of application data, */
+	__u32 seq;		     /* and the TCP sequence number that it began with */
+	__u8 header[TLS_HEADER_LEN]; /* of a record, as far as it has passed */
+	__u8 have;
+	__u8 lost; /* where the next record begins is not known */
+	__u8 pad;
+};
+
+enum conn_tls {
+	TLS_NO,
+	TLS_RECORDS, /* the socket's bytes are records of TLS */
+	TLS_INSIDE,  /* the state of what they hold: its bytes come from the library's calls */
+};
+
 #define CONN_MISSES_MAX                                                                            \
 	4 /* calls that may be no message before an undecided connection is opaque */
 #define CONN_RESYNC_MAX 64 /* the same on a connection that has carried messages */
@@ -157,6 +181,13 @@ struct conn {
 	__u32 touched;	   /* framed: the stream that the last read brought frames of */
 	__u32 turn_rcv;	   /* rcv_nxt when this end last began to speak */
 	__u32 turn_seq;	   /* and the sequence number of its first byte */
+	__u8 tls;	   /* enum conn_tls */
+	__u8 tls_version;  /* enum tls_version */
+	__u16 pad3;
+	__u64 address;		     /* of the struct sock, as a number to reckon with */
+	__u64 session;		     /* TLS_RECORDS: the library's object, 0: not known */
+	__u32 inside_seq[2];	     /* TLS_INSIDE: where the record of a call's bytes began */
+	struct tls_stream stream[2]; /* TLS_RECORDS, by enum direction */
 	struct conn_tuple tuple;
 	struct context_fields fields; /* trace context in the head of the last request so far */
 	struct request_ref own;	      /* the last request on this connection */
@@ -204,8 +235,8 @@ struct walk {
 	__u32 kept;	      /* bytes of earlier calls that stand before them */
 	__u32 pid;
 	__u32 tid;
+	__u32 busy;
 	__u8 dir;
-	__u8 busy;
 	__u8 no_buffer; /* the bytes cannot be read */
 	__u8 silent;	/* nothing is written to the ring buffer */
 	__u8 in_kernel; /* the bytes lie in the kernel's memory */
@@ -262,6 +293,12 @@ int conn_walk(struct conn *conn, struct walk *walk);
  * is lost. Little is verified for it.
  */
 int conn_pass(struct conn *conn, struct walk *walk);
+
+/*
+ * Goes on to the next record of application data that begins in the call, on a connection that
+ * carries TLS: tls.bpf.c. Zero: there is none.
+ */
+int tls_next(struct conn *conn, struct walk *walk);
 
 /* The connection, or its reading side, is at its end: `error` is an errno or 0. */
 int conn_finish(struct conn *conn, struct walk *walk, int error);

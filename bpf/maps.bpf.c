@@ -19,6 +19,7 @@ struct options_map options SEC(".maps");
 struct notices_map notices SEC(".maps");
 struct wire_map wire SEC(".maps");
 struct processes_map processes SEC(".maps");
+struct tls_sessions_map tls_sessions SEC(".maps");
 struct stats_map stats SEC(".maps");
 struct scratch_map scratch SEC(".maps");
 struct control_map control SEC(".maps");

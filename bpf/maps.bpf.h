@@ -71,6 +71,32 @@ struct streams_map {
 };
 extern struct streams_map streams SEC(".maps");
 
+#define TLS_ARRIVED_MAX 4 /* a power of two */
+
+/* A record of application data that has come in. */
+struct tls_arrived {
+	__u32 seq;
+	__u32 len;
+};
+
+/* A thread's call into a TLS library, and the socket that the thread last used for TLS. */
+struct tls_call {
+	__u64 session; /* the library's object, 0: no call is under way */
+	__u64 buf;
+	__u64 first[2]; /* writes: the buffer's first bytes */
+	__u64 size_at;	/* reads: where the call leaves the number of bytes, 0: it returns it */
+	__u32 size;
+	__u32 used;   /* writes: bytes that are in records already */
+	__u8 dir;     /* enum direction */
+	__u8 inside;  /* the socket was used within the call */
+	__u8 active;  /* this end has opened the connection */
+	__u8 version; /* enum tls_version */
+	__u32 n_arrived;
+	struct tls_arrived arrived[TLS_ARRIVED_MAX]; /* with the last bytes of the socket */
+	__u64 sk;				     /* address of the socket, 0: none */
+	__u64 cookie;				     /* of the state of what it carries */
+};
+
 /* What a thread is serving: context.bpf.c. By thread id; deleted when the thread ends. */
 struct unit {
 	struct request_ref current;
@@ -83,6 +109,7 @@ struct unit {
 	__u8 opens;	   /* an event loop that has opened connections for requests */
 	__u8 answered;	   /* `current` was adopted, and its connection has been written to since */
 	__u8 pad[2];
+	struct tls_call tls;
 };
 
 struct units_map {
@@ -166,6 +193,35 @@ struct processes_map {
 };
 extern struct processes_map processes SEC(".maps");
 
+/*
+ * Which connection a TLS library's object belongs to. Made when the socket is used within a call,
+ * or by the thread that has read from it last. What is evicted, or is of a socket that has closed,
+ * is found anew.
+ */
+struct tls_session_key {
+	__u64 session; /* address of the object */
+	__u64 pid;
+};
+
+/* The library does not use the socket itself: the program carries records between them. */
+#define TLS_APART_IN  (1 << 0)
+#define TLS_APART_OUT (1 << 1)
+
+struct tls_session {
+	__u64 sk;
+	__u64 cookie;
+	__u32 apart; /* TLS_APART_* */
+	__u32 pad;
+};
+
+struct tls_sessions_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct tls_session_key);
+	__type(value, struct tls_session);
+};
+extern struct tls_sessions_map tls_sessions SEC(".maps");
+
 /* Counters by enum stat_id. */
 struct stats_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -180,6 +236,7 @@ enum scratch_slot {
 	SCRATCH_STATE, /* state changes: also in softirq */
 	SCRATCH_URING,
 	SCRATCH_WIRE, /* messages that are about to leave */
+	SCRATCH_TLS,  /* what TLS libraries are handed, also within a socket call */
 	SCRATCH_MAX,
 };
 

@@ -67,7 +67,8 @@ struct weft_knobs {
 	__u32 netns; /* inode number: only sockets of this network namespace; 0: all */
 	__u8 n_propagate_to;
 	__u8 n_propagate_trust;
-	__u8 pad[2];
+	__u8 private_stack; /* 1: this kernel may give programs a stack of the CPU's memory */
+	__u8 pad;
 	struct address_range propagate_to[CONFIG_RANGES_MAX];	 /* whom context is sent to */
 	struct address_range propagate_trust[CONFIG_RANGES_MAX]; /* whose context is honoured */
 };
@@ -96,6 +97,7 @@ struct wire_config {
 /* its SDK says which span a thread is in: `thread_context` */
 #define PROCESS_F_THREAD_CONTEXT (1 << 2)
 #define PROCESS_F_ENROLS	 (1 << 3) /* when it ends, nobody is enrolled any more */
+#define PROCESS_F_TLS		 (1 << 4) /* the watcher knows that it speaks TLS */
 
 /* Where a variable lies that every thread has for itself. */
 struct tls_place {
@@ -124,6 +126,7 @@ enum process_event_type {
 	PROCESS_EXEC = 1, /* a new program image */
 	PROCESS_EXIT,	  /* the last thread is gone */
 	PROCESS_SEEN,	  /* first traced bytes of a process that the watcher has not described */
+	PROCESS_TLS,	  /* its first connection that carries TLS */
 };
 
 #define PROCESS_ARGS_MAX 256

@@ -50,6 +50,17 @@ enum conn_role {
 	ROLE_SERVER,
 };
 
+/* The version of TLS that a message came in. */
+enum tls_version {
+	TLS_VERSION_NONE, /* in the clear */
+	TLS_VERSION_UNKNOWN,
+	TLS_VERSION_1_0,
+	TLS_VERSION_1_1,
+	TLS_VERSION_1_2,
+	TLS_VERSION_1_3,
+	TLS_VERSION_MAX,
+};
+
 /* How the parent of a request was found (attribute weft.parent.evidence). */
 enum parent_evidence {
 	EVIDENCE_NONE,
@@ -139,7 +150,8 @@ struct event_request {
 	__u32 tid;
 	__u32 head_len;	  /* bytes of head[] */
 	__u8 trace_flags; /* TRACE_FLAG_*: as decided for this span */
-	__u8 pad[3];
+	__u8 tls;	  /* enum tls_version */
+	__u8 pad[2];
 	__u64 body_bytes; /* seen so far, without framing */
 	__u64 end_ns;	  /* last byte seen so far */
 	struct event_context context;

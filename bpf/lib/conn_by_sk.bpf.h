@@ -7,7 +7,7 @@
 #ifndef WEFT_LIB_CONN_BY_SK_BPF_H
 #define WEFT_LIB_CONN_BY_SK_BPF_H
 
-#include "lib/socket_call.bpf.h"
+#include "lib/call_ended.bpf.h"
 
 /* No cookie can be asked for; a socket's inode number is its own as long as it lives. */
 static __always_inline __u64 socket_identity(struct sock *sk)

@@ -15,6 +15,9 @@ static __always_inline __u32 walk_seq(const struct conn *conn, const struct walk
 {
 	struct tcp_sock *tp = (struct tcp_sock *)walk->sk;
 
+	/* where in the record a byte was cannot be told: both ends count from its beginning */
+	if (conn->tls == TLS_INSIDE)
+		return conn->inside_seq[walk->dir == DIR_OUT ? DIR_OUT : DIR_IN] + walk->at;
 	if (walk->dir == DIR_IN)
 		return BPF_CORE_READ(tp, copied_seq) - walk->len + walk->at;
 	return BPF_CORE_READ(tp, write_seq) - walk->len + walk->at -

@@ -29,11 +29,11 @@ static __always_inline struct walk *scratch_take(enum scratch_slot slot)
 
 	if (!walk)
 		return NULL;
-	if (walk->busy) {
+	/* at once: programs at functions of libraries may be preempted by each other */
+	if (__sync_lock_test_and_set(&walk->busy, 1)) {
 		stat_add(STAT_BUSY);
 		return NULL;
 	}
-	walk->busy = 1;
 	return walk;
 }
 
@@ -151,6 +151,7 @@ static __always_inline void conn_init(struct conn *conn, struct sock *sk, __u64 
 {
 	conn->cookie = cookie;
 	conn->protocol = PROTOCOL_FIRST;
+	conn->address = (__u64)sk;
 	conn->family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if (conn->family == AF_UNIX) {
 		socket_name(&conn->self, sk);
@@ -265,27 +266,6 @@ static __always_inline void socket_failed(struct sock *sk, struct conn *conn, __
 		socket_end(sk, conn, 0, SCRATCH_DATA);
 	else if (result == -ECONNRESET || result == -EPIPE || result == -ETIMEDOUT)
 		socket_end(sk, conn, -result, SCRATCH_DATA);
-}
-
-/* A call on the socket has ended with this result. */
-static __always_inline void call_ended(struct sock *sk, struct conn *conn, __u8 dir, int result)
-{
-	if (conn->verdict == VERDICT_OPAQUE) {
-		opaque_bytes(sk, conn, dir, result);
-		return;
-	}
-	if (result > 0)
-		socket_bytes(sk, conn, dir, result);
-	else
-		socket_failed(sk, conn, dir, result);
-	if (dir == DIR_OUT) {
-		conn->wire &= ~WIRE_F_PENDING;
-		conn->inserted = 0;
-	}
-	if (result <= 0)
-		return;
-	if (dir == DIR_IN && conn->family != AF_UNIX)
-		conn->seen_seq = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
 }
 
 /*

@@ -3,7 +3,7 @@
 #ifndef WEFT_LIB_SOCKET_CALLED_BPF_H
 #define WEFT_LIB_SOCKET_CALLED_BPF_H
 
-#include "lib/socket_call.bpf.h"
+#include "lib/call_ended.bpf.h"
 
 /* A new state of a socket's connection. */
 static __always_inline struct conn *conn_make(struct sock *sk)

@@ -16,7 +16,7 @@ int BPF_PROG(process_exec, struct task_struct *task)
 
 	if (process) {
 		process->unit = UNIT_THREAD;
-		process->flags &= ~(PROCESS_F_NOTED | PROCESS_F_THREAD_CONTEXT);
+		process->flags &= ~(PROCESS_F_NOTED | PROCESS_F_THREAD_CONTEXT | PROCESS_F_TLS);
 	}
 	process_event_send(PROCESS_EXEC, pid);
 	return 0;

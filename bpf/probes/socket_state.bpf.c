@@ -85,6 +85,22 @@ static __always_inline void socket_closes(struct sock *sk, struct conn *conn, in
 	socket_end(sk, conn, error, SCRATCH_STATE);
 }
 
+/* What its records hold ends with it. */
+static __always_inline void tls_closes(struct sock *sk, const struct conn *conn, int state)
+{
+	__u64 key = conn->address | TLS_INSIDE_KEY;
+	struct conn *inside;
+
+	if (conn->tls != TLS_RECORDS)
+		return;
+	inside = bpf_map_lookup_elem(&conns_by_sk, &key);
+	if (!inside)
+		return;
+	socket_closes(sk, inside, state);
+	if (state == TCP_CLOSE)
+		bpf_map_delete_elem(&conns_by_sk, &key);
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(sock_state, struct sock *sk, int before, int now)
 {
@@ -100,10 +116,13 @@ int BPF_PROG(sock_state, struct sock *sk, int before, int now)
 		return 0;
 	}
 	conn = bpf_sk_storage_get(&conns, sk, 0, 0);
-	if (conn)
+	if (conn) {
 		socket_closes(sk, conn, now);
+		tls_closes(sk, conn, now);
+	}
 	conn = bpf_map_lookup_elem(&conns_by_sk, &key);
 	if (conn) {
+		tls_closes(sk, conn, now);
 		socket_closes(sk, conn, now);
 		if (now == TCP_CLOSE)
 			bpf_map_delete_elem(&conns_by_sk, &key);

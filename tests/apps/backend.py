@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """http.server with a thread for each connection: answers every path with the number in it."""
 
+import os
 import random
 import re
+import ssl
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,4 +43,11 @@ class Server(ThreadingHTTPServer):
 if __name__ == "__main__":
     # backend.py PORT [LONGEST DELAY IN MS [HOST]]
     host = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1"
-    Server((host, int(sys.argv[1])), Handler).serve_forever()
+    server = Server((host, int(sys.argv[1])), Handler)
+    if "CERTIFICATE" in os.environ:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(os.environ["CERTIFICATE"], os.environ["KEY"])
+        # the handshake is made by the first read, in the connection's own thread
+        server.socket = context.wrap_socket(server.socket, server_side=True,
+                                            do_handshake_on_connect=False)
+    server.serve_forever()

@@ -51,6 +51,7 @@ NGINX_PROXY = """
 """
 
 NGINX_TLS = """
+    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_certificate {dir}/certificate.pem;
     ssl_certificate_key {dir}/key.pem;
 """
@@ -95,6 +96,14 @@ APACHE_PROXY = """
 LoadModule proxy_module {modules}/mod_proxy.so
 LoadModule proxy_http_module {modules}/mod_proxy_http.so
 ProxyPass "/" "http://127.0.0.1:{behind}/"
+"""
+
+
+APACHE_TLS = """
+LoadModule ssl_module {modules}/mod_ssl.so
+SSLEngine on
+SSLCertificateFile {dir}/certificate.pem
+SSLCertificateKeyFile {dir}/key.pem
 """
 
 
@@ -216,7 +225,7 @@ def nginx(t, behind=None, workers=1, keepalive=True, place=HERE, **more):
                workers=workers)
 
 
-def apache(t, behind=None, http2=False):
+def apache(t, behind=None, http2=False, tls=False):
     if not os.path.isdir(APACHE_MODULES):
         raise Skip(f"no Apache modules in {APACHE_MODULES}")
     port = t.port()
@@ -225,16 +234,26 @@ def apache(t, behind=None, http2=False):
         dir=t.dir, modules=APACHE_MODULES, behind=behind)
     if http2:
         rest += APACHE_HTTP2.format(modules=APACHE_MODULES)
+    if tls:
+        rest += APACHE_TLS.format(dir=t.dir, modules=APACHE_MODULES)
     config = t.write("apache.conf", APACHE.format(dir=t.dir, port=port, rest=rest,
                                                   modules=APACHE_MODULES))
     return App(t, ["apache2", "-DFOREGROUND", "-f", config], port)
 
 
-def backend(t, delay=0, place=HERE):
+def backend(t, delay=0, place=HERE, tls=False):
     """Python's http.server, a thread for each connection."""
     port = t.port()
     words = [PYTHON, os.path.join(APPS, "backend.py"), port, delay, place.host]
-    return App(t, words, port, log="backend.log", place=place)
+    env = {"CERTIFICATE": t.path("certificate.pem"), "KEY": t.path("key.pem")} if tls else None
+    return App(t, words, port, log="backend.log", place=place, env=env)
+
+
+def s_server(t):
+    """OpenSSL's own server: a page about the connection, which ends with it."""
+    port = t.port()
+    return App(t, ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-www", "-quiet",
+                   "-cert", t.path("certificate.pem"), "-key", t.path("key.pem")], port)
 
 
 def raw_words(*options):

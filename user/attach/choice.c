@@ -136,6 +136,11 @@ bool choice_has_program(const struct btf *btf, const struct hook_program *progra
 	return !program->if_there || program_is_possible(btf, program, NULL);
 }
 
+bool choice_has_function(const struct btf *btf, const char *function)
+{
+	return function_type(btf, function) != NULL;
+}
+
 unsigned int choice_arguments(const struct btf *btf, const char *function)
 {
 	const struct btf_type *type = function_type(btf, function);

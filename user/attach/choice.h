@@ -44,6 +44,9 @@ const struct hook *choice_hook(const struct choice *choice, size_t surface);
  */
 bool choice_has_program(const struct btf *btf, const struct hook_program *program);
 
+/* Is there such a function in the kernel? */
+bool choice_has_function(const struct btf *btf, const char *function);
+
 /* How many arguments the kernel's function takes, 0: there is no such function. */
 unsigned int choice_arguments(const struct btf *btf, const char *function);
 

@@ -36,6 +36,13 @@
 	{ "fexit_unix_recv", .function = "unix_stream_recvmsg" }, \
 	FEXIT_PAGES, \
 }
+
+#define LIBRARY_CALLS { \
+	{ "tls_send", .place = PLACE_LIBRARY }, \
+	{ "tls_recv", .place = PLACE_LIBRARY }, \
+	{ "tls_recv_ex", .place = PLACE_LIBRARY }, \
+	{ "tls_received", .place = PLACE_LIBRARY }, \
+}
 /* clang-format on */
 
 const struct surface surfaces[SURFACE_MAX] = {
@@ -164,6 +171,21 @@ const struct surface surfaces[SURFACE_MAX] = {
 				.programs = {
 					{ "wire_socket", .place = PLACE_CGROUP },
 				},
+			},
+		},
+	},
+	[SURFACE_LIBRARIES] = {
+		.name = "TLS libraries",
+		.without = "what TLS carries is not seen",
+		.hooks = {
+			{
+				.name = "uprobes, many at a time",
+				.programs = LIBRARY_CALLS,
+				.multi = true,
+			},
+			{
+				.name = "uprobes, by way of perf",
+				.programs = LIBRARY_CALLS,
 			},
 		},
 	},

@@ -18,6 +18,7 @@ enum hook_place {
 	PLACE_KERNEL,  /* the tracepoint or function that is named */
 	PLACE_CGROUP,  /* the root of the cgroup v2 hierarchy */
 	PLACE_SOCKETS, /* the map of enrolled sockets */
+	PLACE_LIBRARY, /* functions of programs and libraries, as they are found: library.h */
 };
 
 /* A program, and what it hooks: a tracepoint or a function that must be in the kernel's BTF. */
@@ -46,6 +47,7 @@ struct hook {
 	const char *name; /* for people: "tp_btf sock_send_length" */
 	struct hook_program programs[HOOK_PROGRAMS_MAX];
 	bool by_address; /* state is kept by the socket's address */
+	bool multi;	 /* PLACE_LIBRARY: by links that hold many places */
 	enum hook_preemption preemption;
 };
 
@@ -63,6 +65,7 @@ enum surface_id {
 	SURFACE_SPLICE,
 	SURFACE_IO_URING,
 	SURFACE_WIRE,
+	SURFACE_LIBRARIES,
 	SURFACE_MAX,
 };
 

@@ -16,6 +16,7 @@
 #include "attach/choice.h"
 #include "attach/kernel_btf.h"
 #include "attach/kprobe.h"
+#include "attach/library.h"
 #include "attach/preempt.h"
 #include "base/cleanup.h"
 #include "base/standard.h"
@@ -80,8 +81,11 @@ static void autoload(struct weft_bpf *skeleton, const struct btf *btf, const str
 		struct bpf_program *program =
 			bpf_object__find_program_by_name(skeleton->obj, hook->programs[i].name);
 
-		if (program && choice_has_program(btf, &hook->programs[i]))
-			bpf_program__set_autoload(program, true);
+		if (!program || !choice_has_program(btf, &hook->programs[i]))
+			continue;
+		bpf_program__set_autoload(program, true);
+		if (hook->multi)
+			bpf_program__set_expected_attach_type(program, LIBRARY_MULTI);
 	}
 }
 
@@ -98,6 +102,8 @@ static int load(const struct loader_options *options, const struct choice *choic
 	skeleton->rodata->knobs = options->knobs;
 	skeleton->rodata->knobs.recv_arguments =
 		(uint8_t)choice_arguments(choice->btf, "tcp_recvmsg");
+	skeleton->rodata->knobs.private_stack =
+		choice_has_function(choice->btf, "bpf_jit_supports_private_stack");
 	bpf_object__for_each_program(program, skeleton->obj)
 		bpf_program__set_autoload(program, false);
 	for (size_t i = 0; i < SURFACE_MAX; i++) {
@@ -247,6 +253,8 @@ static int attach_program(struct loader *loader, const struct hook_program *row,
 		return attach_cgroup(program, ret_link);
 	case PLACE_SOCKETS:
 		return attach_messages(loader, program);
+	case PLACE_LIBRARY:
+		return 0;
 	case PLACE_KERNEL:
 		break;
 	}
@@ -309,11 +317,16 @@ static bool try_attach(struct loader *loader, const struct choice *choice)
 
 	for (size_t i = 0; i < SURFACE_MAX; i++) {
 		const struct hook *hook = choice_hook(choice, i);
+		struct surface_state *state = &choice->state[i];
 		int r;
 
-		if (!hook || (!hook->programs[0].function && !hook->by_address))
+		if (!hook || (!hook->programs[0].function && !hook->by_address &&
+			      hook->programs[0].place != PLACE_LIBRARY))
 			continue;
-		r = attach_surface(loader, i, 1, &choice->state[i]);
+		if (hook->programs[0].place == PLACE_LIBRARY)
+			r = library_try(loader, hook->multi, state->reasons[state->chosen]);
+		else
+			r = attach_surface(loader, i, 1, state);
 		detach_surface(loader, i);
 		if (loader->kprobes)
 			kprobe_clean();
@@ -486,6 +499,15 @@ int loader_enrolment(const struct loader *loader, struct enrolment *ret_enrolmen
 int loader_options_fd(const struct loader *loader)
 {
 	return bpf_map__fd(loader->skeleton->maps.options);
+}
+
+int loader_program_fd(const struct loader *loader, const char *name)
+{
+	const struct bpf_program *program =
+		bpf_object__find_program_by_name(loader->skeleton->obj, name);
+	int fd = program ? bpf_program__fd(program) : -1;
+
+	return fd < 0 ? -ENOENT : fd;
 }
 
 int loader_process_set(struct loader *loader, uint32_t pid, struct process_config config)

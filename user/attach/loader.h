@@ -67,6 +67,9 @@ int loader_wire_socks_fd(const struct loader *loader); /* enrolled sockets, by c
 int loader_enrolment(const struct loader *loader, struct enrolment *ret_enrolment);
 int loader_options_fd(const struct loader *loader); /* by struct option_key */
 
+/* Descriptor of a program that is loaded. -ENOENT: it is not. */
+int loader_program_fd(const struct loader *loader, const char *name);
+
 /* Sets, reads and removes an entry of the process table. -errno. */
 int loader_process_set(struct loader *loader, uint32_t pid, struct process_config config);
 /* The same, if there is one. -ENOENT: there is not. */

@@ -118,6 +118,7 @@ struct config {
 	int sdk_spans;		    /* enum config_sdk_spans */
 	int inject;		    /* enum inject_mode */
 	int tcp_option;		    /* 1: on */
+	int tls;		    /* 1: what TLS carries is read in the libraries */
 	struct ranges propagate_to;
 	struct ranges propagate_trust;
 	int sampler;		    /* enum config_sampler */

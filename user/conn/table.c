@@ -275,6 +275,7 @@ static void exchange_fill(struct exchange *exchange, const struct event_request 
 	exchange->netns = event->tuple.netns;
 	exchange->family = event->family;
 	exchange->role = event->role;
+	exchange->tls = event->tls;
 	exchange->evidence = event->evidence;
 	exchange->join = event->join;
 	exchange->local.port = event->tuple.local_port;

@@ -85,6 +85,23 @@ static void describe_peer(const struct exchange *exchange, struct span_builder *
 		span_set_text(builder, ATTR_CLIENT_ADDRESS, peer);
 }
 
+/* RFC 8446 and those before it. */
+static void describe_tls(const struct exchange *exchange, struct span_builder *builder)
+{
+	static const char *const versions[] = {
+		[TLS_VERSION_1_0] = "1.0",
+		[TLS_VERSION_1_1] = "1.1",
+		[TLS_VERSION_1_2] = "1.2",
+		[TLS_VERSION_1_3] = "1.3",
+	};
+
+	if (exchange->tls == TLS_VERSION_NONE)
+		return;
+	span_set_text(builder, ATTR_TLS_PROTOCOL_NAME, VIEW("tls"));
+	if (exchange->tls < TLS_VERSION_MAX && versions[exchange->tls])
+		span_set_text(builder, ATTR_TLS_PROTOCOL_VERSION, view_of(versions[exchange->tls]));
+}
+
 void endpoint_describe(const struct exchange *exchange, struct span_builder *builder)
 {
 	struct span *span = &builder->span;
@@ -96,6 +113,7 @@ void endpoint_describe(const struct exchange *exchange, struct span_builder *bui
 						    : exchange->response.start_ns;
 	span->end_ns = later(span->start_ns, end_ns(exchange));
 	describe_peer(exchange, builder);
+	describe_tls(exchange, builder);
 	if (exchange->tid)
 		span_set_int(builder, ATTR_THREAD_ID, exchange->tid);
 }

@@ -301,6 +301,7 @@ static int parse_target(const struct request_line *line, struct http_facts *fact
 		return -EBADMSG;
 	facts->scheme = VIEW("http");
 	if (view_starts_with(target, VIEW("/")) || view_equal(target, VIEW("*"))) {
+		facts->scheme_implied = true;
 		target_path(target, facts);
 		return 0;
 	}

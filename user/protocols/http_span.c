@@ -268,6 +268,8 @@ static bool describe_url(const struct exchange *exchange, const struct http_fact
 
 	if (scheme.len == 0)
 		return true;
+	if (facts->scheme_implied && exchange->tls)
+		scheme = VIEW("https");
 	span_set_string(builder, ATTR_URL_SCHEME, scheme);
 	/* without a path the target is cut within its authority: of such a URL nothing is known */
 	if (exchange->role == ROLE_CLIENT && server->address.len > 0 && facts->path.len > 0)

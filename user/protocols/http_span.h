@@ -17,9 +17,10 @@
 struct http_facts {
 	struct view method; /* as sent; never empty */
 	struct view version;
-	struct view scheme; /* empty: the target has none (CONNECT) */
-	struct view host;   /* without port, brackets and user information */
-	uint16_t port;	    /* 0: not said */
+	struct view scheme;  /* empty: the target has none (CONNECT) */
+	bool scheme_implied; /* it is not in the target: over TLS it is another one */
+	struct view host;    /* without port, brackets and user information */
+	uint16_t port;	     /* 0: not said */
 	struct view path;
 	struct view query; /* without the question mark */
 	struct view user_agent;

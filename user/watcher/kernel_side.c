@@ -65,6 +65,8 @@ int kernel_side_prepare(const struct config *config, struct surface_state ret_st
 	struct loader *loader = NULL;
 
 	knobs_init(&options.knobs, config);
+	if (!config->tls)
+		options.hooks_off[SURFACE_LIBRARIES] = ~0u;
 	for (int i = 0; i < LOADS_MAX; i++) {
 		int r;
 

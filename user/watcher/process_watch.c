@@ -53,6 +53,17 @@ static void process_seen(struct process_watch *watch, const struct process_event
 	tell(watch, &info);
 }
 
+/* Of a program that has just begun, or runs since before weft. */
+static void look_for_libraries(struct process_watch *watch, pid_t pid)
+{
+	if (!selection_has(watch->config, watch->loader, pid))
+		return;
+	if (watch->loop)
+		libraries_expect(watch->libraries, watch->loop, pid);
+	else
+		libraries_look(watch->libraries, pid);
+}
+
 /*
  * A program: looked at before its first request if its threads must not be taken for units, or if
  * it may be one of those to trace. All else waits until the program is seen to speak a protocol.
@@ -66,6 +77,8 @@ static void process_found(struct process_watch *watch, pid_t pid)
 		entered = selection_exclude(watch->loader, pid) == 0;
 	else if (process_identify(&watch->describe, pid, &info) == 0)
 		entered = selection_apply(watch->config, watch->loader, &info, false) > 0;
+	if (info.pid)
+		look_for_libraries(watch, pid);
 	/* after the kernel side has seen its end: the next process of its number is another one */
 	if (entered && process_ended(&watch->describe, pid))
 		loader_process_forget(watch->loader, (uint32_t)pid);
@@ -84,6 +97,9 @@ static void on_event(void *context, const void *data, size_t size)
 		break;
 	case PROCESS_SEEN:
 		process_seen(watch, event);
+		break;
+	case PROCESS_TLS:
+		libraries_look(watch->libraries, (pid_t)event->pid);
 		break;
 	case PROCESS_EXIT:
 		channel_message_init(&watch->message, CHANNEL_PROCESS_GONE, event->pid);

@@ -15,12 +15,15 @@
 #include "base/ring.h"
 #include "config/config.h"
 #include "discover/process.h"
+#include "watcher/libraries.h"
 
 struct process_watch {
 	const struct config *config;
 	struct loader *loader;
 	struct process_options describe;
-	int channel; /* to the pipeline */
+	struct libraries *libraries; /* NULL: none are looked for */
+	sd_event *loop;		     /* NULL: it has not begun */
+	int channel;		     /* to the pipeline */
 	struct ring ring;
 	uint64_t lost; /* records that found no room in the ring, as last counted */
 	bool untold;   /* a description found no room in the channel */

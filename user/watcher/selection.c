@@ -59,6 +59,15 @@ int selection_apply(const struct config *config, struct loader *loader,
 	return r < 0 ? r : 1;
 }
 
+bool selection_has(const struct config *config, const struct loader *loader, pid_t pid)
+{
+	struct process_config known;
+
+	if (loader_process_get(loader, (uint32_t)pid, &known) == 0)
+		return known.flags & PROCESS_F_SELECTED;
+	return selection_is_all(config);
+}
+
 bool selection_is_weft(pid_t pid)
 {
 	struct stat own, other;

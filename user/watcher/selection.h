@@ -28,6 +28,9 @@ bool selection_matches(const struct config *config, pid_t pid, const char *execu
 int selection_apply(const struct config *config, struct loader *loader,
 		    const struct process_info *info, bool noted);
 
+/* Is the process traced, as the kernel's table says by now? */
+bool selection_has(const struct config *config, const struct loader *loader, pid_t pid);
+
 /*
  * Does the process run the program that this one does? What `weft doctor` tries on connections of
  * its own would be done to them a second time.

@@ -336,7 +336,10 @@ static int detach(struct watcher *watcher)
 	int r;
 
 	guard_end(&watcher->guard);
-	if (loader_detach_apart(watcher->loader, &watcher->detacher) < 0) {
+	r = loader_detach_apart(watcher->loader, &watcher->detacher);
+	/* the child has these, too, and takes its time */
+	watcher->processes.libraries = libraries_free(watcher->processes.libraries);
+	if (r < 0) {
 		loader_detach(watcher->loader);
 	} else {
 		r = sd_event_add_child(watcher->loop, &watcher->detach_source, watcher->detacher,
@@ -381,8 +384,11 @@ static int on_duration(sd_event_source *source, uint64_t usec, void *context)
 
 static int on_counters(sd_event_source *source, uint64_t usec, void *context)
 {
+	struct watcher *watcher = context;
+
 	(void)usec;
-	tell_counters(context);
+	tell_counters(watcher);
+	libraries_tidy(watcher->processes.libraries);
 	sd_event_source_set_time_relative(source, COUNTERS_INTERVAL_US);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -515,10 +521,17 @@ static int start(struct watcher *watcher)
 	r = process_watch_open(&watcher->processes);
 	if (r < 0)
 		return log_error_r(r, "cannot map a ring buffer: %s", strerror(-r));
+	r = libraries_new(watcher->loader, watcher->surfaces, watcher->processes.describe.proc,
+			  &watcher->processes.libraries);
+	if (r < 0)
+		return log_error_r(r, "cannot start: %s", strerror(-r));
+	if (selection_is_all(watcher->config))
+		libraries_of_system(watcher->processes.libraries);
 	process_watch_scan(&watcher->processes);
 	r = share_totals(watcher);
 	if (r >= 0)
 		r = start_loop(watcher);
+	watcher->processes.loop = watcher->loop;
 	if (r >= 0)
 		r = arm_guard(watcher);
 	if (r < 0)
@@ -541,6 +554,7 @@ static int check_privileges(void)
 static void watcher_clear(struct watcher *watcher)
 {
 	guard_clear(&watcher->guard);
+	libraries_free(watcher->processes.libraries);
 	loader_free(watcher->loader);
 	process_watch_close(&watcher->processes);
 	json_decref(watcher->setup.propagation);

@@ -102,7 +102,7 @@ def wire_two_hosts_and_back(t):
 def wire_two_hosts_tls(t):
     """
     client -> nginx here -> TLS -> nginx there -> Python there: no header can be inserted, only the
-    TCP option tells.
+    TCP option tells. What TLS carries is seen at both ends.
     """
     hosts, count = Hosts(t), sized(200, 3000)
     apps.certificate(t)
@@ -110,6 +110,18 @@ def wire_two_hosts_tls(t):
     middle = hosts.add("far", apps.nginx(t, inner.authority, place=hosts.far, tls=True))
     entry = hosts.add("near", apps.nginx(t, f"https://{middle.authority}"))
     spans = hosts.traced(entry, count)
+    _judge(t, spans, [("nginx", entry), ("TLS", middle), ("python", inner)], ["TLS"], count)
+
+
+@wire_case(needs=["nginx", "openssl", "ip"])
+def wire_two_hosts_opaque(t):
+    """The same where nothing is seen of what TLS carries."""
+    hosts, count = Hosts(t), sized(200, 3000)
+    apps.certificate(t)
+    inner = hosts.add("far", apps.backend(t, place=hosts.far))
+    middle = hosts.add("far", apps.nginx(t, inner.authority, place=hosts.far, tls=True))
+    entry = hosts.add("near", apps.nginx(t, f"https://{middle.authority}"))
+    spans = hosts.traced(entry, count, "--tls", "off")
     _judge(t, spans, [("nginx", entry), ("python", inner)], ["python"], count)
 
 

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * What is inside TLS: the socket's bytes are walked by records, and what the records hold is read
+ * where the program hands it to the library. It has a state of its own beside the socket's, for
+ * programs at a library's functions may not use socket storage.
+ */
+#ifndef WEFT_LIB_TLS_BPF_H
+#define WEFT_LIB_TLS_BPF_H
+
+#include "classify/tls.h"
+#include "lib/socket_call.bpf.h"
+
+#define TLS_INSIDE_KEY	  1ULL	       /* in `conns_by_sk`, beside the socket's address */
+#define TLS_INSIDE_COOKIE (1ULL << 62) /* and in what names the connection */
+
+/* The state of what a socket's records hold. NULL: nothing of it was seen. */
+static __always_inline struct conn *tls_inside(__u64 sk, __u64 cookie)
+{
+	__u64 key = sk | TLS_INSIDE_KEY;
+	struct conn *conn = bpf_map_lookup_elem(&conns_by_sk, &key);
+
+	return conn && conn->cookie == cookie ? conn : NULL;
+}
+
+/* The same of the socket that the thread has used, made if there is none. */
+static __always_inline struct conn *tls_inside_make(const struct tls_call *call)
+{
+	struct conn *conn = tls_inside(call->sk, call->cookie);
+	__u64 key = call->sk | TLS_INSIDE_KEY;
+	__u32 slot = 0;
+
+	if (conn)
+		return conn;
+	conn = bpf_map_lookup_elem(&conn_template, &slot);
+	if (!conn || bpf_map_update_elem(&conns_by_sk, &key, conn, BPF_ANY)) {
+		stat_add(STAT_NO_STATE);
+		return NULL;
+	}
+	conn = bpf_map_lookup_elem(&conns_by_sk, &key);
+	if (!conn)
+		return NULL;
+	stat_add(STAT_TLS_CONNECTIONS);
+	conn_init(conn, (struct sock *)call->sk, call->cookie);
+	conn->tls = TLS_INSIDE;
+	conn->tls_version = call->version ? call->version : TLS_VERSION_UNKNOWN;
+	conn->wire = call->active ? WIRE_F_ACTIVE : 0;
+	return conn;
+}
+
+/* The session is the socket's that the thread has used. */
+static __always_inline void tls_bind(const struct tls_call *call, __u32 apart)
+{
+	struct tls_session_key key = { .session = call->session,
+				       .pid = bpf_get_current_pid_tgid() >> 32 };
+	struct tls_session to = { .sk = call->sk, .cookie = call->cookie, .apart = apart };
+
+	bpf_map_update_elem(&tls_sessions, &key, &to, BPF_ANY);
+}
+
+/*
+ * What the thread serves for the socket's sake is a guess, made from its segments. From now on
+ * what comes in is seen.
+ */
+static __always_inline void tls_unadopt(const struct conn *inside)
+{
+	struct unit *unit = unit_of(bpf_get_current_pid_tgid());
+
+	if (unit && unit->current.adopted &&
+	    (unit->current.conn | TLS_INSIDE_COOKIE) == inside->cookie)
+		unit->current.conn = 0;
+}
+
+/* Walks bytes that the library is handed, or has given out, as the connection's. */
+static __always_inline void tls_walk(struct conn *inside, __u64 sk, __u8 dir, __u64 buf, __u32 len)
+{
+	struct walk *walk = scratch_take(SCRATCH_TLS);
+
+	if (!walk)
+		return;
+	walk_init(walk, (struct sock *)sk, dir, len);
+	walk->seg.base = buf;
+	walk->seg.len = len;
+	walk->seg.start = 0;
+	walk->seg.n_iov = 0;
+	walk->no_buffer = 0;
+	conn_walk(inside, walk);
+	scratch_give(walk);
+}
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Calls on sockets that carry TLS: which session of a library they belong to, and which of the
+ * bytes that the library was asked to send each record holds.
+ */
+#ifndef WEFT_LIB_TLS_SOCKET_BPF_H
+#define WEFT_LIB_TLS_SOCKET_BPF_H
+
+#include "lib/process_event.bpf.h"
+#include "lib/tls.bpf.h"
+
+#define TLS_RECORDS_CALL_MAX 32 /* records of data that are told apart in one call */
+#define EAGAIN		     11
+
+/* A connection carries TLS: the watcher is told of its process, once, to look for libraries. */
+static __always_inline void tls_meet(void)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct process_config *process = bpf_map_lookup_elem(&processes, &pid);
+	struct process_config fresh = { .flags = PROCESS_F_SELECTED | PROCESS_F_TLS };
+
+	if (process && process->flags & PROCESS_F_TLS)
+		return;
+	if (process)
+		process->flags |= PROCESS_F_TLS;
+	else
+		bpf_map_update_elem(&processes, &pid, &fresh, BPF_NOEXIST);
+	process_event_send(PROCESS_TLS, pid);
+}
+
+/* Is the thread within a call that reads from a session? */
+static __always_inline int tls_is_read(const struct unit *unit)
+{
+	return unit->tls.session && unit->tls.dir == DIR_IN;
+}
+
+/* Bytes that such a call takes in are seen inside: nothing needs to be guessed of them. */
+static __always_inline int tls_is_read_within(__u8 dir)
+{
+	const struct unit *unit = unit_of(bpf_get_current_pid_tgid());
+
+	return dir == DIR_IN && unit && tls_is_read(unit);
+}
+
+/* The thread uses this socket now. */
+static __always_inline void tls_note(struct tls_call *call, const struct conn *conn)
+{
+	call->sk = conn->address;
+	call->cookie = conn->cookie | TLS_INSIDE_COOKIE;
+	call->active = !!(conn->wire & WIRE_F_ACTIVE);
+	call->version = conn->tls_version;
+}
+
+/* Within a call of the session the socket was used: it is the session's. */
+static __always_inline void tls_claim(struct tls_call *call, struct conn *conn)
+{
+	call->inside = 1;
+	if (conn->session == call->session)
+		return;
+	conn->session = call->session;
+	tls_bind(call, 0);
+}
+
+/* The first send of a call. One that had to wait is made again; a new one starts a record. */
+static __always_inline void tls_write_begins(struct tls_call *call, struct tls_stream *stream)
+{
+	if (stream->resume_size && stream->resume_size == call->size &&
+	    stream->resume_buf == call->buf) {
+		call->used = stream->resume;
+	} else if (stream->lost) {
+		stream->lost = 0;
+		stream->left = 0;
+		stream->have = 0;
+	}
+	stream->resume_size = 0;
+}
+
+/* What was settled for the request when its first segment left, before it was seen what it is. */
+static __always_inline void tls_take_place(struct conn *inside, struct conn *conn)
+{
+	if (!conn->prepared)
+		return;
+	inside->own = conn->own;
+	inside->parent = conn->parent;
+	inside->unit = conn->unit;
+	inside->wire |= conn->wire & WIRE_F_TOLD;
+	inside->prepared = 1;
+	conn->prepared = 0;
+	conn->wire &= ~WIRE_F_TOLD;
+}
+
+/* A record of data goes out: the library was handed what it holds. */
+static __always_inline void tls_record_sent(struct conn *conn, struct tls_call *call)
+{
+	const struct tls_stream *stream = &conn->stream[DIR_OUT];
+	__u32 n = tls_fragment(call->size - call->used, stream->len);
+	struct conn *inside;
+	__u64 buf = call->buf + call->used;
+
+	if (!n || (conn->session && conn->session != call->session))
+		return;
+	tls_note(call, conn);
+	inside = tls_inside_make(call);
+	if (!inside)
+		return;
+	tls_claim(call, conn);
+	inside->inside_seq[DIR_OUT] = stream->seq;
+	tls_take_place(inside, conn);
+	call->used += n;
+	if (call->used >= call->size)
+		call->session = 0;
+	tls_walk(inside, call->sk, DIR_OUT, buf, n);
+}
+
+/* A record of data begins to come in, the first of a call if `i` is 0. */
+static __always_inline void tls_arrives(struct tls_call *call, const struct tls_stream *stream,
+					__u32 i)
+{
+	struct tls_arrived *arrived = &call->arrived[i & (TLS_ARRIVED_MAX - 1)];
+
+	if (i >= TLS_ARRIVED_MAX)
+		return;
+	call->n_arrived = i + 1;
+	arrived->seq = stream->seq;
+	arrived->len = stream->len;
+}
+
+static __always_inline void tls_records(struct conn *conn, struct walk *walk, struct unit *unit)
+{
+	__u8 dir = walk->dir == DIR_OUT ? DIR_OUT : DIR_IN;
+	int writes = unit && unit->tls.session && unit->tls.dir == DIR_OUT && dir == DIR_OUT;
+
+	if (writes && !unit->tls.inside)
+		tls_write_begins(&unit->tls, &conn->stream[DIR_OUT]);
+	for (__u32 i = 0; i < TLS_RECORDS_CALL_MAX; i++) {
+		if (!tls_next(conn, walk))
+			break;
+		if (dir == DIR_IN && unit)
+			tls_arrives(&unit->tls, &conn->stream[DIR_IN], i);
+		if (writes && unit->tls.session)
+			tls_record_sent(conn, &unit->tls);
+	}
+	if (walk->at < walk->len)
+		conn->stream[dir].lost = 1;
+}
+
+/* A call on the socket has moved bytes. */
+static __always_inline void tls_bytes(struct sock *sk, struct conn *conn, __u8 dir, __u32 len)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct unit *unit = dir == DIR_IN ? unit_make(tid) : unit_of(tid);
+	struct walk *walk = scratch_take(SCRATCH_DATA);
+
+	if (!walk)
+		return;
+	if (unit && (dir == DIR_IN || tls_is_read(unit)))
+		tls_note(&unit->tls, conn);
+	if (unit && tls_is_read(unit))
+		tls_claim(&unit->tls, conn);
+	/* a header by itself, as libraries read it: here a record begins for certain */
+	if (dir == DIR_IN && len == TLS_HEADER_LEN && conn->stream[DIR_IN].lost) {
+		conn->stream[DIR_IN].lost = 0;
+		conn->stream[DIR_IN].left = 0;
+		conn->stream[DIR_IN].have = 0;
+	}
+	walk_init(walk, sk, dir, len);
+	if (!walk_call(walk, conn, sk))
+		tls_records(conn, walk, unit);
+	scratch_give(walk);
+}
+
+/* A call that moved nothing. A write that has to wait is called again. */
+static __always_inline void tls_failed(struct sock *sk, struct conn *conn, __u8 dir, int result)
+{
+	struct unit *unit = unit_of(bpf_get_current_pid_tgid());
+	struct tls_stream *stream = &conn->stream[DIR_OUT];
+	struct conn *inside;
+
+	if (result == -EAGAIN) {
+		if (dir != DIR_OUT || !unit || !unit->tls.session || unit->tls.dir != DIR_OUT)
+			return;
+		stream->resume_buf = unit->tls.buf;
+		stream->resume_size = unit->tls.size;
+		stream->resume = unit->tls.used;
+		unit->tls.session = 0;
+		return;
+	}
+	inside = tls_inside(conn->address, conn->cookie | TLS_INSIDE_COOKIE);
+	if (inside)
+		socket_failed(sk, inside, dir, result);
+}
+
+#endif

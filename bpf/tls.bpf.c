@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/*
+ * The walk over the bytes of a socket that carries TLS: from record to record. Of what they hold
+ * nothing is to be seen here but the version.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "classify/tls.h"
+#include "lib/sequence.bpf.h"
+#include "maps.bpf.h"
+
+#define RECORDS_MAX 64	/* in one call, of all kinds */
+#define HELLO_MAX   512 /* bytes of a ServerHello that are looked at */
+
+static __always_inline __u32 bytes_left(const struct walk *walk, __u32 max)
+{
+	__u32 left = walk->len - walk->at;
+
+	return left < max ? left : max;
+}
+
+/* Takes a record's header, or what there is of it. Non-zero: it is not whole. */
+SUBPROGRAM int tls_header(struct conn *conn, struct walk *walk)
+{
+	struct tls_stream *stream;
+	__u32 have;
+	int got;
+
+	if (!conn || !walk)
+		return -1;
+	stream = &conn->stream[walk->dir == DIR_OUT ? DIR_OUT : DIR_IN];
+	have = stream->have;
+	if (have >= TLS_HEADER_LEN)
+		return -1;
+	got = capture_fill(walk, 0, bytes_left(walk, TLS_HEADER_LEN - have));
+	if (got <= 0) {
+		stream->lost = 1;
+		return -1;
+	}
+	for (__u32 i = 0; i < TLS_HEADER_LEN; i++)
+		if (i >= have && i < have + got)
+			stream->header[i] = piece_byte(&walk->piece, i - have);
+	if (!have)
+		stream->seq = walk_seq(conn, walk);
+	walk->at += got;
+	stream->have = have + got;
+	return stream->have < TLS_HEADER_LEN;
+}
+
+/* A handshake record begins: a ServerHello settles the version. */
+static __always_inline void look_at_hello(struct conn *conn, struct walk *walk, __u32 left)
+{
+	int got = capture_fill(walk, 0, bytes_left(walk, left < HELLO_MAX ? left : HELLO_MAX));
+
+	if (got > 0)
+		conn->tls_version = tls_hello_version(&walk->piece, got);
+}
+
+/* Passes over the rest of the current record, as far as it is there. */
+SUBPROGRAM int tls_skip(struct conn *conn, struct walk *walk)
+{
+	struct tls_stream *stream;
+	__u32 n;
+
+	if (!conn || !walk)
+		return 0;
+	stream = &conn->stream[walk->dir == DIR_OUT ? DIR_OUT : DIR_IN];
+	if (conn->tls_version == TLS_VERSION_NONE && stream->header[0] == TLS_HANDSHAKE &&
+	    stream->left == tls_record_len(stream->header))
+		look_at_hello(conn, walk, stream->left);
+	n = bytes_left(walk, stream->left);
+	walk->at += n;
+	stream->left -= n;
+	if (!stream->left)
+		stream->have = 0;
+	return 0;
+}
+
+SUBPROGRAM int tls_next(struct conn *conn, struct walk *walk)
+{
+	struct tls_stream *stream;
+
+	if (!conn || !walk)
+		return 0;
+	stream = &conn->stream[walk->dir == DIR_OUT ? DIR_OUT : DIR_IN];
+	for (__u32 i = 0; i < 2 * RECORDS_MAX; i++) {
+		if (walk->at >= walk->len || stream->lost)
+			return 0;
+		if (stream->left) {
+			tls_skip(conn, walk);
+			continue;
+		}
+		if (tls_header(conn, walk))
+			return 0;
+		stream->left = tls_record_len(stream->header);
+		if (!stream->left)
+			break;
+		if (stream->header[0] == TLS_APPLICATION_DATA) {
+			stream->len = stream->left;
+			return 1;
+		}
+	}
+	stat_add(STAT_TLS_RECORDS_LOST);
+	stream->lost = 1;
+	return 0;
+}

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTPS: what is seen inside TLS, at both ends, without a key."""
+
+import os
+import subprocess
+
+import apps
+import common
+from case import Skip, case
+from spans import CLIENT
+from weft import find_key
+
+EACH = 50
+CLIENT_SCRIPT = os.path.join(apps.APPS, "clients", "tls_client.py")
+
+
+def curl(address, first, last, *options):
+    """HTTPS over one connection; the status codes."""
+    url = f"https://{address[0]}:{address[1]}/item/[{first}-{last}]"
+    done = subprocess.run(["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code} ", "--http1.1",
+                           *options, url], capture_output=True, text=True, timeout=30)
+    return [int(code) for code in done.stdout.split()]
+
+
+def python(kind, app, first, last):
+    done = subprocess.run([apps.PYTHON, CLIENT_SCRIPT, kind, str(app.port), str(first), str(last)],
+                          capture_output=True, text=True, timeout=30)
+    return int(done.stdout or 0)
+
+
+def _traps(t, weft, requests):
+    counters = weft.ps()
+    traps = find_key(counters, "tls_traps")
+    t.note(f"{traps} traps for {requests} requests seen at both ends: "
+           f"{traps / requests:.1f} each")
+    for name in ("tls_unbound", "tls_records_lost"):
+        t.expect(name, 0, find_key(counters, name))
+
+
+def _tls(t, spans, versions):
+    common.all_equal(t, "url.scheme", "https", list(spans), lambda s: s["url.scheme"])
+    common.all_equal(t, "tls.protocol.version", lambda s: versions[s.number // EACH], list(spans),
+                     lambda s: s["tls.protocol.version"])
+    common.all_equal(t, "url.full", lambda s: f"https://127.0.0.1:{s['server.port']}/item/{s.number}",
+                     [s for s in spans if s.kind == CLIENT], lambda s: s["url.full"])
+
+
+def _server(name, start, *needs):
+    def run(t):
+        apps.certificate(t)
+        app = start(t)
+        weft = t.weft()
+        good = [200] * EACH
+        t.expect("answers over TLS 1.3", good, curl(app.address, 0, EACH - 1))
+        t.expect("answers over TLS 1.2", good,
+                 curl(app.address, EACH, 2 * EACH - 1, "--tls-max", "1.2"))
+        single = [code for n in range(2 * EACH, 3 * EACH) for code in curl(app.address, n, n)]
+        t.expect("answers to programs that live shortly", good, single)
+        t.expect("answers to Python", EACH, python("plain", app, 3 * EACH, 4 * EACH - 1))
+        _traps(t, weft, 4 * EACH)
+        spans = t.stop(weft)
+        common.exchanges(t, spans, range(4 * EACH), app.port)
+        _tls(t, spans, ["1.3", "1.2", "1.3", "1.3"])
+    case(name=f"tls_{name}", needs=["curl", "openssl", *needs], timeout=90)(run)
+
+
+_server("nginx", lambda t: apps.nginx(t, tls=True), "nginx")
+_server("apache", lambda t: apps.apache(t, tls=True), "apache2")
+_server("python", lambda t: apps.backend(t, tls=True))
+
+
+@case(needs=["curl", "openssl"])
+def tls_closes(t):
+    """
+    Every answer ends with its connection. s_server itself reads and writes by functions of the
+    library that have no name: only the client is seen.
+    """
+    apps.certificate(t)
+    app = apps.s_server(t)
+    weft = t.weft()
+    got = [code for n in range(EACH) for code in curl(app.address, n, n, "--http1.0")]
+    t.expect("answers", [200] * EACH, got)
+    spans = t.stop(weft)
+    clients = common.once(t, spans, range(EACH), CLIENT)
+    common.all_equal(t, "status", 200, list(clients.values()),
+                     lambda s: s["http.response.status_code"])
+
+
+@case(needs=["nginx", "openssl"])
+def tls_requests(t):
+    """Python's requests."""
+    if not apps.python_has("requests"):
+        raise Skip("not installed: python3-requests")
+    apps.certificate(t)
+    app = apps.nginx(t, tls=True)
+    weft = t.weft()
+    t.expect("answers", EACH, python("requests", app, 0, EACH - 1))
+    spans = t.stop(weft)
+    common.exchanges(t, spans, range(EACH), app.port)
+
+
+@case(needs=["nginx", "curl", "openssl"])
+def tls_off(t):
+    """--tls off: nothing is probed, and nothing of HTTPS is seen."""
+    apps.certificate(t)
+    app = apps.nginx(t, tls=True)
+    weft = t.weft("--tls", "off")
+    t.expect("answers", [200] * EACH, curl(app.address, 0, EACH - 1))
+    t.expect("traps", 0, find_key(weft.ps(), "tls_traps"))
+    spans = t.stop(weft)
+    t.expect("spans", 0, len(spans))
+
+
+@case(needs=["nginx", "curl", "openssl"])
+def tls_later(t):
+    """weft starts while connections are open: what comes after that is seen."""
+    apps.certificate(t)
+    app = apps.nginx(t, tls=True)
+    client = subprocess.Popen([apps.PYTHON, "-c", LATER, str(app.port)], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True)
+    t.processes.append(client)
+    t.expect("answer before", "200", client.stdout.readline().strip())
+    weft = t.weft()
+    client.stdin.write("go\n")
+    client.stdin.flush()
+    t.expect("answers after", ["200"] * EACH,
+             [client.stdout.readline().strip() for _ in range(EACH)])
+    client.stdin.close()
+    client.wait(10)
+    spans = t.stop(weft)
+    common.exchanges(t, spans, range(1, EACH + 1), app.port)
+
+
+LATER = """
+import http.client, ssl, sys
+context = ssl._create_unverified_context()
+connection = http.client.HTTPSConnection("127.0.0.1", int(sys.argv[1]), context=context)
+def get(number):
+    connection.request("GET", f"/item/{number}")
+    answer = connection.getresponse()
+    answer.read()
+    print(answer.status, flush=True)
+get(0)
+sys.stdin.readline()
+for number in range(1, %d + 1):
+    get(number)
+""" % EACH

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "discover/tls_library.h"
+
+#include <errno.h>
+#include <gelf.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "discover/maps.h"
+#include "discover/procfs.h"
+#include "discover/text.h"
+
+#define SEGMENTS_MAX  128
+#define SECTIONS_MAX  1024
+#define TABLES_MAX    (16u << 20) /* bytes of symbols and their names; libssl has some 50 KB */
+#define NOTES_MAX     4096
+#define CODE_MIN      8	 /* bytes of a function that is worth a name */
+#define LIBRARIES_MAX 16 /* that one process maps: more are not looked at */
+
+#if defined(__x86_64__)
+#define MACHINE EM_X86_64
+#elif defined(__aarch64__)
+#define MACHINE EM_AARCH64
+#endif
+
+/* Beginnings of file names: "libssl.so.3", "libssl-1a2b3c.so.3" (bundled with Python wheels). */
+static const struct view names[] = {
+	VIEW_INIT("libssl.so"),
+	VIEW_INIT("libssl-"),
+	VIEW_INIT("libgnutls.so"),
+	VIEW_INIT("libgnutls-"),
+};
+
+/* Functions of the same arguments do the same with them. */
+static const struct {
+	const char *library;
+	const char *name;
+	enum tls_function_kind kind;
+} known[] = {
+	{ "OpenSSL", "SSL_write", TLS_FUNCTION_SEND },
+	{ "OpenSSL", "SSL_write_ex", TLS_FUNCTION_SEND },
+	{ "OpenSSL", "SSL_read", TLS_FUNCTION_RECV },
+	{ "OpenSSL", "SSL_read_ex", TLS_FUNCTION_RECV_AT },
+	{ "GnuTLS", "gnutls_record_send", TLS_FUNCTION_SEND },
+	{ "GnuTLS", "gnutls_record_recv", TLS_FUNCTION_RECV },
+};
+
+#define N_KNOWN (sizeof(known) / sizeof(known[0]))
+
+_Static_assert(N_KNOWN <= TLS_FUNCTIONS_MAX, "a library has room for all of them");
+
+bool tls_library_named(struct view path)
+{
+	struct view name = text_basename(path);
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (view_starts_with(name, names[i]))
+			return true;
+	return false;
+}
+
+struct file {
+	int fd;
+	Elf *elf;
+	size_t n_segments;
+	size_t budget; /* bytes of tables that may still be read */
+};
+
+static void elf_close(Elf **elf)
+{
+	elf_end(*elf);
+}
+
+static bool is_of_this_machine(Elf *elf)
+{
+	GElf_Ehdr header;
+
+	return elf_kind(elf) == ELF_K_ELF && gelf_getehdr(elf, &header) &&
+	       header.e_ident[EI_CLASS] == ELFCLASS64 && header.e_machine == MACHINE &&
+	       header.e_ident[EI_DATA] ==
+		       (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB);
+}
+
+/* Is there code at the place, and not a breakpoint or what a hole is filled with? */
+static bool is_code(const struct file *file, uint64_t offset)
+{
+	uint8_t code[CODE_MIN];
+	bool all_same = true;
+
+	if (offset > INT64_MAX ||
+	    pread(file->fd, code, sizeof(code), (off_t)offset) != (ssize_t)sizeof(code))
+		return false;
+	for (size_t i = 1; i < sizeof(code); i++)
+		all_same &= code[i] == code[0];
+	return !all_same && code[0] != 0xcc;
+}
+
+/* Where in the file the code at an address is. -ENOENT: it is not code. */
+static int code_offset(const struct file *file, const GElf_Sym *symbol, uint64_t *ret_offset)
+{
+	for (size_t i = 0; i < file->n_segments; i++) {
+		GElf_Phdr segment;
+		uint64_t at, offset;
+
+		if (!gelf_getphdr(file->elf, (int)i, &segment))
+			return -EBADMSG;
+		at = symbol->st_value - segment.p_vaddr;
+		if (segment.p_type != PT_LOAD || !(segment.p_flags & PF_X) ||
+		    symbol->st_value < segment.p_vaddr || at >= segment.p_filesz ||
+		    symbol->st_size > segment.p_filesz - at)
+			continue;
+		offset = segment.p_offset + at;
+		if (!is_code(file, offset))
+			return -ENOENT;
+		*ret_offset = offset;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* Index in `known`, N_KNOWN: it is none of them. */
+static size_t known_index(const char *name)
+{
+	size_t i = 0;
+
+	while (i < N_KNOWN && strcmp(known[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+static int take_symbol(const struct file *file, const GElf_Sym *symbol, const char *name,
+		       struct tls_library *library)
+{
+	struct tls_function *function = &library->functions[library->n_functions];
+	size_t i = known_index(name);
+
+	if (i == N_KNOWN || GELF_ST_TYPE(symbol->st_info) != STT_FUNC ||
+	    symbol->st_shndx == SHN_UNDEF || symbol->st_size < CODE_MIN)
+		return 0;
+	if (library->n_functions == TLS_FUNCTIONS_MAX ||
+	    (library->name && strcmp(library->name, known[i].library) != 0))
+		return 0;
+	if (code_offset(file, symbol, &function->offset) < 0)
+		return 0;
+	/* two versions of one name at one place are one function */
+	for (size_t j = 0; j < library->n_functions; j++)
+		if (library->functions[j].offset == function->offset)
+			return 0;
+	function->kind = known[i].kind;
+	function->name = known[i].name;
+	library->name = known[i].library;
+	library->n_functions++;
+	return 0;
+}
+
+static int take_budget(struct file *file, uint64_t size)
+{
+	if (size > file->budget)
+		return -E2BIG;
+	file->budget -= size;
+	return 0;
+}
+
+static int read_symbols(struct file *file, Elf_Scn *section, const GElf_Shdr *header,
+			struct tls_library *library)
+{
+	Elf_Scn *strings = elf_getscn(file->elf, header->sh_link);
+	GElf_Shdr strings_header;
+	Elf_Data *table;
+
+	if (!strings || !gelf_getshdr(strings, &strings_header) ||
+	    header->sh_entsize != sizeof(Elf64_Sym))
+		return -EBADMSG;
+	if (take_budget(file, header->sh_size) < 0 || take_budget(file, strings_header.sh_size) < 0)
+		return -E2BIG;
+	table = elf_getdata(section, NULL);
+	if (!table)
+		return -EBADMSG;
+	for (size_t i = 0; i < table->d_size / sizeof(Elf64_Sym); i++) {
+		const char *name;
+		GElf_Sym symbol;
+
+		if (!gelf_getsym(table, (int)i, &symbol))
+			return -EBADMSG;
+		name = elf_strptr(file->elf, header->sh_link, symbol.st_name);
+		if (name)
+			take_symbol(file, &symbol, name, library);
+	}
+	return 0;
+}
+
+static void read_build_id(Elf_Scn *section, struct tls_library *library)
+{
+	Elf_Data *notes = elf_getdata(section, NULL);
+	size_t at = 0, name, descriptor;
+	GElf_Nhdr note;
+
+	while (notes && (at = gelf_getnote(notes, at, &note, &name, &descriptor)) > 0) {
+		const uint8_t *bytes = (const uint8_t *)notes->d_buf + descriptor;
+
+		if (note.n_type != NT_GNU_BUILD_ID || note.n_descsz > BUILD_ID_MAX)
+			continue;
+		for (size_t i = 0; i < note.n_descsz; i++)
+			snprintf(library->build_id + 2 * i, 3, "%02x", bytes[i]);
+		return;
+	}
+}
+
+static int read_sections(struct file *file, struct tls_library *library)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+
+	for (size_t n = 0; (section = elf_nextscn(file->elf, section)); n++) {
+		int r = 0;
+
+		if (n == SECTIONS_MAX)
+			return -E2BIG;
+		if (!gelf_getshdr(section, &header))
+			return -EBADMSG;
+		if (header.sh_type == SHT_DYNSYM)
+			r = read_symbols(file, section, &header, library);
+		else if (header.sh_type == SHT_NOTE && header.sh_size <= NOTES_MAX)
+			read_build_id(section, library);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Bytes that come in are of no use without those that go out, and the other way round. */
+static bool is_whole(const struct tls_library *library)
+{
+	bool sends = false, receives = false;
+
+	for (size_t i = 0; i < library->n_functions; i++) {
+		sends |= library->functions[i].kind == TLS_FUNCTION_SEND;
+		receives |= library->functions[i].kind != TLS_FUNCTION_SEND;
+	}
+	return sends && receives;
+}
+
+int tls_library_read(int fd, struct tls_library *ret_library)
+{
+	__attribute__((cleanup(elf_close))) Elf *elf = NULL;
+	struct tls_library library = { 0 };
+	struct file file = { .fd = fd, .budget = TABLES_MAX };
+	int r;
+
+	if (elf_version(EV_CURRENT) == EV_NONE)
+		return -EBADMSG;
+	elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (!elf || !is_of_this_machine(elf))
+		return -EBADMSG;
+	file.elf = elf;
+	if (elf_getphdrnum(elf, &file.n_segments) != 0)
+		return -EBADMSG;
+	if (file.n_segments > SEGMENTS_MAX)
+		return -E2BIG;
+	r = read_sections(&file, &library);
+	if (r < 0)
+		return r;
+	if (!is_whole(&library))
+		return -ENOENT;
+	*ret_library = library;
+	return 0;
+}
+
+/* The file that is mapped, whatever lies at its path by now. */
+static int open_mapped(int dir, const struct mapping *mapping, int *ret_fd)
+{
+	char name[64];
+	int n = snprintf(name, sizeof(name), "map_files/%.*s", (int)mapping->range.len,
+			 mapping->range.data);
+
+	if (n < 0 || (size_t)n >= sizeof(name))
+		return -EBADMSG;
+	return procfs_open_regular(dir, name, ret_fd);
+}
+
+int tls_library_scan(const char *proc, pid_t pid,
+		     void (*found)(void *context, int fd, struct view path), void *context)
+{
+	_cleanup_close_ int dir = -1;
+	_cleanup_procfs_file_ struct procfs_file maps = { 0 };
+	struct mapping mapping;
+	struct view rest, last = { 0 };
+	int n = 0;
+	int r = procfs_open(proc, pid, &dir);
+
+	if (r == 0)
+		r = procfs_read(dir, "maps", PROCFS_MAPS_MAX, &maps);
+	if (r < 0)
+		return r;
+	rest = procfs_file_view(&maps);
+	while (n < LIBRARIES_MAX && maps_next(&rest, &mapping)) {
+		_cleanup_close_ int fd = -1;
+
+		if (text_index(mapping.permissions, 'x') < 0 || !tls_library_named(mapping.path) ||
+		    view_equal(mapping.path, last))
+			continue;
+		last = mapping.path;
+		if (open_mapped(dir, &mapping, &fd) < 0)
+			continue;
+		found(context, fd, mapping.path);
+		n++;
+	}
+	return n;
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "watcher/libraries.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "attach/library.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "discover/tls_library.h"
+
+#define FILES_MAX    128 /* with probes, and without, at a time */
+#define USERS_MAX    32	 /* processes of a file that are known; it stays while one of them lives */
+#define EXPECTED_MAX 256 /* programs that were executed a moment ago */
+/* A program maps its libraries within milliseconds; one that loads them later is met when it first
+ * speaks TLS. */
+static const uint64_t looks_us[] = { 5000, 25000, 150000, 1000000 };
+
+#define N_LOOKS (sizeof(looks_us) / sizeof(looks_us[0]))
+/* How exactly the timer keeps to it. */
+#define LOOK_ACCURACY_US 1000
+
+struct library_file {
+	dev_t device;
+	ino_t inode;
+	bool permanent;		    /* the system's own */
+	struct library_links links; /* none: there is nothing to set probes into */
+	size_t n_users;
+	pid_t users[USERS_MAX];
+};
+
+struct expected {
+	pid_t pid;
+	uint64_t since_us;
+	unsigned int look; /* index of the next one */
+};
+
+struct libraries {
+	const struct loader *loader;
+	const char *proc;
+	bool on, multi;
+	struct library_file files[FILES_MAX];
+	size_t n_files;
+	struct expected expected[EXPECTED_MAX];
+	size_t n_expected;
+	sd_event_source *timer;
+	pid_t looked_at; /* whose files are found */
+	bool permanent;	 /* what is found stays */
+};
+
+int libraries_new(const struct loader *loader, const struct surface_state *state, const char *proc,
+		  struct libraries **ret_libraries)
+{
+	struct libraries *libraries = calloc(1, sizeof(*libraries));
+	int chosen = state[SURFACE_LIBRARIES].chosen;
+
+	if (!libraries)
+		return -ENOMEM;
+	libraries->loader = loader;
+	libraries->proc = proc;
+	libraries->on = chosen >= 0;
+	if (libraries->on)
+		libraries->multi = surfaces[SURFACE_LIBRARIES].hooks[chosen].multi;
+	*ret_libraries = libraries;
+	return 0;
+}
+
+static struct library_file *file_find(struct libraries *libraries, const struct stat *file)
+{
+	for (size_t i = 0; i < libraries->n_files; i++)
+		if (libraries->files[i].device == file->st_dev &&
+		    libraries->files[i].inode == file->st_ino)
+			return &libraries->files[i];
+	return NULL;
+}
+
+static void file_remove(struct libraries *libraries, struct library_file *file)
+{
+	library_detach(&file->links);
+	*file = libraries->files[--libraries->n_files];
+}
+
+static struct library_file *file_add(struct libraries *libraries, const struct stat *file)
+{
+	struct library_file *added;
+
+	if (libraries->n_files == FILES_MAX)
+		return NULL;
+	added = &libraries->files[libraries->n_files++];
+	*added = (struct library_file){ .device = file->st_dev, .inode = file->st_ino };
+	return added;
+}
+
+static bool is_user(const struct library_file *file, pid_t pid)
+{
+	for (size_t i = 0; i < file->n_users; i++)
+		if (file->users[i] == pid)
+			return true;
+	return false;
+}
+
+static void file_use(struct library_file *file, pid_t pid)
+{
+	if (!pid || is_user(file, pid))
+		return;
+	if (file->n_users < USERS_MAX)
+		file->users[file->n_users++] = pid;
+	else
+		file->users[0] = pid;
+}
+
+static enum library_call call_of(enum tls_function_kind kind)
+{
+	switch (kind) {
+	case TLS_FUNCTION_SEND:
+		return LIBRARY_SEND;
+	case TLS_FUNCTION_RECV:
+		return LIBRARY_RECV;
+	case TLS_FUNCTION_RECV_AT:
+		break;
+	}
+	return LIBRARY_RECV_AT;
+}
+
+static int file_attach(struct libraries *libraries, struct library_file *file, int fd,
+		       struct view path)
+{
+	struct library_probe probes[TLS_FUNCTIONS_MAX];
+	struct tls_library library;
+	uint64_t begin = clock_monotonic_ns();
+	int r = tls_library_read(fd, &library);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < library.n_functions; i++)
+		probes[i] = (struct library_probe){ .call = call_of(library.functions[i].kind),
+						    .offset = library.functions[i].offset };
+	r = library_attach(libraries->loader, libraries->multi, fd, probes, library.n_functions,
+			   &file->links);
+	if (r < 0)
+		return r;
+	log_debug("%s in %.*s, build id %s: %zu functions are probed, after %.1f ms", library.name,
+		  (int)path.len, path.data, library.build_id[0] ? library.build_id : "none",
+		  library.n_functions, (double)(clock_monotonic_ns() - begin) / NS_PER_MS);
+	return 0;
+}
+
+static void on_file(void *context, int fd, struct view path)
+{
+	struct libraries *libraries = context;
+	struct library_file *known;
+	struct stat file;
+	int r;
+
+	if (fstat(fd, &file) < 0)
+		return;
+	known = file_find(libraries, &file);
+	if (!known) {
+		known = file_add(libraries, &file);
+		if (!known)
+			return;
+		r = file_attach(libraries, known, fd, path);
+		if (r < 0 && r != -ENOENT)
+			log_warning("what %.*s sends and receives by TLS is not seen: %s",
+				    (int)path.len, path.data, strerror(-r));
+	}
+	known->permanent |= libraries->permanent;
+	file_use(known, libraries->looked_at);
+}
+
+/* Where distributions have them. */
+static const char *const system_files[] = {
+#if defined(__x86_64__)
+	"/usr/lib/x86_64-linux-gnu/",
+#elif defined(__aarch64__)
+	"/usr/lib/aarch64-linux-gnu/",
+#endif
+	"/usr/lib64/",
+	"/usr/lib/",
+};
+
+static const char *const system_names[] = { "libssl.so.3", "libssl.so.1.1", "libgnutls.so.30" };
+
+void libraries_of_system(struct libraries *libraries)
+{
+	char path[128];
+
+	if (!libraries->on)
+		return;
+	libraries->looked_at = 0;
+	libraries->permanent = true;
+	for (size_t i = 0; i < sizeof(system_files) / sizeof(system_files[0]); i++)
+		for (size_t j = 0; j < sizeof(system_names) / sizeof(system_names[0]); j++) {
+			_cleanup_close_ int fd = -1;
+
+			snprintf(path, sizeof(path), "%s%s", system_files[i], system_names[j]);
+			fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+			if (fd >= 0)
+				on_file(libraries, fd, view_of(path));
+		}
+	libraries->permanent = false;
+}
+
+static int look(struct libraries *libraries, pid_t pid)
+{
+	libraries->looked_at = pid;
+	return tls_library_scan(libraries->proc, pid, on_file, libraries);
+}
+
+void libraries_look(struct libraries *libraries, pid_t pid)
+{
+	if (libraries && libraries->on)
+		look(libraries, pid);
+}
+
+static uint64_t now_us(void)
+{
+	return clock_monotonic_ns() / NS_PER_US;
+}
+
+/* Looks at the program if it is time. True: it need not be looked at any more. */
+static bool expected_look(struct libraries *libraries, struct expected *expected)
+{
+	if (expected->since_us + looks_us[expected->look] > now_us() + LOOK_ACCURACY_US)
+		return false;
+	expected->look++;
+	return look(libraries, expected->pid) != 0 || expected->look == N_LOOKS;
+}
+
+static int on_look(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct libraries *libraries = context;
+	uint64_t next = UINT64_MAX;
+
+	(void)usec;
+	for (size_t i = 0; i < libraries->n_expected;) {
+		struct expected *expected = &libraries->expected[i];
+		uint64_t due;
+
+		if (expected_look(libraries, expected)) {
+			*expected = libraries->expected[--libraries->n_expected];
+			continue;
+		}
+		due = expected->since_us + looks_us[expected->look];
+		next = due < next ? due : next;
+		i++;
+	}
+	if (!libraries->n_expected)
+		return 0;
+	sd_event_source_set_time(source, next);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* Those that found no room speak TLS before they are looked at. */
+void libraries_expect(struct libraries *libraries, sd_event *loop, pid_t pid)
+{
+	uint64_t due = now_us() + looks_us[0];
+
+	if (!libraries || !libraries->on || libraries->n_expected == EXPECTED_MAX)
+		return;
+	libraries->expected[libraries->n_expected++] =
+		(struct expected){ .pid = pid, .since_us = now_us() };
+	if (!libraries->timer) {
+		sd_event_add_time(loop, &libraries->timer, CLOCK_MONOTONIC, due, LOOK_ACCURACY_US,
+				  on_look, libraries);
+	} else if (libraries->n_expected == 1) {
+		sd_event_source_set_time(libraries->timer, due);
+		sd_event_source_set_enabled(libraries->timer, SD_EVENT_ONESHOT);
+	}
+}
+
+static bool is_alive(pid_t pid)
+{
+	return kill(pid, 0) == 0 || errno != ESRCH;
+}
+
+void libraries_tidy(struct libraries *libraries)
+{
+	for (size_t i = 0; libraries && i < libraries->n_files;) {
+		struct library_file *file = &libraries->files[i];
+
+		for (size_t j = 0; j < file->n_users;)
+			if (is_alive(file->users[j]))
+				j++;
+			else
+				file->users[j] = file->users[--file->n_users];
+		if (file->n_users || file->permanent)
+			i++;
+		else
+			file_remove(libraries, file);
+	}
+}
+
+struct libraries *libraries_free(struct libraries *libraries)
+{
+	if (!libraries)
+		return NULL;
+	while (libraries->n_files)
+		file_remove(libraries, &libraries->files[libraries->n_files - 1]);
+	sd_event_source_unref(libraries->timer);
+	free(libraries);
+	return NULL;
+}
