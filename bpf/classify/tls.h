@@ -98,7 +98,7 @@ static __always_inline __u32 tls_fragment(__u32 size, __u32 len)
 {
 	if (len < TLS_ADDED_MIN)
 		return 0;
-	if (size + TLS_ADDED_MIN <= len)
+	if (size <= TLS_FRAGMENT_MAX && size + TLS_ADDED_MIN <= len)
 		return len - size <= TLS_ADDED_MAX ? size : 0;
 	if (len > TLS_FRAGMENT_MAX)
 		return TLS_FRAGMENT_MAX;

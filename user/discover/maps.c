@@ -2,6 +2,7 @@
 #include "discover/maps.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "discover/text.h"
 
@@ -19,6 +20,29 @@ bool maps_next(struct view *rest, struct mapping *ret_mapping)
 	mapping.path = text_trim(line);
 	*ret_mapping = mapping;
 	return true;
+}
+
+static struct view without_zeros(struct view number)
+{
+	size_t n = 0;
+
+	while (n + 1 < number.len && number.data[n] == '0')
+		n++;
+	return view_from(number, n);
+}
+
+int mapping_file(const struct mapping *mapping, char *name, size_t size)
+{
+	struct view end = mapping->range, start;
+	int n;
+
+	if (!text_next(&end, '-', &start))
+		return -EBADMSG;
+	start = without_zeros(start);
+	end = without_zeros(end);
+	n = snprintf(name, size, "map_files/%.*s-%.*s", (int)start.len, start.data, (int)end.len,
+		     end.data);
+	return n < 0 || (size_t)n >= size ? -EBADMSG : 0;
 }
 
 int mapping_start(const struct mapping *mapping, uint64_t *ret_address)

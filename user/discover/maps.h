@@ -7,18 +7,25 @@
 #define WEFT_DISCOVER_MAPS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/view.h"
 
 struct mapping {
-	struct view range;	 /* also its name in /proc/PID/map_files */
+	struct view range;
 	struct view permissions; /* "r-xp" */
 	struct view path;	 /* or a name in brackets; empty: none */
 };
 
 /* Takes the next line of `*rest`, which starts as the whole text. False at the end. */
 bool maps_next(struct view *rest, struct mapping *ret_mapping);
+
+/*
+ * Name of the mapping in map_files, below the process' directory: it has no zeros in front, which
+ * low addresses have in maps. -EBADMSG.
+ */
+int mapping_file(const struct mapping *mapping, char *name, size_t size);
 
 /* Address of the mapping's first byte. -EBADMSG. */
 int mapping_start(const struct mapping *mapping, uint64_t *ret_address);

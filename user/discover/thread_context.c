@@ -67,13 +67,10 @@ static bool is_executable(int dir, int fd)
 static int open_file(int dir, const struct mapped_file *file, int *ret_fd)
 {
 	char name[64];
-	int n = snprintf(name, sizeof(name), "map_files/%.*s", (int)file->first.range.len,
-			 file->first.range.data);
+	int r = mapping_file(&file->first, name, sizeof(name));
 
 	/* the file that is mapped, whatever lies at its path by now */
-	if (n < 0 || (size_t)n >= sizeof(name))
-		return -EBADMSG;
-	return procfs_open_regular(dir, name, ret_fd);
+	return r < 0 ? r : procfs_open_regular(dir, name, ret_fd);
 }
 
 static int read_words(int dir, uint64_t address, uint64_t *words, size_t n)

@@ -33,6 +33,12 @@ static const struct view names[] = {
 	VIEW_INIT("libgnutls-"),
 };
 
+/* Programs that have such a library within them, and export its names. */
+static const struct view programs[] = {
+	VIEW_INIT("node"),
+	VIEW_INIT("nodejs"),
+};
+
 /* Functions of the same arguments do the same with them. */
 static const struct {
 	const char *library;
@@ -57,6 +63,9 @@ bool tls_library_named(struct view path)
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (view_starts_with(name, names[i]))
+			return true;
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		if (view_equal(name, programs[i]))
 			return true;
 	return false;
 }
@@ -272,12 +281,9 @@ int tls_library_read(int fd, struct tls_library *ret_library)
 static int open_mapped(int dir, const struct mapping *mapping, int *ret_fd)
 {
 	char name[64];
-	int n = snprintf(name, sizeof(name), "map_files/%.*s", (int)mapping->range.len,
-			 mapping->range.data);
+	int r = mapping_file(mapping, name, sizeof(name));
 
-	if (n < 0 || (size_t)n >= sizeof(name))
-		return -EBADMSG;
-	return procfs_open_regular(dir, name, ret_fd);
+	return r < 0 ? r : procfs_open_regular(dir, name, ret_fd);
 }
 
 int tls_library_scan(const char *proc, pid_t pid,

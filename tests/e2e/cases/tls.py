@@ -2,13 +2,15 @@
 """HTTPS: what is seen inside TLS, at both ends, without a key."""
 
 import os
+import shutil
 import subprocess
 
 import apps
 import common
+import weft as weft_module
 from case import Skip, case
-from spans import CLIENT
-from weft import find_key
+from spans import CLIENT, SERVER
+from weft import find_key, until
 
 EACH = 50
 CLIENT_SCRIPT = os.path.join(apps.APPS, "clients", "tls_client.py")
@@ -29,6 +31,8 @@ def python(kind, app, first, last):
 
 
 def _traps(t, weft, requests):
+    # the kernel side's counters are told every second
+    t.expect_true("traps are counted", until(lambda: find_key(weft.ps(), "tls_traps"), 5))
     counters = weft.ps()
     traps = find_key(counters, "tls_traps")
     t.note(f"{traps} traps for {requests} requests seen at both ends: "
@@ -97,6 +101,145 @@ def tls_requests(t):
     t.expect("answers", EACH, python("requests", app, 0, EACH - 1))
     spans = t.stop(weft)
     common.exchanges(t, spans, range(EACH), app.port)
+
+
+@case(needs=["nginx", "wget", "openssl"])
+def tls_gnutls(t):
+    """wget is GnuTLS' client."""
+    apps.certificate(t)
+    app = apps.nginx(t, tls=True)
+    weft = t.weft()
+    urls = [f"https://127.0.0.1:{app.port}/item/{n}" for n in range(EACH)]
+    done = subprocess.run(["wget", "-q", "--no-check-certificate", "-O", "/dev/null", *urls],
+                          timeout=30)
+    t.expect("exit status of wget", 0, done.returncode)
+    _traps(t, weft, EACH)
+    spans = t.stop(weft)
+    common.exchanges(t, spans, range(EACH), app.port)
+
+
+@case(needs=["nginx", "openssl"])
+def tls_asyncio(t):
+    """The library does not use the socket: the program carries records between them."""
+    apps.certificate(t)
+    app = apps.nginx(t, tls=True)
+    weft = t.weft()
+    t.expect("answers", EACH, python("asyncio", app, 0, EACH - 1))
+    _traps(t, weft, EACH)
+    spans = t.stop(weft)
+    common.exchanges(t, spans, range(EACH), app.port)
+
+
+@case(needs=["node", "curl", "openssl"])
+def tls_node(t):
+    """OpenSSL within the program, whose server and client carry records themselves."""
+    apps.certificate(t)
+    port = t.port()
+    app = apps.App(t, ["node", "-e", NODE_SERVER, str(port), t.dir], port)
+    weft = t.weft()
+    t.expect("answers", [200] * EACH, curl(app.address, 0, EACH - 1))
+    done = subprocess.run(["node", "-e", NODE_CLIENT, str(port), str(EACH), str(2 * EACH - 1)],
+                          capture_output=True, text=True, timeout=30)
+    t.expect("answers to Node", str(EACH), done.stdout.strip())
+    spans = t.stop(weft)
+    first = EACH  # of Node's own connection: written before the library's object is known
+    common.once(t, spans.where(lambda s: s.number == first), [first], SERVER)
+    common.exchanges(t, spans.where(lambda s: s.number != first),
+                     [n for n in range(2 * EACH) if n != first], app.port)
+
+
+NODE_SERVER = """
+const [port, directory] = process.argv.slice(1), fs = require("fs");
+require("https").createServer({ cert: fs.readFileSync(directory + "/certificate.pem"),
+                                key: fs.readFileSync(directory + "/key.pem") },
+    (request, response) => response.end("hello")).listen(+port, "127.0.0.1");
+"""
+
+NODE_CLIENT = """
+const https = require("https"), [port, first, last] = process.argv.slice(1).map(Number);
+const agent = new https.Agent({ keepAlive: true, maxSockets: 1, rejectUnauthorized: false });
+const get = (n) => new Promise((done, fail) => https.get(
+    { port, host: "127.0.0.1", path: "/item/" + n, agent },
+    (answer) => answer.resume().on("end", () => done(answer.statusCode))).on("error", fail));
+(async () => {
+    let good = 0;
+    for (let n = first; n <= last; n++) good += await get(n) === 200;
+    console.log(good);
+    agent.destroy();
+})();
+"""
+
+
+def _copy_library(t):
+    """A directory with libraries of its own, as a container has them."""
+    directory = t.path("lib")
+    os.makedirs(directory)
+    for name in ("libssl.so.3", "libssl.so.1.1"):
+        path = os.path.join("/usr/lib", f"{os.uname().machine}-linux-gnu", name)
+        if os.path.exists(path):
+            shutil.copy(path, os.path.join(directory, name))
+            return directory
+    raise Skip("OpenSSL's library is not where Debian has it")
+
+
+@case(needs=["nginx", "openssl"])
+def tls_library_found(t):
+    """A library that weft meets in a program that starts later, until the last one has ended."""
+    apps.certificate(t)
+    library = _copy_library(t)
+    app = apps.nginx(t, tls=True)
+    weft = t.weft("--log-level", "debug")
+    before = len(weft_module.bpf_objects(weft.pid))
+    client = subprocess.Popen(
+        [apps.PYTHON, "-c", LATER, str(app.port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        text=True, env={**os.environ, "LD_LIBRARY_PATH": library})
+    t.processes.append(client)
+    t.expect("first answer", "200", client.stdout.readline().strip())
+    t.expect_true("it is found", until(lambda: library in weft.log, 5))
+    during = len(weft_module.bpf_objects(weft.pid))
+    client.stdin.write("go\n")
+    client.stdin.flush()
+    t.expect("answers", ["200"] * EACH,
+             [client.stdout.readline().strip() for _ in range(EACH)])
+    client.stdin.close()
+    client.wait(10)
+    t.expect_true("links are made for it", during > before)
+    t.expect_true("and are gone with the last process",
+                  until(lambda: len(weft_module.bpf_objects(weft.pid)) == before, 10))
+    spans = t.stop(weft)
+    servers, _ = common.exchanges(t, spans.where(lambda s: s.number), range(1, EACH + 1), app.port)
+    t.expect("servers", EACH, len(servers))
+
+
+SHORT = 1000
+
+
+@case(needs=["nginx", "curl", "openssl"], timeout=240)
+def tls_short_lived(t):
+    """A thousand programs that make one request each: all are seen, and nothing grows."""
+    apps.certificate(t)
+    app = apps.nginx(t, tls=True)
+    weft = t.weft()
+    objects = weft_module.bpf_objects(weft.pid)
+    url = f"https://127.0.0.1:{app.port}/item"
+    subprocess.run(["sh", "-c", f"for n in $(seq 0 99); do curl -sk -o /dev/null {url}/$n; done"],
+                   check=True, timeout=60)
+    memory = _resident(weft.pid)
+    subprocess.run(["sh", "-c", f"for n in $(seq 100 {SHORT - 1}); do "
+                    f"curl -sk -o /dev/null {url}/$n; done"], check=True, timeout=180)
+    t.expect("programs, maps and links", objects, weft_module.bpf_objects(weft.pid))
+    t.note(f"the watcher's memory: {memory} KiB after 100 programs, {_resident(weft.pid)} after "
+           f"{SHORT}")
+    t.expect_range("growth of the watcher's memory, KiB", -1 << 20, 512,
+                   _resident(weft.pid) - memory)
+    spans = t.stop(weft)
+    common.exchanges(t, spans, range(SHORT), app.port)
+
+
+def _resident(pid):
+    """KiB."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
 
 @case(needs=["nginx", "curl", "openssl"])

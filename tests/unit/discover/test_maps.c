@@ -63,9 +63,25 @@ static void test_addresses(void **state)
 	assert_true(address == UINT64_MAX);
 }
 
+/* What the kernel calls them: %lx-%lx, where maps has eight digits at least. */
+static void test_files(void **state)
+{
+	struct mapping mapping = { .range = VIEW("00400000-00401000") };
+	char name[64];
+
+	(void)state;
+	assert_int_equal(mapping_file(&mapping, name, sizeof(name)), 0);
+	assert_string_equal(name, "map_files/400000-401000");
+	mapping.range = VIEW("7f0000400000-7f0000401000");
+	assert_int_equal(mapping_file(&mapping, name, sizeof(name)), 0);
+	assert_string_equal(name, "map_files/7f0000400000-7f0000401000");
+	assert_int_equal(mapping_file(&mapping, name, 8), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_addresses),
 	};

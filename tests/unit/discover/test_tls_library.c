@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "discover/tls_library.h"
+
+static void test_names(void **state)
+{
+	static const char *const libraries[] = { "/usr/lib/libssl.so.3", "/a/libssl-1ab2.so.1.1",
+						 "libgnutls.so.30", "/usr/bin/node" };
+	static const char *const others[] = {
+		"/usr/lib/libcrypto.so.3", "/a/libssl/x.so", "", "[vdso]",
+		"/usr/lib/libssl3.so",	   "/usr/bin/nodes"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++)
+		assert_true(tls_library_named(view_of(libraries[i])));
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_false(tls_library_named(view_of(others[i])));
+}
+
+static void test_not_one(void **state)
+{
+	_cleanup_close_ int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int text = open("README.md", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int empty = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct tls_library library;
+
+	(void)state;
+	assert_int_equal(tls_library_read(self, &library), -ENOENT);
+	assert_int_equal(tls_library_read(text, &library), -EBADMSG);
+	assert_int_equal(tls_library_read(empty, &library), -EBADMSG);
+}
+
+/* A library as this process has it loaded, its file, and the file's copy. */
+struct loaded {
+	void *handle;
+	char path[512];
+};
+
+static int load(struct loaded *loaded)
+{
+	struct link_map *map;
+
+	loaded->handle = dlopen("libssl.so.3", RTLD_NOW | RTLD_LOCAL);
+	if (!loaded->handle)
+		loaded->handle = dlopen("libssl.so.1.1", RTLD_NOW | RTLD_LOCAL);
+	if (!loaded->handle || dlinfo(loaded->handle, RTLD_DI_LINKMAP, &map) != 0)
+		return -ENOENT;
+	snprintf(loaded->path, sizeof(loaded->path), "%s", map->l_name);
+	return 0;
+}
+
+/* Where a function is said to be lies what the dynamic linker finds under its name. */
+static void test_places(void **state)
+{
+	struct tls_library library;
+	struct loaded loaded;
+	_cleanup_close_ int fd = -1;
+
+	(void)state;
+	if (load(&loaded) < 0)
+		skip(); /* OpenSSL is not installed */
+	fd = open(loaded.path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(tls_library_read(fd, &library), 0);
+	assert_string_equal(library.name, "OpenSSL");
+	assert_int_equal(library.n_functions, 4);
+	for (size_t i = 0; i < library.n_functions; i++) {
+		const void *there = dlsym(loaded.handle, library.functions[i].name);
+		uint8_t code[16];
+
+		assert_non_null(there);
+		assert_int_equal(pread(fd, code, sizeof(code), (off_t)library.functions[i].offset),
+				 sizeof(code));
+		assert_memory_equal(code, there, sizeof(code));
+	}
+	dlclose(loaded.handle);
+}
+
+/* A file that is changed anywhere in its headers and tables is refused, or read within bounds. */
+static void test_broken(void **state)
+{
+	enum {
+		SIZE = 1 << 16
+	};
+	char path[] = "/tmp/weft-test-XXXXXX";
+	uint8_t *bytes = malloc(SIZE);
+	struct tls_library library;
+	struct loaded loaded;
+	_cleanup_close_ int from = -1, to = -1;
+	ssize_t n;
+
+	(void)state;
+	if (load(&loaded) < 0) {
+		free(bytes);
+		skip();
+	}
+	from = open(loaded.path, O_RDONLY | O_CLOEXEC);
+	to = mkstemp(path);
+	assert_true(from >= 0 && to >= 0);
+	unlink(path);
+	n = read(from, bytes, SIZE);
+	assert_int_equal(n, SIZE);
+	for (size_t at = 0; at < 1024; at++) {
+		bytes[at] ^= 0xff;
+		assert_int_equal(pwrite(to, bytes, SIZE, 0), SIZE);
+		tls_library_read(to, &library);
+		bytes[at] ^= 0xff;
+	}
+	free(bytes);
+	dlclose(loaded.handle);
+}
+
+static void count(void *context, int fd, struct view path)
+{
+	(void)path;
+	assert_true(fd >= 0);
+	++*(int *)context;
+}
+
+static void test_scan(void **state)
+{
+	struct loaded loaded;
+	int n = 0;
+
+	(void)state;
+	assert_int_equal(tls_library_scan("/proc", 0x7fffffff, count, &n), -ESRCH);
+	if (load(&loaded) < 0)
+		skip();
+	/* links of map_files may be followed with capabilities only */
+	if (geteuid() != 0)
+		skip();
+	assert_true(tls_library_scan("/proc", getpid(), count, &n) >= 1);
+	assert_true(n >= 1);
+	dlclose(loaded.handle);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),  cmocka_unit_test(test_not_one),
+		cmocka_unit_test(test_places), cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_scan),
+	};
+
+	return cmocka_run_group_tests_name("discover/tls_library", tests, NULL, NULL);
+}
