@@ -65,21 +65,17 @@ static struct batch_group *batch_group(struct batch *batch, const struct batch_c
 	return group;
 }
 
-/* All or nothing. -ENOMEM. */
-static int batch_add(struct batch *batch, const struct batch_codec *codec, const struct span *span)
+/* Makes an item of what was encoded from `offset` on. All or nothing: -ENOMEM. */
+static int batch_link(struct batch *batch, const struct batch_codec *codec,
+		      struct resource *resource, size_t offset)
 {
-	size_t offset = batch->data.len;
+	uint32_t len = (uint32_t)(batch->data.len - offset);
 	struct batch_group *group = NULL;
 	struct batch_item *item;
-	uint32_t len;
 
-	if (array_grow((void **)&batch->items, &batch->items_cap, batch->n_items,
-		       sizeof(*batch->items)) == 0) {
-		codec->span(span, &batch->data);
-		len = (uint32_t)(batch->data.len - offset);
-		if (!batch->data.failed)
-			group = batch_group(batch, codec, span->resource);
-	}
+	if (!batch->data.failed && array_grow((void **)&batch->items, &batch->items_cap,
+					      batch->n_items, sizeof(*batch->items)) == 0)
+		group = batch_group(batch, codec, resource);
 	if (!group) {
 		batch->data.len = offset;
 		batch->data.failed = false;
@@ -93,6 +89,39 @@ static int batch_add(struct batch *batch, const struct batch_codec *codec, const
 		batch->items[group->last].next = (uint32_t)batch->n_items;
 	group->last = (uint32_t)batch->n_items++;
 	group->n_items++;
+	return 0;
+}
+
+static int batch_add(struct batch *batch, const struct batch_codec *codec, const struct span *span)
+{
+	size_t offset = batch->data.len;
+
+	codec->span(span, &batch->data);
+	return batch_link(batch, codec, span->resource, offset);
+}
+
+/* Copies the items from number `first` on, `n` of them, in the order in which they are sent. */
+static int batch_copy(struct batch *batch, const struct batch_codec *codec,
+		      const struct batch *from, size_t first, size_t n)
+{
+	size_t number = 0;
+
+	for (size_t i = 0; i < from->n_groups; i++) {
+		const struct batch_item *item;
+
+		for (uint32_t at = from->groups[i].first; at != BATCH_END; at = item->next) {
+			size_t offset = batch->data.len;
+			int r;
+
+			item = &from->items[at];
+			if (number++ < first || number > first + n)
+				continue;
+			bytes_append_view(&batch->data, batch_text(from, item->offset, item->len));
+			r = batch_link(batch, codec, from->groups[i].resource, offset);
+			if (r < 0)
+				return r;
+		}
+	}
 	return 0;
 }
 
@@ -231,6 +260,30 @@ void batch_queue_put_back(struct batch_queue *queue, struct batch *batch)
 	queue->first = batch;
 	if (!queue->last)
 		queue->last = batch;
+}
+
+int batch_queue_split(struct batch_queue *queue, struct batch *batch)
+{
+	struct batch *halves[2] = { queue_spare(queue), queue_spare(queue) };
+	size_t n = batch->n_items, middle = (n + 1) / 2;
+	int r = halves[0] && halves[1] ? 0 : -ENOMEM;
+
+	if (r == 0)
+		r = batch_copy(halves[0], queue->codec, batch, 0, middle);
+	if (r == 0)
+		r = batch_copy(halves[1], queue->codec, batch, middle, n - middle);
+	if (r < 0) {
+		batch_free(halves[0]);
+		batch_free(halves[1]);
+		return r;
+	}
+	for (size_t i = 2; i-- > 0;) {
+		halves[i]->opened_ns = batch->opened_ns;
+		queue->bytes += halves[i]->data.len;
+		batch_queue_put_back(queue, halves[i]);
+	}
+	queue_retire(queue, batch);
+	return 0;
 }
 
 void batch_queue_settle(struct batch_queue *queue, struct batch *batch, size_t exported,

@@ -107,6 +107,12 @@ struct batch *batch_queue_take(struct batch_queue *queue);
 void batch_queue_put_back(struct batch_queue *queue, struct batch *batch);
 
 /*
+ * The same for a batch that is too large to be sent, of two spans at least: its halves are the next
+ * to be taken. -ENOMEM: the batch is still the caller's.
+ */
+int batch_queue_split(struct batch_queue *queue, struct batch *batch);
+
+/*
  * The end of a taken batch: its first `exported` spans (at most all) count as exported, the others
  * on `dropped`, one of the queue's counters.
  */

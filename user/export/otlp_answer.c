@@ -46,6 +46,8 @@ void otlp_answer_read(long status, const char *content_type, struct view body,
 	} else {
 		if (is_retryable(status))
 			ret_answer->verdict = OTLP_RETRY;
+		else if (status == 413)
+			ret_answer->verdict = OTLP_TOO_LARGE;
 		if (protobuf)
 			otlp_decode_status(body, &message);
 		else if (is_type(content_type, VIEW("text/plain")) ||
@@ -66,7 +68,8 @@ const char *otlp_answer_advice(long status)
 		{ 403, "check the credentials in OTEL_EXPORTER_OTLP_HEADERS" },
 		{ 404, "check the URL: OTLP/HTTP is at http://HOST:4318 by default" },
 		{ 405, "check the URL: OTLP/HTTP is at http://HOST:4318 by default" },
-		{ 413, "lower OTEL_BSP_MAX_EXPORT_BATCH_SIZE or raise the backend's limit" },
+		{ 413, "sent again in halves; lower OTEL_BSP_MAX_EXPORT_BATCH_SIZE or raise the "
+		       "backend's limit" },
 		{ 415, "the backend must take OTLP as application/x-protobuf" },
 		{ 429, "kept and sent again later" },
 		{ 502, "kept and sent again later" },

@@ -11,6 +11,7 @@ enum otlp_verdict {
 	OTLP_ACCEPTED, /* except for `rejected` spans */
 	OTLP_RETRY,
 	OTLP_REJECTED,
+	OTLP_TOO_LARGE, /* fewer spans at a time may be accepted */
 };
 
 #define OTLP_MESSAGE_MAX 256
@@ -24,7 +25,7 @@ struct otlp_answer {
 
 /*
  * `status` is the HTTP status, `content_type` may be NULL. Retried are 429, 502, 503 and 504 and no
- * others; a body that cannot be read changes nothing.
+ * others, 413 is too large; a body that cannot be read changes nothing.
  */
 void otlp_answer_read(long status, const char *content_type, struct view body,
 		      struct otlp_answer *ret_answer);

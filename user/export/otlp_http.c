@@ -330,6 +330,9 @@ static void request_answered(struct otlp_http *http, struct request *request, st
 	}
 	/* It answers, so there is nothing to wait for. */
 	http->failures = 0;
+	if (answer.verdict == OTLP_TOO_LARGE && batch->n_items > 1 &&
+	    batch_queue_split(&http->queue, batch) == 0)
+		return;
 	batch_queue_settle(&http->queue, batch, 0, &counters->dropped_rejected);
 }
 

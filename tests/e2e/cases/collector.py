@@ -196,6 +196,18 @@ def collector_refuses(t):
 
 
 @case()
+def collector_takes_less_at_a_time(t):
+    """413: the batch is halved until it fits, and every span comes once."""
+    app, receiver = apps.raw(t), Receiver(t, "413:3")
+    weft = t.weft("--port", app.port, exports=[receiver.url], env={"OTEL_BSP_SCHEDULE_DELAY": "1000"})
+    _send(app, range(50))
+    t.expect("spans that came within 20 s", 100, receiver.wait(100, 20))
+    common.exchanges(t, receiver.spans, range(50), app.port)
+    t.expect("dropped", 0, _end(t, weft)["dropped"])
+    t.note(f"{len(receiver.requests)} requests")
+
+
+@case()
 def collector_takes_a_part(t):
     """Partial success: what it rejected is counted, nothing is sent again."""
     app, receiver = apps.raw(t), Receiver(t, "partial,rejected=3")

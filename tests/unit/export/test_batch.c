@@ -184,6 +184,46 @@ static void groups_by_resource(void **state)
 	batch_queue_put_back(&fixture->queue, batch);
 }
 
+/* A half's spans, as they are sent: by resource. */
+static void assert_half(struct fixture *fixture, const char *resource, const char *spans,
+			size_t n_groups)
+{
+	struct batch *batch = batch_queue_take(&fixture->queue);
+	const struct batch_group *group;
+	uint32_t at;
+
+	assert_non_null(batch);
+	assert_int_equal(batch->n_groups, n_groups);
+	group = &batch->groups[0];
+	assert_text(batch, group->offset, group->len, resource);
+	for (at = group->first; at != BATCH_END; at = batch->items[at].next, spans += 2) {
+		char text[3] = { spans[0], spans[1], '\0' };
+
+		assert_text(batch, batch->items[at].offset, batch->items[at].len, text);
+	}
+	assert_string_equal(spans, "");
+	batch_queue_settle(&fixture->queue, batch, SIZE_MAX, &fixture->counters.dropped_rejected);
+}
+
+static void splits_into_halves(void **state)
+{
+	struct fixture *fixture = *state;
+
+	open_queue(fixture, &plain_codec, 5, 10);
+	add(fixture, fixture->shop, '1');
+	add(fixture, fixture->cart, '2');
+	add(fixture, fixture->shop, '3');
+	add(fixture, fixture->cart, '4');
+	add(fixture, fixture->shop, '5');
+	assert_int_equal(batch_queue_split(&fixture->queue, batch_queue_take(&fixture->queue)), 0);
+	assert_int_equal(fixture->counters.queued, 5);
+	assert_half(fixture, "shop|", "1;3;5;", 1);
+	assert_half(fixture, "cart|", "2;4;", 1);
+	assert_null(batch_queue_take(&fixture->queue));
+	assert_int_equal(fixture->queue.bytes, 0);
+	assert_int_equal(fixture->counters.exported, 5);
+}
+
 static void full_queue_drops_the_new(void **state)
 {
 	struct fixture *fixture = *state;
@@ -297,6 +337,7 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(splits_into_halves, setup, teardown),
 		TEST(closes_at_batch_size),
 		TEST(closes_after_delay),
 		TEST(groups_by_resource),

@@ -18,11 +18,11 @@ static void verdict_hangs_on_the_status(void **state)
 		long status;
 		enum otlp_verdict verdict;
 	} cases[] = {
-		{ 200, OTLP_ACCEPTED }, { 202, OTLP_ACCEPTED }, { 429, OTLP_RETRY },
-		{ 502, OTLP_RETRY },	{ 503, OTLP_RETRY },	{ 504, OTLP_RETRY },
-		{ 0, OTLP_REJECTED },	{ 301, OTLP_REJECTED }, { 400, OTLP_REJECTED },
-		{ 401, OTLP_REJECTED }, { 404, OTLP_REJECTED }, { 408, OTLP_REJECTED },
-		{ 413, OTLP_REJECTED }, { 500, OTLP_REJECTED }, { 501, OTLP_REJECTED },
+		{ 200, OTLP_ACCEPTED },	 { 202, OTLP_ACCEPTED }, { 429, OTLP_RETRY },
+		{ 502, OTLP_RETRY },	 { 503, OTLP_RETRY },	 { 504, OTLP_RETRY },
+		{ 0, OTLP_REJECTED },	 { 301, OTLP_REJECTED }, { 400, OTLP_REJECTED },
+		{ 401, OTLP_REJECTED },	 { 404, OTLP_REJECTED }, { 408, OTLP_REJECTED },
+		{ 413, OTLP_TOO_LARGE }, { 500, OTLP_REJECTED }, { 501, OTLP_REJECTED },
 		{ 505, OTLP_REJECTED },
 	};
 

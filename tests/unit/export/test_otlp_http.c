@@ -486,10 +486,29 @@ static int group_setup(void **state)
 	return 0;
 }
 
+/* 413: the batch's halves are sent, down to a span that is too large by itself. */
+static void too_large_is_halved(void **state)
+{
+	static const struct answer answers[] = { { .status = 413 }, { .status = 413 } };
+	struct fixture *fixture = *state;
+
+	script(fixture, answers, 2);
+	fixture->options.batch_size = 2;
+	start(fixture);
+	export_spans(fixture, 2);
+	run_dry(fixture);
+	assert_int_equal(fixture->server.n_seen, 3);
+	assert_int_equal(fixture->exporter->counters.exported, 1);
+	assert_int_equal(fixture->exporter->counters.dropped_rejected, 1);
+	assert_int_equal(fixture->exporter->counters.failed_requests, 2);
+	assert_non_null(strstr(fixture->exporter->last_error, "HTTP 413"));
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(too_large_is_halved, setup, teardown),
 		TEST(batches_are_posted),
 		TEST(bodies_are_compressed),
 		TEST(retryable_answers_are_retried),
