@@ -339,26 +339,32 @@ static __always_inline enum context_kind context_get(const struct context_fields
 
 /*
  * The parent by the first propagator in `order` that has a valid one, or else a decision: enum
- * context_kind. Unless that is CONTEXT_NONE, `ret` is of use. "b3" and "b3multi" read both forms
+ * context_kind. Unless that is CONTEXT_NONE, `ret` is filled in. "b3" and "b3multi" read both forms
  * of B3, as the specification of OpenTelemetry has it.
  */
 PIECE_FUNCTION int context_resolve(const struct context_fields *fields, __u64 order,
 				   struct trace_context *ret)
 {
+	enum context_kind best = CONTEXT_NONE;
 	__u64 forms;
 
 	if (!fields || !ret)
 		return CONTEXT_NONE;
-	ret->propagator = PROPAGATOR_NONE;
 	forms = context_forms(fields);
 	for (__u32 i = 0; i < PROPAGATOR_MAX; i++, order >>= PROPAGATOR_BITS) {
 		enum propagator found =
 			CONTEXT_PROPAGATOR(forms >> CONTEXT_PROPAGATOR(order) * PROPAGATOR_BITS);
+		enum context_kind kind;
 
-		if (found != PROPAGATOR_NONE && context_get(fields, found, ret) == CONTEXT_PARENT)
-			return CONTEXT_PARENT;
+		if (found == PROPAGATOR_NONE)
+			continue;
+		kind = context_get(fields, found, ret);
+		if (kind == CONTEXT_PARENT)
+			return kind;
+		if (kind == CONTEXT_DECISION)
+			best = kind;
 	}
-	return ret->propagator == PROPAGATOR_NONE ? CONTEXT_NONE : CONTEXT_DECISION;
+	return best;
 }
 
 /* All bits if the set has that one, else none. */
