@@ -108,7 +108,8 @@ static int read_all(struct ring *ring, ring_record_fn take, void *context)
 	unsigned long told = ring->at;
 	int n = 0, r = 1;
 
-	while (ring->at != end) {
+	/* a length that is wrong leads past the end, not around */
+	while (ring->at < end) {
 		r = read_record(ring, take, context);
 		if (r <= 0)
 			break;

@@ -119,6 +119,15 @@ static int print_processes(FILE *out, const json_t *processes)
 	return complete ? 0 : -ENOMEM;
 }
 
+/* Names, too, are the other end's. */
+static void print_name(FILE *out, const char *name)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s", name);
+	fputs(text_defuse(text), out);
+}
+
 /* "a 1, b 2": the members that are not zero. Returns how many there were. */
 static size_t print_counts(FILE *out, const char *start, json_t *counts)
 {
@@ -130,8 +139,9 @@ static size_t print_counts(FILE *out, const char *start, json_t *counts)
 	{
 		if (json_integer_value(value) == 0)
 			continue;
-		fprintf(out, "%s%s %lld", n ? ", " : start, key,
-			(long long)json_integer_value(value));
+		fputs(n ? ", " : start, out);
+		print_name(out, key);
+		fprintf(out, " %lld", (long long)json_integer_value(value));
 		n++;
 	}
 	return n;
@@ -165,7 +175,7 @@ static void print_counters(FILE *out, json_t *counters)
 	{
 		if (!json_is_object(value))
 			continue;
-		fprintf(out, "%s", key);
+		print_name(out, key);
 		fputs(print_counts(out, ": ", value) ? "\n" : ": nothing\n", out);
 	}
 	json_decref(rest);
@@ -182,8 +192,11 @@ static void print_hooks(FILE *out, json_t *hooks)
 			json_is_string(value) ? strdup(json_string_value(value))
 					      : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 
-		if (text)
-			fprintf(out, "hook %s: %s\n", key, text_defuse(text));
+		if (!text)
+			continue;
+		fputs("hook ", out);
+		print_name(out, key);
+		fprintf(out, ": %s\n", text_defuse(text));
 	}
 }
 
@@ -193,8 +206,9 @@ int ps_print(FILE *out, const json_t *answer)
 
 	if (r < 0)
 		return r;
-	fprintf(out, "\nweft %s, up %.0f s\n", string_of(answer, "version"),
-		json_number_value(json_object_get(answer, "uptime_s")));
+	fputs("\nweft ", out);
+	print_name(out, string_of(answer, "version"));
+	fprintf(out, ", up %.0f s\n", json_number_value(json_object_get(answer, "uptime_s")));
 	print_hooks(out, json_object_get(answer, "hooks"));
 	print_counters(out, json_object_get(answer, "counters"));
 	return 0;

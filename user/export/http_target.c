@@ -81,6 +81,7 @@ static CURLUcode target_fill(CURLU *url, struct http_target *target)
 	libcurl.url_set(url, CURLUPART_PASSWORD, NULL, 0);
 	/* A key may stand there: some backends take one. */
 	libcurl.url_set(url, CURLUPART_QUERY, NULL, 0);
+	libcurl.url_set(url, CURLUPART_FRAGMENT, NULL, 0);
 	if (code == CURLUE_OK)
 		code = url_text(url, &target->shown);
 	return code;
