@@ -13,10 +13,12 @@ int process_identify(const struct process_options *options, pid_t pid,
 	_cleanup_free_ char *executable = NULL;
 	struct runtime_facts facts = {};
 	struct view path;
+	int r = procfs_open(options->proc, pid, &dir);
 
-	if (procfs_open(options->proc, pid, &dir) < 0 ||
-	    procfs_readlink(dir, "exe", &executable) < 0)
-		return -ESRCH;
+	if (r == 0)
+		r = procfs_readlink(dir, "exe", &executable);
+	if (r < 0)
+		return r == -ENOMEM ? r : -ESRCH;
 	path = view_of(executable);
 	runtime_read(dir, path, VIEW(""), &facts);
 	*ret_info = (struct process_info){

@@ -37,7 +37,8 @@ int process_describe(const struct process_options *options, pid_t pid,
 	if (r < 0)
 		return r;
 	/* What ended while it was read left some files empty: better none than half. */
-	if (procfs_read_stat(facts.dir, &stat) < 0)
-		return -ESRCH;
+	r = procfs_read_stat(facts.dir, &stat);
+	if (r < 0)
+		return r == -ENOMEM ? r : -ESRCH;
 	return info_describe(&facts, options, pid, ret_info);
 }

@@ -70,7 +70,8 @@ int process_describe(const struct process_options *options, pid_t pid,
 
 /*
  * The quick part of process_describe(): pid, executable, unit kind, and the runtime so far as the
- * executable alone tells it; the rest stays empty. -ESRCH: no such process, or a kernel thread.
+ * executable alone tells it; the rest stays empty. -ESRCH: no such process, or a kernel thread;
+ * -ENOMEM.
  */
 int process_identify(const struct process_options *options, pid_t pid,
 		     struct process_info *ret_info);

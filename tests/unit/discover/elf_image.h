@@ -7,6 +7,7 @@
 #define WEFT_TESTS_ELF_IMAGE_H
 
 #include <elf.h>
+#include <stddef.h>
 #include <string.h>
 
 #define ELF_VARIABLE "otel_thread_ctx_v1"
