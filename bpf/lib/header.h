@@ -54,7 +54,7 @@ static __always_inline void header_traceparent(char *to, const struct trace_cont
 	*to++ = '-';
 	*to++ = '0';
 	*to++ = hex_digit(context->flags & (TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM));
-	literal_write(to, "\r\n");
+	(void)literal_write(to, "\r\n");
 }
 
 static __always_inline char *sampled_write(char *to, const struct trace_context *context)
