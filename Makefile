@@ -35,7 +35,8 @@ say  = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$(1)' '$(patsubst $(CURDI
 # --- tools and libraries ---------------------------------------------------------------------
 
 # Goals that compile nothing do without configuration, so they work on a machine that lacks packages.
-NO_CONFIG := help clean deps run test bench bench-compare check check-wire check-reproducible format
+NO_CONFIG := help clean deps run test bench bench-compare check check-wire check-reproducible format \
+	     fuzz-all
 ifneq ($(filter-out $(NO_CONFIG),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/config.mk
 endif
@@ -180,7 +181,7 @@ $(BUILD)/gen/%.skel.h: $(BUILD)/gen/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
 
--include $(BPF_OBJECTS:.o=.d) $(OTHER_OBJECTS:.o=.d)
+-include $(BPF_OBJECTS:.o=.d) $(OTHER_OBJECTS:.o=.d) $(BUILD)/tests/bpf/parse.bpf.d
 
 # --- generated code --------------------------------------------------------------------------
 
@@ -198,9 +199,13 @@ UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(ASAN)/%)
 FUZZ_PROGRAMS := $(FUZZ_SOURCES:%.c=$(ASAN)/%)
 TEST_OBJECTS  := $(TEST_LIB:%.c=$(ASAN)/%.o)
 
+# What asks for memory goes by way of tests/lib/failing.c.
+ALLOCATORS := malloc calloc realloc reallocarray strdup strndup asprintf vasprintf
+FAILING    := $(ALLOCATORS:%=-Wl,--wrap=%)
+
 $(UNIT_PROGRAMS): %: %.o $(TEST_OBJECTS) $(LIBBPF) $(ASAN)/libweft.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ASAN_FLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(ASAN_FLAGS) $(FAILING) -o $@ $^ $(LDLIBS) -lcmocka
 
 $(FUZZ_PROGRAMS): %: %.o $(ASAN)/tests/lib/fuzz_driver.o $(LIBBPF) $(ASAN)/libweft.a
 	$(call say,LINK,$@)
@@ -209,7 +214,8 @@ $(FUZZ_PROGRAMS): %: %.o $(ASAN)/tests/lib/fuzz_driver.o $(LIBBPF) $(ASAN)/libwe
 # Everything that the suites run. The daemon with the sanitizers is for the end-to-end tests.
 .PHONY: test-programs
 test-programs: $(BUILD)/weft $(BUILD)/weft.spdx.json $(BUILD)/vm/weft-hooks-off $(ASAN)/weft $(UNIT_PROGRAMS) \
-	$(FUZZ_PROGRAMS) $(OTHER_OBJECTS) $(BUILD)/tests/bpf/verify
+	$(FUZZ_PROGRAMS) $(OTHER_OBJECTS) $(BPF_TESTS) \
+	$(BUILD)/tests/bpf/parse.bpf.o
 
 $(ASAN)/weft: $(ASAN)/user/main.o $(LIBBPF) $(ASAN)/libweft.a
 	$(call say,LINK,$@)
@@ -235,6 +241,15 @@ else
 fuzz:
 	@echo "make fuzz TARGET=<name> [SECONDS=60], one of: $(notdir $(FUZZ_SOURCES:.c=))" >&2; exit 2
 endif
+
+# Every target for so long, JOBS at a time.
+FUZZERS := $(FUZZ_SOURCES:%.c=$(FUZZ)/%)
+.PHONY: fuzz-all fuzzers
+fuzzers: $(FUZZERS)
+fuzz-all:
+	@scripts/deps more
+	@$(MAKE) --no-print-directory $(parallel) fuzzers
+	@BUILD='$(BUILD)' tests/fuzz/run $(SECONDS)
 
 # --- the commands ----------------------------------------------------------------------------
 
@@ -269,15 +284,27 @@ $(BUILD)/vm/weft-hooks-off: $(BUILD)/user/main.o $(BUILD)/tests/vm/hooks_off.o $
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(MAIN_FLAGS) -pie -Wl,--wrap=loader_new $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# What the verifier says of each program: tests/bpf.
-$(BUILD)/tests/bpf/verify: $(BUILD)/tests/bpf/verify.o $(LIBBPF) $(BUILD)/libweft.a
+# What the verifier says of each program, and what the classifiers find in the kernel: tests/bpf.
+BPF_TESTS := $(BUILD)/tests/bpf/verify $(BUILD)/tests/bpf/parse
+$(BPF_TESTS): %: %.o $(LIBBPF) $(BUILD)/libweft.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(MAIN_FLAGS) -pie $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c $(BUILD)/config.mk
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_FLAGS) -c -o $@ $<
 
 .PHONY: check-vm
 check-vm:
 	@$(MAKE) --no-print-directory $(parallel) $(BUILD)/vm/weft-hooks-off
 	@BUILD='$(BUILD)' tests/vm/run $(KERNELS)
+
+# Static analysis: what is found is fixed, or suppressed where it is with its reason.
+.PHONY: analyze
+analyze: | $(GEN_HEADERS)
+	@scripts/deps more
+	@FLAGS='$(filter-out -MD -MP,$(COMMON))' CC='$(CC)' BUILD='$(BUILD)' tests/analyze/run $(ARGS)
 
 # Two builds in two directories, compared byte by byte.
 .PHONY: check-reproducible
@@ -369,6 +396,7 @@ help:
 	@echo 'make check      the checks of form alone: nothing is compiled'
 	@echo 'make check-wire what weft puts on the wire, with 100,000 requests (root)'
 	@echo 'make check-vm   the hooks on other kernels, in virtual machines; KERNELS="PATTERN..."'
+	@echo 'make analyze    clang-tidy, gcc -fanalyzer and cppcheck; ARGS="cppcheck"'
 	@echo 'make sbom       what the binary is made of: $(BUILD)/weft.spdx.json'
 	@echo 'make check-reproducible  two builds in two directories give the same bytes'
 	@echo 'make format     lay out the C files with clang-format'
@@ -380,6 +408,7 @@ help:
 	@echo 'make bench-compare  the same; fails if it is worse than tests/bench/baseline.json'
 	@echo 'make bench-replay  instructions per exchange; ARGS="--codec protobuf --heads long"'
 	@echo 'make fuzz       TARGET=fuzz_http1 SECONDS=60: one fuzzing session'
+	@echo 'make fuzz-all   SECONDS=60: every target for so long; JOBS=2 at a time'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'
 	@echo 'make clean      remove $(BUILD)/'
 	@echo 'V=1 shows commands; CC=, CFLAGS=, LDFLAGS=, CLANG=, BPFTOOL= are taken as given.'
