@@ -87,16 +87,18 @@ static int simplify_type(char *rest, size_t left)
 int kernel_btf_simplify(void *data, size_t size)
 {
 	const struct btf_header *header = data;
-	size_t start, left;
+	size_t start, end;
 	int length;
 
-	if (size < sizeof(*header) || header->magic != BTF_MAGIC)
+	/* types that lay in the header would change it below */
+	if (size < sizeof(*header) || header->magic != BTF_MAGIC ||
+	    header->hdr_len < sizeof(*header))
 		return -EBADMSG;
 	start = (size_t)header->hdr_len + header->type_off;
 	if (start % sizeof(uint32_t) || start > size || header->type_len > size - start)
 		return -EBADMSG;
-	for (left = header->type_len; left; left -= (size_t)length) {
-		length = simplify_type((char *)data + start + header->type_len - left, left);
+	for (end = start + header->type_len; start < end; start += (size_t)length) {
+		length = simplify_type((char *)data + start, end - start);
 		if (length < 0)
 			return length;
 	}
