@@ -302,9 +302,10 @@ check-vm:
 
 # Static analysis: what is found is fixed, or suppressed where it is with its reason.
 .PHONY: analyze
+analyze: export FLAGS = $(filter-out -MD -MP,$(COMMON))
 analyze: | $(GEN_HEADERS)
 	@scripts/deps more
-	@FLAGS='$(filter-out -MD -MP,$(COMMON))' CC='$(CC)' BUILD='$(BUILD)' tests/analyze/run $(ARGS)
+	@CC='$(CC)' BUILD='$(BUILD)' tests/analyze/run $(ARGS)
 
 # Two builds in two directories, compared byte by byte.
 .PHONY: check-reproducible

@@ -98,6 +98,7 @@ static void print_span(const struct tail *tail, const json_t *span)
 	struct line line;
 
 	line_of_object(span, &line);
+	/* cppcheck-suppress uninitvar ; line_format() fills it before fwrite() is called */
 	fwrite(text, 1, line_format(&line, tail->colour, text), tail->out);
 }
 
