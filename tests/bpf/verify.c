@@ -396,7 +396,7 @@ int main(int argc, char **argv)
 	all.btf = btf;
 	for (enum surface_id id = 0; id < SURFACE_MAX; id++)
 		verify_surface(&all, id);
-	btf__free(btf);
+	kernel_btf_free(btf);
 	free(all.object);
 	free(all.log);
 	return all.failed ? 1 : 0;
