@@ -35,8 +35,8 @@ say  = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$(1)' '$(patsubst $(CURDI
 # --- tools and libraries ---------------------------------------------------------------------
 
 # Goals that compile nothing do without configuration, so they work on a machine that lacks packages.
-NO_CONFIG := help clean deps run test bench bench-compare check check-wire check-reproducible format \
-	     fuzz-all
+NO_CONFIG := help clean deps run test bench bench-compare check check-all check-faults check-wire check-vm \
+	     check-reproducible format fuzz-all soak
 ifneq ($(filter-out $(NO_CONFIG),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/config.mk
 endif
@@ -278,7 +278,8 @@ check-wire:
 	@$(MAKE) --no-print-directory $(parallel) all
 	@WEFT_WIRE=long scripts/as-root tests/e2e/run 'wire_*'
 
-# On other kernels, in virtual machines; says what it lacks. KERNELS: patterns of package names.
+# On other kernels, in virtual machines; says what it lacks. KERNELS: patterns of tests/vm/kernels.py's names;
+# KILLS=200: weft is killed that often in each of them, under load.
 $(BUILD)/vm/weft-hooks-off: $(BUILD)/user/main.o $(BUILD)/tests/vm/hooks_off.o $(LIBBPF) $(BUILD)/libweft.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -297,8 +298,10 @@ $(BUILD)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c $(BUILD)/config.mk
 
 .PHONY: check-vm
 check-vm:
-	@$(MAKE) --no-print-directory $(parallel) $(BUILD)/vm/weft-hooks-off
-	@BUILD='$(BUILD)' tests/vm/run $(KERNELS)
+	@scripts/deps build
+	@scripts/deps vm || :
+	@$(MAKE) --no-print-directory $(parallel) $(BUILD)/vm/weft-hooks-off $(BUILD)/tests/bpf/verify
+	@BUILD='$(BUILD)' tests/vm/run $(if $(KILLS),--kills $(KILLS)) $(KERNELS)
 
 # Static analysis: what is found is fixed, or suppressed where it is with its reason.
 .PHONY: analyze
@@ -396,7 +399,7 @@ help:
 	@echo 'make test       install what is missing, build, run all tests; SUITES="checks unit"'
 	@echo 'make check      the checks of form alone: nothing is compiled'
 	@echo 'make check-wire what weft puts on the wire, with 100,000 requests (root)'
-	@echo 'make check-vm   the hooks on other kernels, in virtual machines; KERNELS="PATTERN..."'
+	@echo 'make check-vm   on other kernels, in virtual machines; KERNELS="6.1 arm64-*" KILLS=200'
 	@echo 'make analyze    clang-tidy, gcc -fanalyzer and cppcheck; ARGS="cppcheck"'
 	@echo 'make sbom       what the binary is made of: $(BUILD)/weft.spdx.json'
 	@echo 'make check-reproducible  two builds in two directories give the same bytes'
