@@ -335,6 +335,12 @@ int context_prepare(struct conn *conn, __u32 pid, __u32 tid);
  */
 int context_prepare_opaque(struct conn *conn, __u32 pid, __u32 tid);
 
+/*
+ * Process `pid` has opened the connection, or is seen to ask on it: whether context may be sent to
+ * the other end, and by what means. `plain`: the socket is TCP's and no more.
+ */
+int peer_allow(struct conn *conn, __u32 pid, int plain);
+
 /* A request's head is complete: what context came with it. A server takes it on. */
 int context_receive(struct conn *conn, struct walk *walk, struct event_context *ret_context);
 

@@ -18,6 +18,7 @@ struct wire_socks_map wire_socks SEC(".maps");
 struct options_map options SEC(".maps");
 struct notices_map notices SEC(".maps");
 struct wire_map wire SEC(".maps");
+struct asked_map asked SEC(".maps");
 struct processes_map processes SEC(".maps");
 struct tls_sessions_map tls_sessions SEC(".maps");
 struct stats_map stats SEC(".maps");

@@ -183,6 +183,19 @@ struct wire_map {
 };
 extern struct wire_map wire SEC(".maps");
 
+/*
+ * Connections that the iterator has asked callbacks for, and nobody else had; the value counts
+ * segments that nobody traces. Deleted with the socket, or when nobody turns out to need the
+ * callbacks.
+ */
+struct asked_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u8);
+};
+extern struct asked_map asked SEC(".maps");
+
 /* Selection and unit kind by process. Written by the watcher and, on fork, by the kernel side. */
 struct processes_map {
 	__uint(type, BPF_MAP_TYPE_HASH);

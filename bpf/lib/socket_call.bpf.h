@@ -205,6 +205,12 @@ static __noinline int walk_call(struct walk *walk, struct conn *conn, struct soc
 	return 0;
 }
 
+/* Programs that see requests before they leave are only for sockets that are TCP's and no more. */
+static __always_inline int socket_is_plain(struct sock *sk)
+{
+	return !BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_ulp_ops);
+}
+
 /* The bytes that a call moved, on a connection that is not opaque. */
 static __always_inline void socket_bytes(struct sock *sk, struct conn *conn, __u8 dir, __u32 len)
 {
@@ -215,6 +221,9 @@ static __always_inline void socket_bytes(struct sock *sk, struct conn *conn, __u
 	walk_init(walk, sk, dir, len);
 	if (!walk_call(walk, conn, sk))
 		conn_walk(conn, walk);
+	/* a connection that was not seen to be opened: who asks on it is its opener, as it were */
+	if (conn->role == ROLE_CLIENT && !(conn->wire & WIRE_F_ACTIVE) && conn->family != AF_UNIX)
+		peer_allow(conn, walk->pid, socket_is_plain(sk));
 	if (conn->verdict != VERDICT_TRACED && !(conn->wire & WIRE_F_ACTIVE)) {
 		if (dir == DIR_IN)
 			context_adopt(conn, walk);

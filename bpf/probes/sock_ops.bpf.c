@@ -201,12 +201,38 @@ static __always_inline void option_repeat(struct bpf_sock_ops *ops, const struct
 		option_reserve(ops, conn);
 }
 
+/* Segments of a connection of which nothing is known, before it is taken for nobody's concern. */
+#define ASKED_SEGMENTS_MAX 64
+
+/*
+ * Connections that were open before weft came are called for whoever has them. Where that is
+ * somebody who answers and does not ask, or nobody of concern, it was the last time. (Who has it
+ * cannot be asked: segments are sent in softirq, too. But who is traced is known when the first
+ * call ends.)
+ */
+static __always_inline void header_unwanted(struct bpf_sock_ops *ops, const struct conn *conn)
+{
+	struct bpf_sock *sk = ops->sk;
+	__u8 *segments = sk ? bpf_sk_storage_get(&asked, sk, 0, 0) : NULL;
+
+	if (!segments)
+		return;
+	if (conn ? conn->role != ROLE_SERVER && !(conn->wire & WIRE_F_ACTIVE)
+		 : !ops->skb_len || ++*segments < ASKED_SEGMENTS_MAX)
+		return;
+	bpf_sk_storage_delete(&asked, sk);
+	bpf_sock_ops_cb_flags_set(ops,
+				  ops->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+}
+
 static __always_inline void header_length(struct bpf_sock_ops *ops)
 {
 	struct conn *conn = wire_conn(ops->sk);
 
-	if (!conn)
+	if (!conn || !(conn->wire & WIRE_F_ALLOWED)) {
+		header_unwanted(ops, conn);
 		return;
+	}
 	if (conn->wire & WIRE_F_LEAVE && conn->wire & WIRE_F_ENROLLED)
 		wire_leave(ops, conn);
 	if (!knobs.tcp_option)

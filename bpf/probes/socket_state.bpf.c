@@ -4,49 +4,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "classify/address.h"
 #include "lib/conn_by_sk.bpf.h"
 #include "lib/socket_called.bpf.h"
-
-/* Programs that see requests before they leave are only for sockets that are TCP's and no more. */
-static __always_inline int socket_is_plain(struct sock *sk)
-{
-	return !BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_ulp_ops);
-}
-
-/* Is the other end on this host for certain? */
-static __always_inline int peer_is_local(const struct conn_tuple *tuple)
-{
-	const __u64 *local = (const __u64 *)tuple->local_ip;
-	const __u64 *remote = (const __u64 *)tuple->remote_ip;
-
-	/* 127.0.0.0/8, mapped, and ::1 are often another address than the own one */
-	return (local[0] == remote[0] && local[1] == remote[1]) ||
-	       (remote[0] == 0 && (remote[1] & 0xffffffffffULL) == 0x7fffff0000ULL);
-}
-
-/* May context be sent to the peer, and by what means? */
-static __always_inline void wire_allow(struct sock *sk, struct conn *conn, __u32 pid)
-{
-	__u32 key = 0;
-	const struct wire_config *config = bpf_map_lookup_elem(&wire, &key);
-
-	conn->wire = WIRE_F_ACTIVE;
-	conn->opener = pid;
-	/* what it sends cannot be reported: nothing must point to it */
-	if (task_is_compat(bpf_get_current_task_btf())) {
-		stat_add(STAT_COMPAT);
-		conn->verdict = VERDICT_OPAQUE;
-		return;
-	}
-	if (!config || !socket_is_plain(sk))
-		return;
-	if (config->test_pid == pid)
-		conn->wire |= WIRE_F_ALLOWED | WIRE_F_TEST;
-	else if ((config->mode != WIRE_OFF || knobs.tcp_option) &&
-		 address_in(knobs.propagate_to, knobs.n_propagate_to, conn->tuple.remote_ip))
-		conn->wire |= WIRE_F_ALLOWED | (peer_is_local(&conn->tuple) ? WIRE_F_LOCAL : 0);
-}
 
 /*
  * A connection is being opened, by whom is known now. So is, in an event loop, for whom: not any
@@ -64,7 +23,14 @@ static __always_inline void socket_opens(struct sock *sk)
 	conn = knobs.by_address ? conn_make_by_sk(sk) : conn_make(sk);
 	if (!conn)
 		return;
-	wire_allow(sk, conn, pid);
+	/* what it sends cannot be reported: nothing must point to it */
+	if (task_is_compat(bpf_get_current_task_btf())) {
+		stat_add(STAT_COMPAT);
+		conn->wire = WIRE_F_ACTIVE;
+		conn->verdict = VERDICT_OPAQUE;
+		return;
+	}
+	peer_allow(conn, pid, socket_is_plain(sk));
 	process = bpf_map_lookup_elem(&processes, &pid);
 	if (process && process->unit == UNIT_EVENT_LOOP)
 		context_open(conn);

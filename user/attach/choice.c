@@ -37,6 +37,24 @@ static const struct btf_type *hooked_type(const struct btf *btf, const struct ho
 				 : tracepoint_type(btf, program->tracepoint);
 }
 
+/* Does one of the kernel's enumerations have the constant? Those without a name are not in any
+ * index. */
+static bool has_constant(const struct btf *btf, const char *name)
+{
+	const struct btf_type *type;
+
+	for (uint32_t id = 1; (type = btf__type_by_id(btf, id)); id++) {
+		const struct btf_enum *constants = btf_enum(type);
+
+		if (!btf_is_enum(type))
+			continue;
+		for (uint16_t i = 0; i < btf_vlen(type); i++)
+			if (strcmp(btf__name_by_offset(btf, constants[i].name_off), name) == 0)
+				return true;
+	}
+	return false;
+}
+
 /* How many arguments it takes there. A tracepoint's first one is its own. */
 static unsigned int hooked_arguments(const struct btf_type *type,
 				     const struct hook_program *program)
@@ -54,6 +72,12 @@ static bool program_is_possible(const struct btf *btf, const struct hook_program
 	const struct btf_type *type;
 	unsigned int n;
 
+	if (program->constant && !has_constant(btf, program->constant)) {
+		if (reason)
+			snprintf(reason, LOADER_REASON_MAX, "this kernel does not know %s",
+				 program->constant);
+		return false;
+	}
 	if (program->place != PLACE_KERNEL)
 		return true;
 	type = hooked_type(btf, program);

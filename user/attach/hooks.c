@@ -189,6 +189,20 @@ const struct surface surfaces[SURFACE_MAX] = {
 			},
 		},
 	},
+	[SURFACE_OPEN] = {
+		.name = "open connections",
+		.without = "connections that were open before weft started do not carry context to "
+			   "other hosts",
+		.hooks = {
+			{
+				.name = "iterator over TCP sockets",
+				.programs = {
+					{ "open_socket", .place = PLACE_SEQUENCE,
+					  .constant = "TCP_BPF_SOCK_OPS_CB_FLAGS" },
+				},
+			},
+		},
+	},
 };
 
 size_t surface_hooks(const struct surface *surface)

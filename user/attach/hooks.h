@@ -15,10 +15,11 @@
 
 /* What a program is attached to that is not told by a name in the kernel's BTF. */
 enum hook_place {
-	PLACE_KERNEL,  /* the tracepoint or function that is named */
-	PLACE_CGROUP,  /* the root of the cgroup v2 hierarchy */
-	PLACE_SOCKETS, /* the map of enrolled sockets */
-	PLACE_LIBRARY, /* functions of programs and libraries, as they are found: library.h */
+	PLACE_KERNEL,	/* the tracepoint or function that is named */
+	PLACE_CGROUP,	/* the root of the cgroup v2 hierarchy */
+	PLACE_SOCKETS,	/* the map of enrolled sockets */
+	PLACE_LIBRARY,	/* functions of programs and libraries, as they are found: library.h */
+	PLACE_SEQUENCE, /* nothing: it is run over all TCP sockets of a namespace */
 };
 
 /* A program, and what it hooks: a tracepoint or a function that must be in the kernel's BTF. */
@@ -26,6 +27,7 @@ struct hook_program {
 	const char *name; /* in the BPF object; may stand in several rows, with other functions */
 	const char *tracepoint;
 	const char *function;
+	const char *constant;	    /* that must be in the kernel's BTF, too */
 	unsigned int arguments;	    /* that it must take: 0 = any number */
 	unsigned int arguments_max; /* the most, if it may take more than that */
 	bool if_there;		    /* left out where the kernel lacks the function */
@@ -66,6 +68,7 @@ enum surface_id {
 	SURFACE_IO_URING,
 	SURFACE_WIRE,
 	SURFACE_LIBRARIES,
+	SURFACE_OPEN,
 	SURFACE_MAX,
 };
 

@@ -17,6 +17,7 @@
 #include "attach/kernel_btf.h"
 #include "attach/kprobe.h"
 #include "attach/library.h"
+#include "attach/open_sockets.h"
 #include "attach/preempt.h"
 #include "base/cleanup.h"
 #include "base/standard.h"
@@ -245,6 +246,7 @@ static int attach_program(struct loader *loader, const struct hook_program *row,
 {
 	struct bpf_program *program =
 		bpf_object__find_program_by_name(loader->skeleton->obj, row->name);
+	struct open_sockets counts = {};
 
 	if (!program)
 		return -ENOENT;
@@ -255,6 +257,8 @@ static int attach_program(struct loader *loader, const struct hook_program *row,
 		return attach_messages(loader, program);
 	case PLACE_LIBRARY:
 		return 0;
+	case PLACE_SEQUENCE:
+		return open_sockets_reach(bpf_program__fd(program), &counts);
 	case PLACE_KERNEL:
 		break;
 	}
@@ -480,6 +484,13 @@ int loader_control_fd(const struct loader *loader)
 int loader_wire_socks_fd(const struct loader *loader)
 {
 	return bpf_map__fd(loader->skeleton->maps.wire_socks);
+}
+
+int loader_open_sockets_fd(const struct loader *loader)
+{
+	int fd = bpf_program__fd(loader->skeleton->progs.open_socket);
+
+	return fd < 0 ? -ENOENT : fd;
 }
 
 int loader_enrolment(const struct loader *loader, struct enrolment *ret_enrolment)

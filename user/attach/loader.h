@@ -63,6 +63,9 @@ int loader_process_events_fd(const struct loader *loader);
 size_t loader_process_events_size(const struct loader *loader); /* bytes */
 int loader_control_fd(const struct loader *loader);
 int loader_wire_socks_fd(const struct loader *loader); /* enrolled sockets, by cookie */
+/* The iterator over TCP sockets, for open_sockets_reach(). -ENOENT: the surface is off. */
+int loader_open_sockets_fd(const struct loader *loader);
+
 /* What the end of enrolment takes. -ENOENT: no message is looked at. */
 int loader_enrolment(const struct loader *loader, struct enrolment *ret_enrolment);
 int loader_options_fd(const struct loader *loader); /* by struct option_key */

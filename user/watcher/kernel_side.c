@@ -71,6 +71,7 @@ int kernel_side_prepare(const struct config *config, struct surface_state ret_st
 		int r;
 
 		options.hooks_off[SURFACE_WIRE] = propagation_hooks_off(&options.knobs);
+		options.hooks_off[SURFACE_OPEN] = options.knobs.tcp_option ? 0 : 1;
 		r = load(&options, ret_state, &loader);
 		if (r < 0)
 			return r;

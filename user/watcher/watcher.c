@@ -24,6 +24,7 @@
 #include "watcher/guard.h"
 #include "watcher/kernel_side.h"
 #include "watcher/lock.h"
+#include "watcher/open_connections.h"
 #include "watcher/privileges.h"
 #include "watcher/process_watch.h"
 #include "watcher/selection.h"
@@ -248,6 +249,26 @@ static int pipeline_start(struct watcher *watcher)
 	return r;
 }
 
+static int on_open_connections(sd_event_source *source, const siginfo_t *info, void *context)
+{
+	(void)source;
+	(void)info;
+	(void)context;
+	return 0;
+}
+
+/* What was open already need not carry context: weft goes on without. */
+static void reach_open_connections(struct watcher *watcher)
+{
+	int program = loader_open_sockets_fd(watcher->loader);
+	pid_t child;
+
+	if (watcher->surfaces[SURFACE_OPEN].chosen < 0 || program < 0 ||
+	    open_connections_start(program, watcher->config->netns, &child) < 0)
+		return;
+	sd_event_add_child(watcher->loop, NULL, child, WEXITED, on_open_connections, NULL);
+}
+
 static int pipeline_ready(struct watcher *watcher)
 {
 	int r = 0;
@@ -256,6 +277,8 @@ static int pipeline_ready(struct watcher *watcher)
 		return 0;
 	if (!watcher->ready) {
 		r = kernel_side_begin(watcher->loader, &watcher->propagation);
+		if (r == 0)
+			reach_open_connections(watcher);
 		if (r == 0)
 			r = privileges_reduce();
 		if (r < 0) {

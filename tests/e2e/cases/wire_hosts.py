@@ -4,6 +4,7 @@ Two hosts: two network namespaces with a cable between them, each traced by a we
 knows nothing of the other. What is one trace then was carried by the wire.
 """
 
+import json
 import re
 import subprocess
 from collections import Counter
@@ -172,3 +173,26 @@ def wire_two_hosts_lossy(t):
     spans = hosts.traced(entry, count, body=bytes(100_000))
     t.expect_range("losses that SACK repaired", 1, 10 * count, _sack_recoveries(t.namespace))
     _judge(t, spans, [("nginx", entry), ("python", inner)], ["python"], count)
+
+
+@wire_case(needs=["nginx", "ip"])
+def wire_two_hosts_open(t):
+    """
+    Connections that are older than both wefts: from its second request under their eyes on, each
+    carries context in an option.
+    """
+    doctor = json.loads(t.weft_command("doctor", "--json").stdout)
+    surface = next(row for row in doctor["hooks"] if row["surface"] == "open connections")
+    if not surface["hook"]:
+        raise Skip(f"open connections: {surface['refused']}")
+    hosts, count = Hosts(t), sized(300, 3000)
+    inner = hosts.add("far", apps.backend(t, place=hosts.far))
+    entry = hosts.add("near", apps.nginx(t, inner.authority))
+    t.expect("wrong answers before", [], traffic.load(entry.address, 200, AT_ONCE))
+    spans = hosts.traced(entry, count)
+    named = [("nginx", entry), ("python", inner)]
+    hops = chain(spans, [(name, by_port(app.port)) for name, app in named], range(count))
+    t.expect("requests with a server span at each end", [count, count], [hop.once for hop in hops])
+    t.expect(f"wrong parents {hops[1].examples}", 0, hops[1].wrong)
+    t.expect_range("joined requests", count - 2 * AT_ONCE, count, hops[1].right)
+    t.note(f"{hops[1].right} of {count} joined ({_evidence(spans, inner)})")

@@ -95,6 +95,24 @@ static void add_guard(struct world *world)
 	assert_true(btf__add_typedef(world->btf, "class_srcu_fast_notrace_t", 0) > 0);
 }
 
+static void test_constant(void **state)
+{
+	struct world *world = *state;
+
+	assert_true(btf__add_enum(world->btf, "named", 4) > 0);
+	assert_int_equal(btf__add_enum_value(world->btf, "OTHER", 0), 0);
+	choice_next(&world->choice, SURFACE_OPEN);
+	assert_int_equal(world->state[SURFACE_OPEN].chosen, -1);
+	assert_string_equal(world->state[SURFACE_OPEN].reasons[0],
+			    "this kernel does not know TCP_BPF_SOCK_OPS_CB_FLAGS");
+
+	assert_true(btf__add_enum(world->btf, NULL, 4) > 0);
+	assert_int_equal(btf__add_enum_value(world->btf, "TCP_BPF_SOCK_OPS_CB_FLAGS", 1008), 0);
+	choice_init(&world->choice);
+	choice_next(&world->choice, SURFACE_OPEN);
+	assert_int_equal(world->state[SURFACE_OPEN].chosen, 0);
+}
+
 /* The hooks that are tried in turn, as each of them does not load. */
 static void expect_in_turn(struct world *world, const int *hooks, size_t n)
 {
@@ -231,11 +249,17 @@ static void test_programs_that_may_lack(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_all_in_turn),		  TEST(test_without_tracepoints),
-		TEST(test_nothing_there),	  TEST(test_turned_off),
-		TEST(test_preempted_functions),	  TEST(test_preempted_tracepoints),
-		TEST(test_guard_alone),		  TEST(test_arguments),
-		TEST(test_forms_of_a_tracepoint), TEST(test_programs_that_may_lack),
+		TEST(test_all_in_turn),
+		TEST(test_without_tracepoints),
+		TEST(test_nothing_there),
+		TEST(test_turned_off),
+		TEST(test_preempted_functions),
+		TEST(test_preempted_tracepoints),
+		TEST(test_guard_alone),
+		TEST(test_arguments),
+		TEST(test_forms_of_a_tracepoint),
+		TEST(test_programs_that_may_lack),
+		TEST(test_constant),
 	};
 
 	return cmocka_run_group_tests_name("attach/choice", tests, NULL, NULL);
