@@ -13,6 +13,9 @@
 
 #define PROGRAM_RANGE "00001000-00002000"
 #define LIBRARY_RANGE "00020000-00021000"
+/* in map_files they have no zeros in front */
+#define PROGRAM_LINK  "1000-2000"
+#define LIBRARY_LINK  "20000-21000"
 #define LIBRARY_START 0x20000
 #define LIBRARY_CODE  "00021000-00022000"
 #define MEMORY_SIZE   0x31000
@@ -74,9 +77,8 @@ static int find(struct world *world, struct tls_place *ret_place)
 	struct process_context context = { 0 };
 	int dir, r;
 
-	fake_write(&world->fake, "42/map_files/" PROGRAM_RANGE, TEXT("#!"));
-	fake_write(&world->fake, "42/map_files/" LIBRARY_RANGE, &world->image,
-		   sizeof(world->image));
+	fake_write(&world->fake, "42/map_files/" PROGRAM_LINK, TEXT("#!"));
+	fake_write(&world->fake, "42/map_files/" LIBRARY_LINK, &world->image, sizeof(world->image));
 	memcpy(memory + SLOT_AT, world->words, sizeof(world->words));
 	fake_write(&world->fake, "42/mem", memory, sizeof(memory));
 	write_index(world);
@@ -121,7 +123,7 @@ static void test_executable(void **state)
 	struct world *world = *state;
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s", fake_path(&world->fake, "42/map_files/" LIBRARY_RANGE));
+	snprintf(path, sizeof(path), "%s", fake_path(&world->fake, "42/map_files/" LIBRARY_LINK));
 	fake_link(&world->fake, "42/exe", path);
 	world->words[0] = 0x77;
 	assert_found(world, 0, ELF_OFFSET);
