@@ -211,6 +211,9 @@ $(FUZZ_PROGRAMS): %: %.o $(ASAN)/tests/lib/fuzz_driver.o $(LIBBPF) $(ASAN)/libwe
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ASAN_FLAGS) -o $@ $^ $(LDLIBS)
 
+# What the verifier says of each program, and what the classifiers find in the kernel: tests/bpf.
+BPF_TESTS := $(BUILD)/tests/bpf/verify $(BUILD)/tests/bpf/parse
+
 # Everything that the suites run. The daemon with the sanitizers is for the end-to-end tests.
 .PHONY: test-programs
 test-programs: $(BUILD)/weft $(BUILD)/weft.spdx.json $(BUILD)/vm/weft-hooks-off $(ASAN)/weft $(UNIT_PROGRAMS) \
@@ -285,8 +288,6 @@ $(BUILD)/vm/weft-hooks-off: $(BUILD)/user/main.o $(BUILD)/tests/vm/hooks_off.o $
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(MAIN_FLAGS) -pie -Wl,--wrap=loader_new $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# What the verifier says of each program, and what the classifiers find in the kernel: tests/bpf.
-BPF_TESTS := $(BUILD)/tests/bpf/verify $(BUILD)/tests/bpf/parse
 $(BPF_TESTS): %: %.o $(LIBBPF) $(BUILD)/libweft.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(MAIN_FLAGS) -pie $(LDFLAGS) -o $@ $^ $(LDLIBS)
