@@ -240,7 +240,7 @@ static __always_inline int tls_begins(struct conn *conn, struct walk *walk)
 {
 	int got;
 
-	if (conn->tls != TLS_NO)
+	if (!knobs.tls || conn->tls != TLS_NO)
 		return 0;
 	got = capture_fill(walk, 0, walk_room(walk, TLS_LOOK));
 	if (got <= 0 || !tls_starts(walk->piece.data, got))

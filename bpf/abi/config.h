@@ -68,7 +68,7 @@ struct weft_knobs {
 	__u8 n_propagate_to;
 	__u8 n_propagate_trust;
 	__u8 private_stack; /* 1: this kernel may give programs a stack of the CPU's memory */
-	__u8 pad;
+	__u8 tls;	    /* 1: what TLS carries is looked for */
 	struct address_range propagate_to[CONFIG_RANGES_MAX];	 /* whom context is sent to */
 	struct address_range propagate_trust[CONFIG_RANGES_MAX]; /* whose context is honoured */
 };

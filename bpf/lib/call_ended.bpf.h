@@ -8,9 +8,11 @@
 /* The same on a connection that is not looked into, or not here. */
 static __always_inline void opaque_ended(struct sock *sk, struct conn *conn, __u8 dir, int result)
 {
-	if (conn->tls == TLS_NO || !tls_is_read_within(dir))
+	int is_tls = knobs.tls && conn->tls != TLS_NO;
+
+	if (!is_tls || !tls_is_read_within(dir))
 		opaque_bytes(sk, conn, dir, result);
-	if (conn->tls == TLS_NO)
+	if (!is_tls)
 		return;
 	if (result > 0)
 		tls_bytes(sk, conn, dir, result);
@@ -29,7 +31,7 @@ static __always_inline void call_ended(struct sock *sk, struct conn *conn, __u8 
 		socket_bytes(sk, conn, dir, result);
 	else
 		socket_failed(sk, conn, dir, result);
-	if (conn->tls == TLS_RECORDS && result > 0) { /* as has just shown */
+	if (knobs.tls && conn->tls == TLS_RECORDS && result > 0) { /* as has just shown */
 		tls_meet();
 		tls_bytes(sk, conn, dir, result);
 	}

@@ -80,7 +80,8 @@ def judge_loaded(program, known):
     if wrong := "; ".join(problems(program, known)):
         return "failed", wrong
     before = f"{known[0]} in the baseline" if known else "no baseline"
-    return "ok", f"{program.instructions} instructions, {before}; {program.stack} bytes of stack"
+    stack = f"{program.stack} bytes of stack" if program.stack else "stack not known: the verifier left functions out"
+    return "ok", f"{program.instructions} instructions, {before}; {stack}"
 
 
 def judge(place, programs, told):

@@ -172,6 +172,7 @@ static void look_at_hooks(struct report *report, const struct config *config)
 	knobs_init(&options.knobs, config);
 	options.hooks_off[SURFACE_WIRE] = propagation_hooks_off(&options.knobs);
 	options.hooks_off[SURFACE_OPEN] = options.knobs.tcp_option ? 0 : 1;
+	options.hooks_off[SURFACE_LIBRARIES] = options.knobs.tls ? 0 : ~0u;
 	report->loaded = loader_new(&options, report->surfaces, &loader);
 	if (report->loaded < 0)
 		return;

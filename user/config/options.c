@@ -129,7 +129,8 @@ const struct option options[] = {
 	  .commands = CONFIG_RUN, .argument = "LIST", .max = 128, .items_max = 64,
 	  .help = "keep the values of these keys in query strings; all others become REDACTED" },
 	{ .name = "tls", .type = TYPE_WORD, .group = GROUP_CAPTURE, FIELD(tls),
-	  .commands = CONFIG_RUN, .preset = "on", .argument = "WORD", .words = switches,
+	  .commands = CONFIG_RUN | CONFIG_DOCTOR, .preset = "off", .argument = "WORD",
+	  .words = switches,
 	  .help = "see what TLS carries, by probes in OpenSSL and GnuTLS; off: no program's or "
 		  "library's code is touched" },
 	{ .name = "command_args", .type = TYPE_BOOL, .group = GROUP_CAPTURE, FIELD(command_args),

@@ -11,14 +11,11 @@
 #include "watcher/knobs.h"
 #include "watcher/selection.h"
 
-/* How often the programs are loaded: once, and once more without the TCP option. */
-#define LOADS_MAX 2
+/* How often the programs are loaded: once, and once more without what does not work here. */
+#define LOADS_MAX 3
 
-static int load(const struct loader_options *options, struct surface_state state[SURFACE_MAX],
-		struct loader **ret_loader)
+static int load_failed(int r)
 {
-	int r = loader_new(options, state, ret_loader);
-
 	if (r == -ENOENT)
 		return log_error_r(
 			r, "this kernel has no type information (BTF): /sys/kernel/btf/vmlinux "
@@ -27,11 +24,8 @@ static int load(const struct loader_options *options, struct surface_state state
 		return log_error_r(
 			r, "the kernel does not let weft load BPF programs; 'weft doctor' says "
 			   "more");
-	if (r < 0)
-		return log_error_r(
-			r, "cannot load the BPF programs: %s; 'weft doctor' says which and why",
-			strerror(-r));
-	return 0;
+	return log_error_r(r, "cannot load the BPF programs: %s; 'weft doctor' says which and why",
+			   strerror(-r));
 }
 
 static int attach_and_settle(struct loader *loader, struct surface_state state[SURFACE_MAX],
@@ -65,16 +59,21 @@ int kernel_side_prepare(const struct config *config, struct surface_state ret_st
 	struct loader *loader = NULL;
 
 	knobs_init(&options.knobs, config);
-	if (!config->tls)
-		options.hooks_off[SURFACE_LIBRARIES] = ~0u;
 	for (int i = 0; i < LOADS_MAX; i++) {
 		int r;
 
 		options.hooks_off[SURFACE_WIRE] = propagation_hooks_off(&options.knobs);
 		options.hooks_off[SURFACE_OPEN] = options.knobs.tcp_option ? 0 : 1;
-		r = load(&options, ret_state, &loader);
+		options.hooks_off[SURFACE_LIBRARIES] = options.knobs.tls ? 0 : ~0u;
+		r = loader_new(&options, ret_state, &loader);
+		if (r == -EOPNOTSUPP && options.knobs.tls) {
+			log_warning("what TLS carries is not seen: this kernel does not take the "
+				    "programs that look for it");
+			options.knobs.tls = 0;
+			continue;
+		}
 		if (r < 0)
-			return r;
+			return load_failed(r);
 		r = attach_and_settle(loader, ret_state, &options.knobs, ret_test);
 		if (r < 0) {
 			loader_free(loader);

@@ -53,7 +53,7 @@ def _server(name, start, *needs):
     def run(t):
         apps.certificate(t)
         app = start(t)
-        weft = t.weft()
+        weft = t.weft("--tls", "on")
         good = [200] * EACH
         t.expect("answers over TLS 1.3", good, curl(app.address, 0, EACH - 1))
         t.expect("answers over TLS 1.2", good,
@@ -81,7 +81,7 @@ def tls_closes(t):
     """
     apps.certificate(t)
     app = apps.s_server(t)
-    weft = t.weft()
+    weft = t.weft("--tls", "on")
     got = [code for n in range(EACH) for code in curl(app.address, n, n, "--http1.0")]
     t.expect("answers", [200] * EACH, got)
     spans = t.stop(weft)
@@ -97,7 +97,7 @@ def tls_requests(t):
         raise Skip("not installed: python3-requests")
     apps.certificate(t)
     app = apps.nginx(t, tls=True)
-    weft = t.weft()
+    weft = t.weft("--tls", "on")
     t.expect("answers", EACH, python("requests", app, 0, EACH - 1))
     spans = t.stop(weft)
     common.exchanges(t, spans, range(EACH), app.port)
@@ -108,7 +108,7 @@ def tls_gnutls(t):
     """wget is GnuTLS' client."""
     apps.certificate(t)
     app = apps.nginx(t, tls=True)
-    weft = t.weft()
+    weft = t.weft("--tls", "on")
     urls = [f"https://127.0.0.1:{app.port}/item/{n}" for n in range(EACH)]
     done = subprocess.run(["wget", "-q", "--no-check-certificate", "-O", "/dev/null", *urls],
                           timeout=30)
@@ -123,7 +123,7 @@ def tls_asyncio(t):
     """The library does not use the socket: the program carries records between them."""
     apps.certificate(t)
     app = apps.nginx(t, tls=True)
-    weft = t.weft()
+    weft = t.weft("--tls", "on")
     t.expect("answers", EACH, python("asyncio", app, 0, EACH - 1))
     _traps(t, weft, EACH)
     spans = t.stop(weft)
@@ -136,7 +136,7 @@ def tls_node(t):
     apps.certificate(t)
     port = t.port()
     app = apps.App(t, ["node", "-e", NODE_SERVER, str(port), t.dir], port)
-    weft = t.weft()
+    weft = t.weft("--tls", "on")
     t.expect("answers", [200] * EACH, curl(app.address, 0, EACH - 1))
     done = subprocess.run(["node", "-e", NODE_CLIENT, str(port), str(EACH), str(2 * EACH - 1)],
                           capture_output=True, text=True, timeout=30)
@@ -188,7 +188,7 @@ def tls_library_found(t):
     apps.certificate(t)
     library = _copy_library(t)
     app = apps.nginx(t, tls=True)
-    weft = t.weft("--log-level", "debug")
+    weft = t.weft("--tls", "on", "--log-level", "debug")
     before = len(weft_module.bpf_objects(weft.pid))
     client = subprocess.Popen(
         [apps.PYTHON, "-c", LATER, str(app.port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -219,7 +219,7 @@ def tls_short_lived(t):
     """A thousand programs that make one request each: all are seen, and nothing grows."""
     apps.certificate(t)
     app = apps.nginx(t, tls=True)
-    weft = t.weft()
+    weft = t.weft("--tls", "on")
     objects = weft_module.bpf_objects(weft.pid)
     url = f"https://127.0.0.1:{app.port}/item"
     subprocess.run(["sh", "-c", f"for n in $(seq 0 99); do curl -sk -o /dev/null {url}/$n; done"],
@@ -263,7 +263,7 @@ def tls_later(t):
                               stdout=subprocess.PIPE, text=True)
     t.processes.append(client)
     t.expect("answer before", "200", client.stdout.readline().strip())
-    weft = t.weft()
+    weft = t.weft("--tls", "on")
     client.stdin.write("go\n")
     client.stdin.flush()
     t.expect("answers after", ["200"] * EACH,

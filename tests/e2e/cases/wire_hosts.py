@@ -110,7 +110,7 @@ def wire_two_hosts_tls(t):
     inner = hosts.add("far", apps.backend(t, place=hosts.far))
     middle = hosts.add("far", apps.nginx(t, inner.authority, place=hosts.far, tls=True))
     entry = hosts.add("near", apps.nginx(t, f"https://{middle.authority}"))
-    spans = hosts.traced(entry, count)
+    spans = hosts.traced(entry, count, "--tls", "on")
     _judge(t, spans, [("nginx", entry), ("TLS", middle), ("python", inner)], ["TLS"], count)
 
 
@@ -122,7 +122,7 @@ def wire_two_hosts_opaque(t):
     inner = hosts.add("far", apps.backend(t, place=hosts.far))
     middle = hosts.add("far", apps.nginx(t, inner.authority, place=hosts.far, tls=True))
     entry = hosts.add("near", apps.nginx(t, f"https://{middle.authority}"))
-    spans = hosts.traced(entry, count, "--tls", "off")
+    spans = hosts.traced(entry, count)
     _judge(t, spans, [("nginx", entry), ("python", inner)], ["python"], count)
 
 
