@@ -8,7 +8,7 @@ import threading
 
 import apps
 import traffic
-from weft import alive, bpf_objects, bpf_objects_left, find_key, until
+from weft import alive, bpf_objects, bpf_objects_left, children, find_key, until
 
 GROWTH_MAX_KIB = 8 << 10
 
@@ -60,6 +60,8 @@ class Belongings:
     """
 
     def __init__(self, weft):
+        # one that looks at connections which were open before, and has perhaps no name yet, ends by itself
+        until(lambda: set(children(weft.pid)) <= {"weft-pipeline", "weft-guard"}, 5)
         self.weft, self.pids = weft, apps.descendants(weft.pid)
         until(lambda: not any(target.startswith("/proc/") for target in descriptors(weft.pid)), 5)
         self.descriptors = {pid: descriptors(pid) for pid in self.pids}
