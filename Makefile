@@ -85,7 +85,7 @@ PREFIX_MAP := -ffile-prefix-map=$(CURDIR)=.
 # so that they are dependencies all the same.
 COMMON    := -std=gnu11 -g -D_GNU_SOURCE -DWEFT_VERSION='"$(WEFT_VERSION)"' \
 	     -DWEFT_LIBBPF='"$(LIBBPF_VERSION)"' \
-	     -Iuser -I. -isystem $(BUILD)/gen $(PKG_CFLAGS) $(PREFIX_MAP) -MD -MP
+	     -Iuser -I. -Ibpf -isystem $(BUILD)/gen $(PKG_CFLAGS) $(PREFIX_MAP) -MD -MP
 # tests/build/hardening reads them back from what was built. ARCH_HARDENING: what this compiler has.
 HARDENING := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIE $(ARCH_HARDENING)
 HARDENING_LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code

@@ -43,7 +43,7 @@ SUBPROGRAM int report_close(struct conn *conn, struct walk *walk, int error, __u
 	event = RECORD(walk, event_close);
 	header_init(&event->header, conn, flow, EVENT_CLOSE, walk->now_ns);
 	event->header.message = MESSAGE_RESPONSE;
-	event->header.exchange = conn->answered + 1;
+	event->header.exchange = conn->framed ? 0 : conn->answered + 1;
 	event->header.flags = flags;
 	event->body_bytes = flow->phase == FLOW_START ? 0 : flow->body;
 	event->end_ns = flow->phase == FLOW_START ? 0 : flow->last_ns;
@@ -57,10 +57,10 @@ SUBPROGRAM int report_close(struct conn *conn, struct walk *walk, int error, __u
 }
 
 /*
- * First sequence number of the server's direction: what has passed since is counted by the kernel.
- * The two reads race with the softirq that adds to both; the count is read twice to see it.
+ * First sequence number of a direction: what has passed since is counted by the kernel. The two
+ * reads race with the softirq that adds to both; the count is read twice to see it.
  */
-static __always_inline __u32 server_seq_base(const struct conn *conn, const struct walk *walk)
+static __always_inline __u32 direction_base(const struct walk *walk, int sent)
 {
 	struct tcp_sock *tp = (struct tcp_sock *)walk->sk;
 	__u32 base = 0;
@@ -69,7 +69,7 @@ static __always_inline __u32 server_seq_base(const struct conn *conn, const stru
 		__u64 before, after;
 		__u32 next;
 
-		if (conn->role == ROLE_SERVER) {
+		if (sent) {
 			before = BPF_CORE_READ(tp, bytes_acked);
 			next = BPF_CORE_READ(tp, snd_una);
 			after = BPF_CORE_READ(tp, bytes_acked);
@@ -85,18 +85,20 @@ static __always_inline __u32 server_seq_base(const struct conn *conn, const stru
 	return base;
 }
 
-static __always_inline void event_join(struct event_request *event, const struct conn *conn,
-				       const struct flow *flow)
+/* The names of a TCP connection's directions, as both ends know them. */
+SUBPROGRAM int bases_find(struct conn *conn, struct walk *walk)
 {
-	int client = conn->role == ROLE_CLIENT;
+	int server;
 
-	if (conn->family == AF_UNIX) {
-		event->join.client = client ? conn->self : conn->peer;
-		event->join.server = client ? conn->peer : conn->self;
-	} else {
-		event->join.client = flow->first_seq;
-		event->join.server = conn->seq_base;
-	}
+	if (!conn || !walk || conn->family == AF_UNIX)
+		return 0;
+	server = conn->role == ROLE_SERVER;
+	if (!conn->seq_base)
+		conn->seq_base = direction_base(walk, server);
+	/* who has opened the connection counts its SYN as a byte that was acknowledged */
+	if (conn->framed && !conn->client_base)
+		conn->client_base = direction_base(walk, !server) + !server;
+	return 0;
 }
 
 /* Fills in the record of a new request: who, where, and its place in a trace. */
@@ -109,12 +111,11 @@ SUBPROGRAM int request_record(struct conn *conn, struct walk *walk)
 		return 0;
 	event = RECORD(walk, event_request);
 	flow = walk_flow(conn, walk);
-	if (conn->family != AF_UNIX && !conn->seq_base)
-		conn->seq_base = server_seq_base(conn, walk);
+	bases_find(conn, walk);
 	header_init(&event->header, conn, flow, EVENT_REQUEST, flow->first_ns);
 	event->tuple = conn->tuple;
 	event->family = conn->family;
-	event_join(event, conn, flow);
+	join_of(&event->join, conn, flow);
 	event->role = conn->role;
 	event->tid = walk->tid;
 	event->evidence = EVIDENCE_NONE;
@@ -196,7 +197,7 @@ SUBPROGRAM int head_emit(struct conn *conn, struct walk *walk, __u32 len, __u32 
 		event->body_bytes = flow->body;
 		event->end_ns = flow->last_ns;
 		event->status = flow->status;
-		event->pad = 0;
+		event->early = event->pad = 0;
 		event->head_len = len;
 		return capture_emit(walk, sizeof(*event), len);
 	}
@@ -243,7 +244,7 @@ SUBPROGRAM int step_other(struct conn *conn, struct walk *walk)
 	if (conn->verdict == VERDICT_UNDECIDED) {
 		if (++conn->protocol < PROTOCOL_ID_MAX)
 			return STEP_NEXT;
-		conn->protocol = PROTOCOL_FIRST;
+		conn->protocol = PROTOCOL_FIRST + conn->upgraded;
 	}
 	if (!flow->carry_len)
 		return flow_miss(conn, flow);
@@ -266,11 +267,25 @@ static __always_inline int protocol_step(struct conn *conn, struct walk *walk)
 	}
 }
 
+/* The rest of a call is given up, and with it the message, or the streams, that it belongs to. */
+SUBPROGRAM int walk_give_up(struct conn *conn, struct walk *walk)
+{
+	if (!conn || !walk || (!conn->framed && walk_flow(conn, walk)->phase == FLOW_START))
+		return 0;
+	stat_add(STAT_TOO_MANY);
+	if (!conn->framed)
+		return message_end(conn, walk);
+	conn->verdict = VERDICT_OPAQUE;
+	return report_close(conn, walk, 0, EVENT_F_BLIND);
+}
+
 SUBPROGRAM int conn_walk(struct conn *conn, struct walk *walk)
 {
 	if (!conn || !walk)
 		return 0;
 	walk->silent = conn->wire & WIRE_F_TEST;
+	if (walk->dir == DIR_IN)
+		conn->touched = conn->mixed = 0;
 	for (__u64 i = 0; i < WALK_STEPS_MAX; i++) {
 		int step = protocol_step(conn, walk);
 
@@ -279,12 +294,8 @@ SUBPROGRAM int conn_walk(struct conn *conn, struct walk *walk)
 		if (step != STEP_NEXT)
 			break;
 	}
-	if (walk->at < walk->len && conn->verdict == VERDICT_TRACED &&
-	    walk_flow(conn, walk)->phase != FLOW_START) {
-		/* the rest of the call is given up, and with it the message that it belongs to */
-		stat_add(STAT_TOO_MANY);
-		message_end(conn, walk);
-	}
+	if (walk->at < walk->len && conn->verdict == VERDICT_TRACED)
+		walk_give_up(conn, walk);
 	if (walk->dir == DIR_IN)
 		context_resume(conn);
 	return 0;
@@ -301,7 +312,7 @@ SUBPROGRAM int conn_finish(struct conn *conn, struct walk *walk, int error)
 	flow = walk_flow(conn, walk);
 	if (flow->phase == FLOW_CLOSE && !error)
 		message_end(conn, walk);
-	if (conn->answered != conn->requests)
+	if (conn->framed || conn->answered != conn->requests)
 		report_close(conn, walk, error, 0);
 	conn->closed = 1;
 	return 0;

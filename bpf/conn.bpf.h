@@ -10,6 +10,7 @@
 #include "abi/config.h"
 #include "abi/event.h"
 #include "classify/http1.h"
+#include "classify/http2.h"
 
 #define AF_UNIX	 1
 #define AF_INET	 2
@@ -143,18 +144,39 @@ struct conn {
 	__u8 unit; /* enum unit_kind of the process, as of the last request */
 	__u8 closed;
 	__u8 fd_checked;
-	__u8 opened_for; /* `parent` was noted when the connection was opened, and not used yet */
-	__u8 prepared;	 /* `own` is the place of the next request, not told yet */
-	__u8 turned;	 /* the opener: `turn_rcv` counts; the other end: it has spoken */
-	__u16 wire;	 /* WIRE_F_* */
-	__u32 opener;	 /* the process that opened the connection, as WIRE_F_ACTIVE says */
-	__u32 inserted;	 /* bytes that the call under way has gained behind its first line */
-	__u32 turn_rcv;	 /* rcv_nxt when this end last began to speak */
-	__u32 turn_seq;	 /* and the sequence number of its first byte */
+	__u8 opened_for;   /* `parent` was noted when the connection was opened, and not used yet */
+	__u8 prepared;	   /* `own` is the place of the next request, not told yet */
+	__u8 framed;	   /* exchanges interleave: each is a stream, and has a struct stream */
+	__u8 upgraded;	   /* by a request: what comes next is another protocol than the first */
+	__u8 mixed;	   /* the last read brought frames of more than one stream */
+	__u8 turned;	   /* the opener: `turn_rcv` counts; the other end: it has spoken */
+	__u16 wire;	   /* WIRE_F_* */
+	__u32 opener;	   /* the process that opened the connection, as WIRE_F_ACTIVE says */
+	__u32 inserted;	   /* bytes that the call under way has gained behind its first line */
+	__u32 client_base; /* framed: first sequence number of the client's direction */
+	__u32 touched;	   /* framed: the stream that the last read brought frames of */
+	__u32 turn_rcv;	   /* rcv_nxt when this end last began to speak */
+	__u32 turn_seq;	   /* and the sequence number of its first byte */
 	struct conn_tuple tuple;
 	struct context_fields fields; /* trace context in the head of the last request so far */
 	struct request_ref own;	      /* the last request on this connection */
 	struct request_ref parent;    /* clients: the server request that it was made for */
+};
+
+/* One of several exchanges that interleave on a connection. */
+struct stream_key {
+	__u64 conn;
+	__u32 stream;
+	__u32 pad;
+};
+
+struct stream {
+	struct request_ref ref; /* servers: the request; clients: the one that it was made for */
+	__u64 body[2];		/* body bytes so far, by enum message_kind */
+	__u32 reader_tid;	/* thread that read the request (servers) */
+	__u8 ended[2];		/* by enum message_kind */
+	__u8 early;		/* the response was seen before the request */
+	__u8 pad;
 };
 
 #define HEAD_ROOM	  256 /* of walk.room: the largest record without its head */
@@ -285,6 +307,9 @@ int context_answer(struct conn *conn);
 
 /* The answer to the connection's current server request has ended: nobody serves it any more. */
 int context_end_server(struct conn *conn, struct walk *walk);
+
+/* The answer to a request of many on its connection has ended. */
+int context_end_stream(struct conn *conn, struct walk *walk, struct stream *stream);
 
 /* The calling thread has read from the connection: an event loop now works for its request. */
 int context_resume(struct conn *conn);

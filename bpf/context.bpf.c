@@ -324,16 +324,12 @@ static __always_inline int notice_counts(struct conn *conn, struct event_context
 {
 	const struct flow *in = &conn->flow[DIR_IN], *out = &conn->flow[DIR_OUT];
 
-	if (conn->requests - conn->answered > 1)
+	if (!conn->framed && conn->requests - conn->answered > 1)
 		return 0;
-	conn->own.after_ns = out->last_ns;
-	if (conn->family == AF_UNIX)
-		conn->own.notice =
-			(struct notice_key){ .join = { .client = conn->peer, .server = conn->self },
-					     .serial = in->exchange };
-	else
-		conn->own.notice = (struct notice_key){ .join = { .client = in->first_seq,
-								  .server = conn->seq_base } };
+	/* a stream is of one name at both ends, whenever they were first seen */
+	conn->own.after_ns = conn->framed ? 0 : out->last_ns;
+	join_of(&conn->own.notice.join, conn, in);
+	conn->own.notice.serial = conn->family == AF_UNIX ? in->exchange : 0;
 	conn->own.late = notice_take(&conn->own.notice, conn->own.after_ns, &context->carried) != 0;
 	return !conn->own.late;
 }
@@ -365,6 +361,8 @@ SUBPROGRAM int context_receive(struct conn *conn, struct walk *walk,
 		ret_context->evidence = EVIDENCE_SAME_HOST;
 	if (ret_context->evidence != EVIDENCE_NONE)
 		context_take(conn, ret_context);
+	else if (conn->framed && !sender_trusted(conn))
+		ret_context->use = CONTEXT_FOREIGN; /* what its head says is read in user space */
 	else if (kind == CONTEXT_DECISION && sender_trusted(conn))
 		sampling_obey(&conn->own, &ret_context->carried);
 	unit = unit_of(walk->tid);
@@ -404,7 +402,8 @@ SUBPROGRAM int context_begin_server(struct conn *conn, struct walk *walk,
 		return 0;
 	unit_serve(unit, conn);
 	/* several unanswered requests of one connection: which one is worked for cannot be told */
-	if (conn->requests - conn->answered > 1)
+	if (conn->mixed || (conn->requests - conn->answered > 1 &&
+			    !(conn->framed && conn->unit == UNIT_EVENT_LOOP)))
 		unit->current.conn = 0;
 	return 0;
 }
@@ -496,6 +495,25 @@ SUBPROGRAM int context_end_server(struct conn *conn, struct walk *walk)
 	return 0;
 }
 
+SUBPROGRAM int context_end_stream(struct conn *conn, struct walk *walk, struct stream *stream)
+{
+	struct unit *unit;
+	__u64 key;
+	__u8 one = 1;
+
+	if (!conn || !walk || !stream)
+		return 0;
+	unit = unit_of(walk->tid);
+	if (unit && unit->current.conn == conn->cookie &&
+	    unit->current.span_id == stream->ref.span_id)
+		unit->current.conn = 0;
+	if (walk->tid != stream->reader_tid || (unit && unit->opens)) {
+		key = stream->ref.span_id;
+		bpf_map_update_elem(&ended, &key, &one, BPF_ANY);
+	}
+	return 0;
+}
+
 SUBPROGRAM int context_resume(struct conn *conn)
 {
 	struct unit *unit;
@@ -503,9 +521,12 @@ SUBPROGRAM int context_resume(struct conn *conn)
 	if (!conn || conn->unit != UNIT_EVENT_LOOP)
 		return 0;
 	unit = unit_of(bpf_get_current_pid_tgid());
-	if (!unit)
+	if (!unit || (conn->framed && !conn->touched))
 		return 0;
-	if (conn->role == ROLE_SERVER && conn->own.conn && conn->requests - conn->answered == 1)
+	if (conn->mixed)
+		unit->current.conn = 0;
+	else if (conn->role == ROLE_SERVER && conn->own.conn &&
+		 (conn->framed || conn->requests - conn->answered == 1))
 		unit->current = conn->own;
 	else if (conn->role == ROLE_CLIENT && conn->parent.conn && conn->parent.conn != CONN_OF_SDK)
 		unit->current = conn->parent;

@@ -11,6 +11,7 @@ struct process_events_map process_events SEC(".maps");
 struct conns_map conns SEC(".maps");
 struct conns_by_sk_map conns_by_sk SEC(".maps");
 struct conn_template_map conn_template SEC(".maps");
+struct streams_map streams SEC(".maps");
 struct units_map units SEC(".maps");
 struct ended_map ended SEC(".maps");
 struct wire_socks_map wire_socks SEC(".maps");

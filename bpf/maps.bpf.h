@@ -58,6 +58,19 @@ struct conn_template_map {
 };
 extern struct conn_template_map conn_template SEC(".maps");
 
+/*
+ * Exchanges that interleave on their connections. Made when a request begins, deleted when both of
+ * its messages have ended; those whose connection ends before fall out as the oldest. What is
+ * evicted too early loses its sizes and its end, which is counted when it is missed.
+ */
+struct streams_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct stream_key);
+	__type(value, struct stream);
+};
+extern struct streams_map streams SEC(".maps");
+
 /* What a thread is serving: context.bpf.c. By thread id; deleted when the thread ends. */
 struct unit {
 	struct request_ref current;

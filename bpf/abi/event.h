@@ -8,6 +8,11 @@
  * further piece of a head that came in several pieces, and by EVENT_END once its last byte has
  * passed. A message that is complete within the call that brought its head carries EVENT_F_END on
  * the head record instead, and no EVENT_END follows. Body bytes are counted, never copied.
+ *
+ * Where exchanges interleave on a connection, their number is their stream's. A message may have
+ * more than one head there: further ones of a response are EVENT_RESPONSE, of a request
+ * EVENT_HEAD_MORE. A head that belongs to no exchange has number 0, and counts for what it does to
+ * the compression of those that follow.
  */
 #ifndef WEFT_ABI_EVENT_H
 #define WEFT_ABI_EVENT_H
@@ -21,6 +26,7 @@ enum event_type {
 	EVENT_HEAD_MORE,
 	EVENT_END,
 	EVENT_CLOSE,
+	EVENT_RESET,
 	EVENT_TYPE_MAX,
 };
 
@@ -63,6 +69,9 @@ enum parent_evidence {
 #define EVENT_F_UPGRADE	  (1 << 3) /* the connection is opaque after this message */
 #define EVENT_F_INTERIM	  (1 << 4) /* a 1xx response: the final one follows */
 #define EVENT_F_BLIND	  (1 << 5) /* framing was lost: body sizes and the end are not exact */
+/* Heads that are compressed by what earlier ones of their direction have said: */
+#define EVENT_F_FIRST (1 << 6) /* there is no earlier one */
+#define EVENT_F_GAP   (1 << 7) /* earlier ones are missing */
 
 struct event_header {
 	__u8 type;     /* enum event_type */
@@ -79,7 +88,9 @@ struct event_header {
 /*
  * Identity of one exchange at both ends of its connection. TCP: sequence number of the request's
  * first byte and the first sequence number of the other direction; the same at both ends, through
- * address translation. Unix: a name of each of the two sockets, client's first.
+ * address translation. Where exchanges interleave: the first sequence number of the client's
+ * direction, and the stream in the upper half. Unix: a name of each of the two sockets, client's
+ * first.
  */
 struct join_key {
 	__u64 client;
@@ -141,7 +152,8 @@ struct event_response {
 	__u64 body_bytes;
 	__u64 end_ns;
 	__u16 status; /* three digits, 0 if unreadable */
-	__u16 pad;
+	__u8 early;   /* the request's record is still to come: another thread sends it */
+	__u8 pad;
 	__u32 head_len;
 	__u8 head[];
 };
@@ -164,13 +176,21 @@ struct event_end {
 
 /*
  * The connection ended while exchange `exchange` (the oldest one without a whole answer) and
- * younger ones were open. With EVENT_F_BLIND it goes on, but their answers were not understood.
+ * younger ones were open; 0: all that there are, or none. With EVENT_F_BLIND it goes on, but their
+ * answers were not understood.
  */
 struct event_close {
 	struct event_header header;
 	__u64 body_bytes; /* of the response, so far */
 	__u64 end_ns;	  /* last response byte, 0: none */
 	__s32 error;	  /* errno of the socket, 0: orderly */
+	__u32 pad;
+};
+
+/* One end has given the exchange up; its connection goes on. */
+struct event_reset {
+	struct event_header header; /* message: whose direction it came in */
+	__u32 code;		    /* as the protocol has it */
 	__u32 pad;
 };
 
@@ -187,5 +207,6 @@ _Static_assert(sizeof(struct event_response) == 56, "ABI");
 _Static_assert(sizeof(struct event_head_more) == 104, "ABI");
 _Static_assert(sizeof(struct event_end) == 40, "ABI");
 _Static_assert(sizeof(struct event_close) == 56, "ABI");
+_Static_assert(sizeof(struct event_reset) == 40, "ABI");
 
 #endif

@@ -21,4 +21,20 @@ static __always_inline __u32 walk_seq(const struct conn *conn, const struct walk
 	       (walk->at ? 0 : conn->inserted);
 }
 
+/* The name of the flow's exchange at both ends: struct join_key. `stream`: 0 unless framed. */
+static __always_inline void join_of(struct join_key *ret_join, const struct conn *conn,
+				    const struct flow *flow)
+{
+	int client = conn->role == ROLE_CLIENT;
+
+	if (conn->family == AF_UNIX) {
+		ret_join->client = client ? conn->self : conn->peer;
+		ret_join->server = client ? conn->peer : conn->self;
+		return;
+	}
+	ret_join->client = conn->framed ? (__u64)flow->exchange << 32 | conn->client_base
+					: flow->first_seq;
+	ret_join->server = conn->seq_base;
+}
+
 #endif

@@ -40,8 +40,9 @@ static __always_inline __u32 wire_sender(const struct conn *conn)
 /* Is a request due on the connection, and is nothing else under way on it? */
 static __always_inline int wire_idle(const struct conn *conn)
 {
-	return conn->role != ROLE_SERVER && conn->flow[DIR_OUT].phase == FLOW_START &&
-	       !conn->flow[DIR_OUT].carry_len && conn->requests == conn->answered;
+	return !conn->framed && !conn->upgraded && conn->role != ROLE_SERVER &&
+	       conn->flow[DIR_OUT].phase == FLOW_START && !conn->flow[DIR_OUT].carry_len &&
+	       conn->requests == conn->answered;
 }
 
 #endif

@@ -29,7 +29,7 @@ http {{
   client_max_body_size 0; large_client_header_buffers 8 32k;
   {upstream}
   server {{
-    listen {host}:{port} backlog=4096 {tls};
+    listen {host}:{port} backlog=4096 {listen};
     {locations}
   }}
 }}
@@ -162,7 +162,7 @@ class App:
         return set(descendants(self.process.pid))
 
 
-def _www(t):
+def static_files(t):
     os.makedirs(t.path("www"), exist_ok=True)
     t.write("www/hello.txt", "hello, world\n" * 10)
 
@@ -170,8 +170,8 @@ def _www(t):
 def nginx_config(directory, port, workers=1, behind=None, keepalive=True, **more):
     """
     nginx's configuration: static files, or with `behind` (host:port, unix:/path, https://host:port)
-    a proxy. `more`: user ("root"), host ("127.0.0.1"), tls (False): what it listens for;
-    connections (2048): of each worker.
+    a proxy. `more`: user ("root"), host ("127.0.0.1"), tls (False), http2 (False): what it listens
+    for; connections (2048): of each worker.
     """
     upstream, locations = "", NGINX_STATIC.format(dir=directory)
     if behind:
@@ -184,7 +184,7 @@ def nginx_config(directory, port, workers=1, behind=None, keepalive=True, **more
     return NGINX.format(dir=directory, port=port, workers=workers, upstream=upstream,
                         user=more.get("user", "root"),
                         connections=more.get("connections", 2048), host=more.get("host", "127.0.0.1"),
-                        tls="ssl" if tls else "",
+                        listen=("ssl " if tls else "") + ("http2" if more.get("http2") else ""),
                         locations=locations + (NGINX_TLS.format(dir=directory) if tls else ""))
 
 
@@ -203,7 +203,7 @@ def _early_errors(t):
 
 def nginx(t, behind=None, workers=1, keepalive=True, place=HERE, **more):
     port = t.port()
-    _www(t)
+    static_files(t)
     config = nginx_config(t.dir, port, workers, behind, keepalive, host=place.host, **more)
     path = t.write(f"nginx{port}.conf", config)
     return App(t, ["nginx", "-p", t.dir, "-c", path, *_early_errors(t)], port, place=place,
@@ -214,7 +214,7 @@ def apache(t, behind=None):
     if not os.path.isdir(APACHE_MODULES):
         raise Skip(f"no Apache modules in {APACHE_MODULES}")
     port = t.port()
-    _www(t)
+    static_files(t)
     rest = (APACHE_PROXY if behind else APACHE_STATIC).format(
         dir=t.dir, modules=APACHE_MODULES, behind=behind)
     config = t.write("apache.conf", APACHE.format(dir=t.dir, port=port, rest=rest,

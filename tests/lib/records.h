@@ -3,6 +3,7 @@
 #ifndef WEFT_TESTS_LIB_RECORDS_H
 #define WEFT_TESTS_LIB_RECORDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -24,6 +25,8 @@ struct record_facts {
 	uint16_t family;
 	uint16_t status;
 	int32_t error;
+	uint32_t code;
+	bool early;
 	struct join_key join;
 	uint8_t trace; /* each byte of the id */
 	uint8_t span;
@@ -44,6 +47,7 @@ static inline uint8_t *record_fixed(struct record *record, const struct record_f
 	struct event_head_more *more = (struct event_head_more *)record->bytes;
 	struct event_end *end = (struct event_end *)record->bytes;
 	struct event_close *close = (struct event_close *)record->bytes;
+	struct event_reset *reset = (struct event_reset *)record->bytes;
 
 	switch (facts->type) {
 	case EVENT_REQUEST:
@@ -63,6 +67,7 @@ static inline uint8_t *record_fixed(struct record *record, const struct record_f
 		response->body_bytes = facts->body_bytes;
 		response->end_ns = facts->end_ns;
 		response->status = facts->status;
+		response->early = facts->early;
 		response->head_len = head_len;
 		return response->head;
 	case EVENT_HEAD_MORE:
@@ -73,6 +78,9 @@ static inline uint8_t *record_fixed(struct record *record, const struct record_f
 	case EVENT_END:
 		end->body_bytes = facts->body_bytes;
 		return record->bytes + sizeof(*end);
+	case EVENT_RESET:
+		reset->code = facts->code;
+		return record->bytes + sizeof(*reset);
 	default:
 		close->body_bytes = facts->body_bytes;
 		close->end_ns = facts->end_ns;

@@ -13,12 +13,13 @@
 #include "base/view.h"
 
 enum exchange_end {
-	EXCHANGE_COMPLETE, /* the response ended as its framing says */
-	EXCHANGE_CLOSED,   /* the connection ended in order, before the response did */
-	EXCHANGE_RESET,	   /* ECONNRESET, EPIPE: the peer tore it down */
-	EXCHANGE_TIMEOUT,  /* ETIMEDOUT: the peer stopped answering */
-	EXCHANGE_UPGRADED, /* 101, or 2xx to CONNECT: the rest belongs to another protocol */
-	EXCHANGE_LOST,	   /* records were lost: the end is not known */
+	EXCHANGE_COMPLETE,  /* the response ended as its framing says */
+	EXCHANGE_CLOSED,    /* the connection ended in order, before the response did */
+	EXCHANGE_RESET,	    /* ECONNRESET, EPIPE: the peer tore it down */
+	EXCHANGE_TIMEOUT,   /* ETIMEDOUT: the peer stopped answering */
+	EXCHANGE_UPGRADED,  /* 101, or 2xx to CONNECT: the rest belongs to another protocol */
+	EXCHANGE_CANCELLED, /* an end of it has given it up; the connection goes on */
+	EXCHANGE_LOST,	    /* records were lost: the end is not known */
 };
 
 /* Whether the request exports telemetry. */
@@ -59,6 +60,8 @@ struct exchange {
 	enum conn_role role;
 	enum exchange_end end;
 	enum parent_evidence evidence;
+	uint32_t reset_code;  /* EXCHANGE_CANCELLED: as the protocol has it */
+	bool reset_by_server; /* and who has done so */
 	struct join_key join;
 	struct conn_address local;
 	struct conn_address remote;

@@ -13,8 +13,11 @@
 /* A spare head buffer beyond this is given back. */
 #define SPARE_HEAD 2048
 
-/* Open on one connection. The kernel side follows as many; more are open when records were lost. */
-#define CONNECTION_EXCHANGES_MAX 256
+/*
+ * Open on one connection. Of those that follow each other the kernel side follows 256, and more are
+ * open when records were lost; streams that interleave may be more.
+ */
+#define CONNECTION_EXCHANGES_MAX 512
 
 /* As many lists as there are open exchanges, at least, so that they are short: to begin with, 256.
  */
@@ -32,6 +35,7 @@ struct entry {
 	struct entry *older;
 	struct entry *younger;
 	bool started;
+	bool early; /* only the response is known so far */
 };
 
 struct conn_table {
@@ -45,6 +49,7 @@ struct conn_table {
 	struct entry *youngest;
 	struct entry *spare;
 	size_t n_spare;
+	size_t n_early; /* exchanges of which only the response is known so far */
 };
 
 static struct entry *entry_of(struct exchange *exchange)
@@ -200,13 +205,24 @@ static void exchange_start(struct conn_table *table, struct exchange *exchange)
 static void exchange_finish(struct conn_table *table, struct exchange *exchange,
 			    enum exchange_end end)
 {
-	exchange_start(table, exchange);
+	struct entry *entry = entry_of(exchange);
+
 	exchange->end = end;
-	bucket_remove(entry_of(exchange));
-	age_remove(table, entry_of(exchange));
+	/* its request may still come */
+	if (entry->early && (end == EXCHANGE_COMPLETE || end == EXCHANGE_CANCELLED))
+		return;
+	if (!entry->early)
+		exchange_start(table, exchange);
+	bucket_remove(entry);
+	age_remove(table, entry);
 	table->counters.open--;
-	table->callbacks.finished(table->callbacks.context, exchange);
-	entry_give(table, entry_of(exchange));
+	if (entry->early) {
+		table->counters.unmatched++;
+		table->n_early--;
+	} else {
+		table->callbacks.finished(table->callbacks.context, exchange);
+	}
+	entry_give(table, entry);
 }
 
 /* Appends captured bytes of a head, as many as the limit lets in. */
@@ -295,29 +311,71 @@ static void make_room(struct conn_table *table, uint64_t conn)
 		exchange_evict(table, &table->oldest->exchange);
 }
 
-static void request_event(struct conn_table *table, const struct event_request *event)
+/* An open exchange of which nothing is known but its place. NULL: no memory. */
+static struct exchange *exchange_open(struct conn_table *table, const struct event_header *header)
 {
 	struct entry *entry;
-	struct exchange *exchange;
 
-	make_room(table, event->header.conn);
+	make_room(table, header->conn);
 	entry = entry_take(table);
-	if (!entry) {
+	if (!entry)
+		return NULL;
+	entry->exchange.conn = header->conn;
+	entry->exchange.serial = header->exchange;
+	age_append(table, entry);
+	table->counters.open++;
+	bucket_append(table, entry);
+	buckets_grow(table);
+	return &entry->exchange;
+}
+
+/* A response whose request is told of by another thread, which has not come to it yet. */
+static struct exchange *exchange_open_early(struct conn_table *table,
+					    const struct event_response *event)
+{
+	struct exchange *exchange = exchange_open(table, &event->header);
+
+	if (exchange) {
+		entry_of(exchange)->early = true;
+		table->n_early++;
+	}
+	return exchange;
+}
+
+/* The exchange of a request: a new one, unless its response was there first. */
+static struct exchange *exchange_of_request(struct conn_table *table,
+					    const struct event_request *event)
+{
+	struct exchange *exchange = NULL;
+
+	if (table->n_early)
+		exchange = exchange_find(table, event->header.conn, event->header.exchange);
+	if (!exchange || !entry_of(exchange)->early)
+		return exchange_open(table, &event->header);
+	table->n_early--;
+	return exchange;
+}
+
+static void request_event(struct conn_table *table, const struct event_request *event)
+{
+	struct exchange *exchange = exchange_of_request(table, event);
+	bool answered;
+
+	if (!exchange) {
 		table->counters.no_memory++;
 		return;
 	}
-	exchange = &entry->exchange;
+	answered = entry_of(exchange)->early && exchange->response.ended;
+	entry_of(exchange)->early = false;
 	exchange_fill(exchange, event);
-	age_append(table, entry);
-	table->counters.open++;
 	table->counters.exchanges++;
-	bucket_append(table, entry);
-	buckets_grow(table);
 	message_append(&exchange->request, event->head, event->head_len,
 		       table->limits.request_head);
 	message_update(&exchange->request, &event->header, event->body_bytes, event->end_ns);
 	if (event->header.flags & (EVENT_F_HEAD_END | EVENT_F_TRUNCATED))
 		exchange_start(table, exchange);
+	if (answered)
+		exchange_finish(table, exchange, exchange->end);
 }
 
 static void response_event(struct conn_table *table, struct exchange *exchange,
@@ -325,7 +383,8 @@ static void response_event(struct conn_table *table, struct exchange *exchange,
 {
 	if (event->header.flags & EVENT_F_INTERIM)
 		return;
-	exchange_start(table, exchange);
+	if (!entry_of(exchange)->early)
+		exchange_start(table, exchange);
 	exchange->status = event->status;
 	message_append(&exchange->response, event->head, event->head_len,
 		       table->limits.response_head);
@@ -398,12 +457,13 @@ static void close_event(struct conn_table *table, const struct event_close *even
 								    : EXCHANGE_RESET;
 	struct entry *entry = connection_first(table, event->header.conn);
 
-	if (!entry)
+	if (!entry && event->header.exchange)
 		table->counters.unmatched++;
 	while (entry) {
 		struct entry *next = connection_next(entry->next, event->header.conn);
 		struct exchange *exchange = &entry->exchange;
-		bool older = (int32_t)(exchange->serial - event->header.exchange) < 0;
+		bool older = event->header.exchange &&
+			     (int32_t)(exchange->serial - event->header.exchange) < 0;
 
 		if (exchange->serial == event->header.exchange && event->end_ns &&
 		    exchange->response.start_ns) {
@@ -415,6 +475,15 @@ static void close_event(struct conn_table *table, const struct event_close *even
 		exchange_finish(table, exchange, older ? EXCHANGE_LOST : end);
 		entry = next;
 	}
+}
+
+static void reset_event(struct conn_table *table, struct exchange *exchange,
+			const struct event_reset *event)
+{
+	exchange->closed_ns = event->header.time_ns;
+	exchange->reset_code = event->code;
+	exchange->reset_by_server = event->header.message == MESSAGE_RESPONSE;
+	exchange_finish(table, exchange, EXCHANGE_CANCELLED);
 }
 
 void conn_table_event(struct conn_table *table, union event event)
@@ -430,6 +499,8 @@ void conn_table_event(struct conn_table *table, union event event)
 		return;
 	}
 	exchange = exchange_find(table, event.header->conn, event.header->exchange);
+	if (!exchange && event.header->type == EVENT_RESPONSE && event.response->early)
+		exchange = exchange_open_early(table, event.response);
 	if (!exchange) {
 		table->counters.unmatched++;
 		return;
@@ -443,6 +514,9 @@ void conn_table_event(struct conn_table *table, union event event)
 		break;
 	case EVENT_END:
 		end_event(table, exchange, event.end);
+		break;
+	case EVENT_RESET:
+		reset_event(table, exchange, event.reset);
 		break;
 	}
 }

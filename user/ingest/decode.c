@@ -16,6 +16,7 @@ static const struct {
 			      offsetof(struct event_head_more, head_len) },
 	[EVENT_END] = { sizeof(struct event_end), 0 },
 	[EVENT_CLOSE] = { sizeof(struct event_close), 0 },
+	[EVENT_RESET] = { sizeof(struct event_reset), 0 },
 };
 
 static uint32_t head_len(const void *data, size_t offset)

@@ -20,6 +20,7 @@ union event {
 	const struct event_head_more *more;
 	const struct event_end *end;
 	const struct event_close *close;
+	const struct event_reset *reset;
 };
 
 /*

@@ -102,6 +102,7 @@ static void exchange_finished(void *context, struct exchange *exchange)
 
 void flow_record(struct flow *flow, const void *data, size_t size)
 {
+	const struct protocol *protocol;
 	union event event;
 
 	if (event_decode(data, size, &event) < 0) {
@@ -109,7 +110,9 @@ void flow_record(struct flow *flow, const void *data, size_t size)
 		return;
 	}
 	flow->record_ns = event.header->time_ns;
-	conn_table_event(flow->connections, event);
+	protocol = protocol_by_id(event.header->protocol);
+	if (!protocol->unpack || protocol->unpack(flow->unpacked[protocol->id], &event))
+		conn_table_event(flow->connections, event);
 }
 
 void flow_account(const struct flow *flow, const struct totals *base, struct totals *totals)
@@ -133,6 +136,20 @@ void flow_account(const struct flow *flow, const struct totals *base, struct tot
 				  conn->no_memory + correlate->no_memory;
 	totals->unmatched_records = base->unmatched_records + conn->unmatched;
 	totals->bad_records = base->bad_records + counters->bad_records;
+}
+
+/* What protocols remember of their connections. */
+static int unpacked_init(struct flow *flow, const struct config *config)
+{
+	int r = 0;
+
+	for (int id = PROTOCOL_FIRST; id < PROTOCOL_ID_MAX && r == 0; id++) {
+		const struct protocol *protocol = protocol_by_id(id);
+
+		if (protocol->unpack_new)
+			r = protocol->unpack_new(config, &flow->unpacked[id]);
+	}
+	return r;
 }
 
 int flow_init(struct flow *flow, const struct config *config)
@@ -170,11 +187,16 @@ int flow_init(struct flow *flow, const struct config *config)
 		r = correlator_new(&correlate_options, &flow->correlator);
 	if (r == 0)
 		r = conn_table_new(&limits, &callbacks, &flow->connections);
+	if (r == 0)
+		r = unpacked_init(flow, config);
 	return r;
 }
 
 void flow_clear(struct flow *flow)
 {
+	for (int id = PROTOCOL_FIRST; id < PROTOCOL_ID_MAX; id++)
+		if (protocol_by_id(id)->unpack_free)
+			flow->unpacked[id] = protocol_by_id(id)->unpack_free(flow->unpacked[id]);
 	flow->connections = conn_table_free(flow->connections);
 	flow->correlator = correlator_free(flow->correlator);
 	flow->chain = process_chain_free(flow->chain);

@@ -29,6 +29,7 @@ struct flow {
 	struct correlator *correlator;
 	struct process_chain *chain;
 	struct processes *processes;
+	void *unpacked[PROTOCOL_ID_MAX]; /* what protocols remember of their connections */
 	struct flow_counters counters;
 	bool join;	    /* spans of SDKs are not doubled */
 	uint64_t record_ns; /* time of the last record, CLOCK_MONOTONIC */

@@ -167,6 +167,16 @@ static void describe_server(const struct server *server, struct span_builder *bu
 		span_set_int(builder, ATTR_SERVER_PORT, server->port);
 }
 
+void http_span_describe_server(const struct exchange *exchange, struct view host, uint16_t port,
+			       struct span_builder *builder)
+{
+	const struct http_facts facts = { .host = host, .port = port };
+	struct server server;
+
+	server_find(exchange, &facts, &server);
+	describe_server(&server, builder);
+}
+
 /* A URL that is put together; what does not fit is left out. */
 struct url {
 	size_t len;

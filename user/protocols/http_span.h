@@ -38,6 +38,13 @@ int http_authority_parse(struct view authority, struct view *ret_host, uint16_t 
 /* The port that a URL of this scheme need not name; 0: none is known. */
 uint16_t http_default_port(struct view scheme);
 
+/*
+ * Sets server.address and server.port: what the request says of them, and the socket's address
+ * where it says nothing. `host` may be empty, `port` 0.
+ */
+void http_span_describe_server(const struct exchange *exchange, struct view host, uint16_t port,
+			       struct span_builder *builder);
+
 /* Writes the whole span but for what is the caller's (protocols/protocol.h). */
 void http_span_describe(const struct exchange *exchange, const struct http_facts *facts,
 			struct span_builder *builder);

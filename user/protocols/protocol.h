@@ -6,7 +6,9 @@
 #ifndef WEFT_PROTOCOLS_PROTOCOL_H
 #define WEFT_PROTOCOLS_PROTOCOL_H
 
+#include "config/config.h"
 #include "conn/exchange.h"
+#include "ingest/decode.h"
 #include "span/span.h"
 
 struct protocol {
@@ -28,6 +30,22 @@ struct protocol {
 	 */
 	size_t (*request_fields)(const struct exchange *exchange, struct view name,
 				 struct view *ret_values, size_t max);
+
+	/*
+	 * Where a head says only what changed since earlier ones of its connection: what is
+	 * remembered of those. NULL: heads stand for themselves. unpack_new(): -ENOMEM.
+	 */
+	int (*unpack_new)(const struct config *config, void **ret_state);
+
+	/*
+	 * Takes a record as the kernel made it, in the order in which they came, and puts another
+	 * one in its place, whose head can be described; it is good until the next call. False: it
+	 * says nothing of an exchange.
+	 */
+	bool (*unpack)(void *state, union event *event);
+
+	/* NULL is accepted. Returns NULL. */
+	void *(*unpack_free)(void *state);
 
 	/* Does the request export telemetry? protocols/telemetry.h knows which do. */
 	enum telemetry (*telemetry)(const struct exchange *exchange);

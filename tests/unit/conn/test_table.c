@@ -14,7 +14,7 @@
 #include "conn/table.h"
 #include "lib/records.h"
 
-#define SEEN_MAX 512
+#define SEEN_MAX 1024
 #define HEAD_MAX 64
 
 /* What the callbacks were told of an exchange. */
@@ -597,6 +597,79 @@ static void test_serial_wraps(void **state)
 	assert_finished(fixture, 1, 0, EXCHANGE_CLOSED);
 }
 
+/* --- exchanges that interleave --- */
+
+/* Of two threads the one that reads the answer may come first. */
+static void test_early_response(void **state)
+{
+	struct fixture *fixture = *state;
+
+	PUT(fixture, .type = EVENT_RESPONSE, .message = MESSAGE_RESPONSE, .conn = 1, .exchange = 3,
+	    .head = "OK", .flags = EVENT_F_HEAD_END, .status = 200, .early = true, .time_ns = 30);
+	PUT(fixture, .type = EVENT_END, .message = MESSAGE_RESPONSE, .conn = 1, .exchange = 3,
+	    .time_ns = 40, .body_bytes = 7);
+	assert_int_equal(fixture->n_started, 0);
+	assert_int_equal(counters(fixture)->exchanges, 0);
+	put_request(fixture, 1, 3);
+	assert_int_equal(fixture->n_started, 1);
+	assert_finished(fixture, 0, 3, EXCHANGE_COMPLETE);
+	assert_int_equal(fixture->finished[0].status, 200);
+	assert_int_equal(fixture->finished[0].response.body_bytes, 7);
+	assert_int_equal(counters(fixture)->open, 0);
+	assert_int_equal(counters(fixture)->unmatched, 0);
+	/* the same, with the answer still under way */
+	PUT(fixture, .type = EVENT_RESPONSE, .message = MESSAGE_RESPONSE, .conn = 1, .exchange = 5,
+	    .head = "OK", .flags = EVENT_F_HEAD_END, .status = 200, .early = true, .time_ns = 30);
+	put_request(fixture, 1, 5);
+	assert_int_equal(fixture->n_finished, 1);
+	PUT(fixture, .type = EVENT_END, .message = MESSAGE_RESPONSE, .conn = 1, .exchange = 5);
+	assert_finished(fixture, 1, 5, EXCHANGE_COMPLETE);
+}
+
+/* The request's own record was lost: nobody is told of the rest. */
+static void test_early_response_alone(void **state)
+{
+	struct fixture *fixture = *state;
+
+	PUT(fixture, .type = EVENT_RESPONSE, .message = MESSAGE_RESPONSE, .conn = 1, .exchange = 3,
+	    .head = "OK", .flags = EVENT_F_HEAD_END, .status = 200, .early = true, .time_ns = 30);
+	put_close(fixture, 1, 0, 0);
+	assert_int_equal(fixture->n_started, 0);
+	assert_int_equal(fixture->n_finished, 0);
+	assert_int_equal(counters(fixture)->unmatched, 1);
+	assert_int_equal(counters(fixture)->open, 0);
+}
+
+static void test_reset(void **state)
+{
+	struct fixture *fixture = *state;
+
+	put_request(fixture, 1, 1);
+	put_request(fixture, 1, 3);
+	PUT(fixture, .type = EVENT_RESET, .message = MESSAGE_REQUEST, .conn = 1, .exchange = 3,
+	    .code = 8, .time_ns = 77);
+	assert_finished(fixture, 0, 3, EXCHANGE_CANCELLED);
+	assert_int_equal(fixture->finished[0].closed_ns, 77);
+	put_response(fixture, 1, 1, 200);
+	assert_finished(fixture, 1, 1, EXCHANGE_COMPLETE);
+}
+
+/* Exchange 0: all of them, or none. */
+static void test_close_of_all(void **state)
+{
+	struct fixture *fixture = *state;
+
+	put_request(fixture, 1, 3);
+	put_request(fixture, 1, 1);
+	put_request(fixture, 2, 1);
+	put_close(fixture, 1, 0, 0);
+	assert_int_equal(fixture->n_finished, 2);
+	assert_finished(fixture, 0, 3, EXCHANGE_CLOSED);
+	assert_finished(fixture, 1, 1, EXCHANGE_CLOSED);
+	put_close(fixture, 1, 0, 0);
+	assert_int_equal(counters(fixture)->unmatched, 0);
+}
+
 /* --- limits --- */
 
 static void test_eviction(void **state)
@@ -653,14 +726,14 @@ static void test_connection_limit(void **state)
 {
 	struct fixture *fixture = *state;
 
-	for (uint32_t serial = 1; serial <= 256 + 10; serial++)
+	for (uint32_t serial = 1; serial <= 512 + 10; serial++)
 		put_request(fixture, 1, serial);
-	assert_int_equal(counters(fixture)->open, 256);
+	assert_int_equal(counters(fixture)->open, 512);
 	assert_int_equal(counters(fixture)->evicted, 10);
 	assert_finished(fixture, 0, 1, EXCHANGE_LOST);
 	assert_finished(fixture, 9, 10, EXCHANGE_LOST);
-	put_response(fixture, 1, 256 + 10, 200);
-	assert_finished(fixture, 10, 256 + 10, EXCHANGE_COMPLETE);
+	put_response(fixture, 1, 512 + 10, 200);
+	assert_finished(fixture, 10, 512 + 10, EXCHANGE_COMPLETE);
 }
 
 static void test_drain(void **state)
@@ -783,6 +856,10 @@ int main(void)
 		TEST(test_lost_end),
 		TEST(test_lost_request_then_close),
 		TEST(test_serial_wraps),
+		TEST(test_early_response),
+		TEST(test_early_response_alone),
+		TEST(test_reset),
+		TEST(test_close_of_all),
 		cmocka_unit_test(test_eviction),
 		cmocka_unit_test(test_eviction_starts),
 		TEST(test_connection_limit),

@@ -1,0 +1,571 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/*
+ * HTTP/2's walk: frame by frame, by their lengths. Header blocks leave as they are, each frame with
+ * its header: what they say depends on all that came before in their direction, which user space
+ * keeps. Payloads of DATA are passed over and counted by stream, so that one record a message says
+ * how long it was: one for each frame would cost more than what it tells.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+#include "lib/flow.bpf.h"
+
+#define FRAMES_PER_STEP 4
+#define FILL_FRAME	128 /* most frames that matter are no longer than that */
+#define FILL_BLOCK	(PIECE_MAX - FLOW_CARRY_MAX)
+/* Of a header block that leaves the kernel: its compression is lost with the rest. */
+#define BLOCK_MAX (64 << 10)
+
+static __always_inline struct stream_key stream_key_of(const struct conn *conn,
+						       const struct flow *flow)
+{
+	return (struct stream_key){ .conn = conn->cookie, .stream = flow->http2.frame.stream };
+}
+
+/* NULL: it is not followed. */
+static __always_inline struct stream *stream_find(const struct conn *conn, const struct flow *flow)
+{
+	struct stream_key key = stream_key_of(conn, flow);
+
+	return bpf_map_lookup_elem(&streams, &key);
+}
+
+static __always_inline void stream_delete(const struct conn *conn, const struct flow *flow)
+{
+	struct stream_key key = stream_key_of(conn, flow);
+
+	bpf_map_delete_elem(&streams, &key);
+}
+
+/* A new stream, or the one whose answer was seen first. NULL: no room. */
+static __always_inline struct stream *stream_make(const struct conn *conn, const struct flow *flow)
+{
+	static const struct stream fresh;
+	struct stream_key key = stream_key_of(conn, flow);
+	struct stream *stream;
+
+	bpf_map_update_elem(&streams, &key, &fresh, BPF_NOEXIST);
+	stream = bpf_map_lookup_elem(&streams, &key);
+	if (!stream)
+		stat_add(STAT_NO_STATE);
+	return stream;
+}
+
+static __always_inline __u32 message_kind(const struct flow *flow)
+{
+	return flow->is_request ? MESSAGE_REQUEST : MESSAGE_RESPONSE;
+}
+
+/* The place of frames is lost: nothing more can be told of this connection. */
+SUBPROGRAM int http2_lost(struct conn *conn, struct walk *walk)
+{
+	if (!conn || !walk)
+		return STEP_STOP;
+	stat_add(STAT_UNFRAMED);
+	report_close(conn, walk, 0, EVENT_F_BLIND);
+	conn->verdict = VERDICT_OPAQUE;
+	return STEP_STOP;
+}
+
+/*
+ * The call brings something of this stream: if of no other one, an event loop works for it from now
+ * on. Only a loop looks at what is noted here, so no other thread writes it meanwhile.
+ */
+static __always_inline void stream_touched(struct conn *conn, const struct walk *walk,
+					   const struct flow *flow, const struct stream *stream)
+{
+	if (walk->dir != DIR_IN || conn->unit != UNIT_EVENT_LOOP)
+		return;
+	conn->mixed |= conn->touched && conn->touched != flow->http2.frame.stream;
+	conn->touched = flow->http2.frame.stream;
+	if (!stream)
+		return;
+	if (conn->role == ROLE_SERVER)
+		conn->own = stream->ref;
+	else
+		conn->parent = stream->ref;
+}
+
+/* The flow's message on its stream has ended. Non-zero: nobody waits for a record of it. */
+SUBPROGRAM int stream_ended(struct conn *conn, struct walk *walk)
+{
+	struct stream *stream;
+	struct flow *flow;
+	__u32 kind;
+
+	if (!conn || !walk)
+		return 0;
+	flow = walk_flow(conn, walk);
+	stream = stream_find(conn, flow);
+	if (!stream)
+		return -1;
+	kind = message_kind(flow) & 1;
+	stream->ended[kind] = 1;
+	flow->body = stream->body[kind];
+	if (kind == MESSAGE_RESPONSE) {
+		conn->answered++;
+		if (conn->role == ROLE_SERVER)
+			context_end_stream(conn, walk, stream);
+	}
+	if (!stream->ended[MESSAGE_REQUEST] || !stream->ended[MESSAGE_RESPONSE])
+		return 0;
+	stream_delete(conn, flow);
+	/* the end of a request whose answer is over says nothing more */
+	return kind == MESSAGE_REQUEST;
+}
+
+/* A message ends with the DATA frame that has just passed. */
+SUBPROGRAM int http2_data_end(struct conn *conn, struct walk *walk)
+{
+	struct event_end *event;
+	struct flow *flow;
+
+	if (!conn || !walk)
+		return 0;
+	flow = walk_flow(conn, walk);
+	if (stream_ended(conn, walk))
+		return 0;
+	event = RECORD(walk, event_end);
+	flow->exchange = flow->http2.frame.stream;
+	header_init(&event->header, conn, flow, EVENT_END, flow->last_ns);
+	event->body_bytes = flow->body;
+	return capture_emit(walk, sizeof(*event), 0);
+}
+
+/* RST_STREAM, whole in the piece. */
+SUBPROGRAM int http2_reset(struct conn *conn, struct walk *walk)
+{
+	struct event_reset *event;
+	struct stream *stream;
+	struct flow *flow;
+	int open;
+
+	if (!conn || !walk)
+		return 0;
+	flow = walk_flow(conn, walk);
+	stream = stream_find(conn, flow);
+	if (!stream)
+		return 0;
+	open = !stream->ended[MESSAGE_RESPONSE];
+	if (open) {
+		conn->answered++;
+		if (conn->role == ROLE_SERVER)
+			context_end_stream(conn, walk, stream);
+	}
+	stream_delete(conn, flow);
+	if (!open)
+		return 0;
+	event = RECORD(walk, event_reset);
+	flow->exchange = flow->http2.frame.stream;
+	header_init(&event->header, conn, flow, EVENT_RESET, walk->now_ns);
+	event->code = http2_error_code(&walk->piece);
+	event->pad = 0;
+	return capture_emit(walk, sizeof(*event), 0);
+}
+
+/* HEADERS of the client's direction: a new request, or the trailers of one. */
+static __always_inline enum http2_block block_of_client(struct conn *conn, struct walk *walk,
+							struct flow *flow)
+{
+	__u32 number = flow->http2.frame.stream;
+	struct stream *stream;
+
+	if (!(number & 1) || number <= conn->http2.last_stream) {
+		if (stream_find(conn, flow))
+			return HTTP2_BLOCK_TRAILERS;
+		stat_add(STAT_STREAM);
+		return HTTP2_BLOCK_MUTE;
+	}
+	conn->http2.last_stream = number;
+	stream = stream_make(conn, flow);
+	if (!stream)
+		return HTTP2_BLOCK_MUTE;
+	conn->requests++;
+	stat_add(STAT_REQUESTS);
+	stream_touched(conn, walk, flow, NULL);
+	flow->first_seq = conn->family == AF_UNIX ? 0 : walk_seq(conn, walk);
+	__builtin_memset(&conn->fields, 0, sizeof(conn->fields));
+	return HTTP2_BLOCK_REQUEST;
+}
+
+/* HEADERS of the server's direction. */
+static __always_inline enum http2_block block_of_server(struct conn *conn, struct walk *walk,
+							struct flow *flow)
+{
+	__u32 number = flow->http2.frame.stream;
+	struct stream *stream = stream_find(conn, flow);
+
+	flow->interim = 0;
+	/* who sends the request has not come to tell of it yet: another thread */
+	if (!stream && conn->role == ROLE_CLIENT && number & 1 &&
+	    number > conn->http2.last_stream && conn->http2.exact) {
+		stream = stream_make(conn, flow);
+		if (stream)
+			stream->early = 1;
+	}
+	if (!stream) {
+		stat_add(STAT_ORPHAN);
+		return HTTP2_BLOCK_MUTE;
+	}
+	flow->mute = stream->early;
+	flow->body = stream->body[MESSAGE_RESPONSE];
+	stat_add(STAT_RESPONSES);
+	stream_touched(conn, walk, flow, stream);
+	return HTTP2_BLOCK_RESPONSE;
+}
+
+/* What was just begun becomes the stream's: whom it is for. */
+static __always_inline void stream_begun(struct conn *conn, const struct walk *walk,
+					 const struct flow *flow)
+{
+	struct stream *stream = stream_find(conn, flow);
+
+	if (!stream)
+		return;
+	stream->reader_tid = walk->tid;
+	stream->early = 0;
+	stream->ref = conn->role == ROLE_SERVER ? conn->own : conn->parent;
+}
+
+/* A request: its record's fixed part, but for what is known at the end of its first piece. */
+SUBPROGRAM int http2_request(struct conn *conn, struct walk *walk)
+{
+	struct event_request *event;
+
+	if (!conn || !walk)
+		return 0;
+	event = RECORD(walk, event_request);
+	request_record(conn, walk);
+	context_receive(conn, walk, &event->context);
+	if (event->context.use == CONTEXT_TAKEN) {
+		context_place(event, &conn->own);
+		*(__u64 *)event->parent_id = event->context.carried.span_id;
+		event->evidence = event->context.evidence;
+	}
+	stream_begun(conn, walk, walk_flow(conn, walk));
+	return 0;
+}
+
+/* Flags of a record: what is known of the ones before it in its direction. */
+static __always_inline __u8 compression_flags(const struct conn *conn, struct flow *flow)
+{
+	__u8 flags = 0;
+
+	if (!flow->http2.said)
+		flags = conn->http2.exact ? EVENT_F_FIRST : EVENT_F_GAP;
+	if (flow->http2.gap)
+		flags = EVENT_F_GAP;
+	return flags;
+}
+
+/* Writes the record for the piece's first `len` bytes. `begins`: the block does so with them. */
+SUBPROGRAM int http2_emit(struct conn *conn, struct walk *walk, __u32 len, __u32 begins)
+{
+	struct flow *flow;
+	__u8 flags, block;
+	int lost;
+
+	if (!conn || !walk)
+		return 0;
+	flow = walk_flow(conn, walk);
+	flags = compression_flags(conn, flow);
+	block = flow->http2.block;
+	if (!flow->http2.block_open && !flow->left) {
+		flags |= EVENT_F_HEAD_END;
+		if (flow->http2.block_ends)
+			flags |= EVENT_F_END;
+	}
+	if (begins && block == HTTP2_BLOCK_REQUEST) {
+		struct event_request *event = RECORD(walk, event_request);
+
+		event->header.flags = flags;
+		event->body_bytes = 0;
+		event->end_ns = flow->last_ns;
+		event->head_len = len;
+		lost = capture_emit(walk, sizeof(*event), len);
+		if (lost)
+			stat_add(STAT_REQUESTS_LOST);
+	} else if (begins && block == HTTP2_BLOCK_RESPONSE) {
+		struct event_response *event = RECORD(walk, event_response);
+
+		header_init(&event->header, conn, flow, EVENT_RESPONSE, flow->first_ns);
+		event->header.flags = flags;
+		event->body_bytes = flow->body;
+		event->end_ns = flow->last_ns;
+		event->status = 0;
+		event->early = flow->mute;
+		event->pad = 0;
+		event->head_len = len;
+		lost = capture_emit(walk, sizeof(*event), len);
+	} else {
+		struct event_head_more *event = RECORD(walk, event_head_more);
+
+		header_init(&event->header, conn, flow, EVENT_HEAD_MORE, walk->now_ns);
+		event->header.flags = flags;
+		event->body_bytes = flow->body;
+		event->end_ns = flow->last_ns;
+		event->head_len = len;
+		event->trace_flags = 0;
+		__builtin_memset(event->pad, 0, sizeof(event->pad));
+		__builtin_memset(&event->context, 0, sizeof(event->context));
+		lost = capture_emit(walk, sizeof(*event), len);
+	}
+	flow->http2.said = 1;
+	flow->http2.gap = lost != 0;
+	return 0;
+}
+
+/* A header block begins with the frame in the piece: whose is it? */
+SUBPROGRAM int http2_block_begin(struct conn *conn, struct walk *walk)
+{
+	enum http2_block block = HTTP2_BLOCK_MUTE;
+	struct flow *flow;
+
+	if (!conn || !walk)
+		return 0;
+	flow = walk_flow(conn, walk);
+	flow->first_ns = walk->now_ns;
+	flow->body = 0;
+	flow->mute = 0;
+	flow->http2.block_len = 0;
+	flow->http2.block_ends = 0;
+	if (flow->http2.frame.type == HTTP2_HEADERS) {
+		block = flow->is_request ? block_of_client(conn, walk, flow)
+					 : block_of_server(conn, walk, flow);
+		flow->http2.block_ends = flow->http2.frame.flags & HTTP2_F_END_STREAM;
+	}
+	flow->http2.block = block;
+	flow->exchange = block == HTTP2_BLOCK_MUTE ? 0 : flow->http2.frame.stream;
+	return block;
+}
+
+/* A piece of a header block, of which walk->kept bytes stand in the piece, and walk->got behind. */
+SUBPROGRAM int http2_block(struct conn *conn, struct walk *walk)
+{
+	struct flow *flow;
+	__u32 kept, begins;
+	__u64 out, want;
+	int got;
+
+	if (!conn || !walk)
+		return STEP_STOP;
+	flow = walk_flow(conn, walk);
+	kept = walk->kept;
+	begins = 0;
+	/* the frame has begun with these bytes: they go along, header and all */
+	want = flow->left < FILL_BLOCK ? flow->left : FILL_BLOCK;
+	got = walk->got;
+	if (want > kept + got && got < walk->len - walk->at) {
+		got = capture_fill(walk, kept, walk_room(walk, want - kept));
+		if (got <= 0)
+			return http2_lost(conn, walk);
+	}
+	out = (__u64)kept + got;
+	if (out > want)
+		out = want;
+	verify_here(out);
+	if (out > FILL_BLOCK || out < kept)
+		return STEP_STOP;
+	walk->at += out - kept;
+	flow->left -= out;
+	flow->last_ns = walk->now_ns;
+	if (flow->http2.inside == 1 && flow->http2.frame.type != HTTP2_CONTINUATION) {
+		begins = 1;
+		http2_block_begin(conn, walk);
+		if (flow->http2.block == HTTP2_BLOCK_REQUEST)
+			http2_request(conn, walk);
+	}
+	flow->http2.inside = 2;
+	if (!flow->left)
+		flow->http2.block_open = !(flow->http2.frame.flags & HTTP2_F_END_HEADERS);
+	flow->http2.block_len += out;
+	/* behind a piece that is missing only the block's end is of use */
+	if (flow->http2.block_len > BLOCK_MAX)
+		flow->http2.gap = 1;
+	if (flow->http2.gap && !begins)
+		out = 0;
+	if (out || (!flow->left && !flow->http2.block_open))
+		http2_emit(conn, walk, out, begins);
+	if (flow->left)
+		return STEP_NEXT;
+	flow->http2.inside = 0;
+	if (!flow->http2.block_open && flow->http2.block_ends &&
+	    flow->http2.block != HTTP2_BLOCK_MUTE)
+		stream_ended(conn, walk);
+	return STEP_NEXT;
+}
+
+/* Bytes of a body: what is left of a DATA frame's payload without its padding. */
+static __always_inline __u32 data_length(const struct http2_frame *frame, const struct piece *piece,
+					 __u32 n)
+{
+	__u32 padding;
+
+	if (!(frame->flags & HTTP2_F_PADDED))
+		return frame->length;
+	/* the byte that says how many there are may be in another call: then they are counted in */
+	padding = 1 + (n > HTTP2_HEADER_LEN ? piece->data[HTTP2_HEADER_LEN] : 0);
+	return frame->length > padding ? frame->length - padding : 0;
+}
+
+static __always_inline void data_begin(struct conn *conn, struct walk *walk, struct flow *flow,
+				       __u32 n)
+{
+	struct stream *stream = stream_find(conn, flow);
+
+	if (!stream) {
+		stat_add(STAT_STREAM);
+		return;
+	}
+	stream->body[message_kind(flow) & 1] += data_length(&flow->http2.frame, &walk->piece, n);
+	stream_touched(conn, walk, flow, stream);
+}
+
+/* Bytes of a frame's payload that do not matter have passed: does anything end with them? */
+static __always_inline int payload_pass(struct conn *conn, struct walk *walk, struct flow *flow)
+{
+	__u32 n = walk_room(walk, flow->left);
+
+	walk->at += n;
+	flow->left -= n;
+	flow->last_ns = walk->now_ns;
+	if (!flow->left && flow->http2.frame.type == HTTP2_DATA &&
+	    flow->http2.frame.flags & HTTP2_F_END_STREAM)
+		http2_data_end(conn, walk);
+	return STEP_NEXT;
+}
+
+/* A frame is due: reads its header, and passes over its payload or says that it matters. */
+SUBPROGRAM int http2_frame(struct conn *conn, struct walk *walk)
+{
+	struct http2_frame *frame;
+	struct flow *flow;
+	__u32 kept, n;
+	int got;
+
+	if (!conn || !walk || walk->at >= walk->len)
+		return STEP_STOP;
+	flow = walk_flow(conn, walk);
+	frame = &flow->http2.frame;
+	walk->kept = walk->got = 0;
+	if (flow->left)
+		return flow->http2.inside ? STEP_INSIDE : payload_pass(conn, walk, flow);
+	kept = flow_kept(flow, walk);
+	got = capture_fill(walk, kept, walk_room(walk, FILL_FRAME));
+	if (got <= 0) {
+		stat_add(walk->no_buffer ? STAT_NO_BUFFER : STAT_UNREADABLE);
+		return http2_lost(conn, walk);
+	}
+	n = kept + got;
+	http2_frame_parse(&walk->piece, frame);
+	if (n < HTTP2_HEADER_LEN || n < http2_frame_look(frame)) {
+		flow_keep(flow, walk, 0, n);
+		walk->at += got;
+		return STEP_STOP;
+	}
+	flow->carry_len = 0;
+	flow->is_request = flow_is_request(conn, walk);
+	if (!http2_frame_fits(frame, flow->http2.block_open))
+		return http2_lost(conn, walk);
+	flow->left = HTTP2_HEADER_LEN + frame->length;
+	flow->http2.inside = http2_is_block(frame->type);
+	walk->kept = kept;
+	walk->got = got;
+	if (flow->http2.inside)
+		return STEP_INSIDE;
+	if (frame->type == HTTP2_DATA)
+		data_begin(conn, walk, flow, n);
+	else if (frame->type == HTTP2_RST_STREAM)
+		http2_reset(conn, walk);
+	flow->left -= kept;
+	return payload_pass(conn, walk, flow);
+}
+
+/* The connection is known by what starts here. */
+static __always_inline void http2_begin(struct conn *conn, struct walk *walk,
+					enum http2_start start, __u32 kept)
+{
+	int request = start == HTTP2_PREFACE || start == HTTP2_REQUEST;
+
+	conn->role = request == (walk->dir == DIR_OUT) ? ROLE_CLIENT : ROLE_SERVER;
+	conn->verdict = VERDICT_TRACED;
+	conn->framed = 1;
+	conn->requests = conn->answered = 0;
+	conn->http2.last_stream = 0;
+	conn->http2.exact = start == HTTP2_PREFACE || start == HTTP2_SERVER_FIRST;
+	if (start == HTTP2_PREFACE && conn->family != AF_UNIX)
+		conn->client_base = walk_seq(conn, walk) - kept;
+}
+
+/* Nothing is known of this direction yet: what starts with the call? */
+SUBPROGRAM int http2_recognise(struct conn *conn, struct walk *walk)
+{
+	enum http2_start start;
+	struct flow *flow;
+	__u32 kept;
+	int got;
+
+	if (!conn || !walk || walk->at >= walk->len)
+		return STEP_STOP;
+	flow = walk_flow(conn, walk);
+	kept = flow_kept(flow, walk);
+	got = capture_fill(walk, kept, walk_room(walk, FILL_FRAME));
+	if (got <= 0)
+		return STEP_OTHER;
+	start = http2_classify(&walk->piece, kept + got, kept + walk->len - walk->at);
+	if (start == HTTP2_MORE) {
+		flow_keep(flow, walk, 0, kept + got);
+		walk->at += got;
+		return STEP_STOP;
+	}
+	if (start == HTTP2_NO || (conn->upgraded && start >= HTTP2_REQUEST))
+		return STEP_OTHER;
+	if (conn->verdict == VERDICT_UNDECIDED)
+		http2_begin(conn, walk, start, kept);
+	__builtin_memset(flow->state, 0, sizeof(flow->state));
+	flow->http2.synced = 1;
+	flow->misses = 0;
+	if (start == HTTP2_PREFACE) {
+		if (conn->family != AF_UNIX)
+			conn->client_base = walk_seq(conn, walk) - kept;
+		flow->carry_len = 0;
+		walk->at += HTTP2_PREFACE_LEN - kept;
+	}
+	return STEP_NEXT;
+}
+
+/*
+ * A direction that was not followed before: a connection that is met in its middle is in the middle
+ * of a frame, as far as is known, until a call starts with what can be no other thing.
+ */
+static __always_inline int http2_meet(struct conn *conn, struct walk *walk, struct flow *flow)
+{
+	int step = http2_recognise(conn, walk);
+
+	if (step != STEP_OTHER || conn->verdict != VERDICT_TRACED)
+		return step;
+	if (conn->http2.exact || ++flow->misses >= CONN_RESYNC_MAX)
+		return http2_lost(conn, walk);
+	flow->carry_len = 0;
+	walk->at = walk->len;
+	return STEP_STOP;
+}
+
+SUBPROGRAM int http2_step(struct conn *conn, struct walk *walk)
+{
+	struct flow *flow;
+	int step = STEP_NEXT;
+
+	if (!conn || !walk)
+		return STEP_STOP;
+	flow = walk_flow(conn, walk);
+	if (!flow->http2.synced)
+		return http2_meet(conn, walk, flow);
+	for (__u64 i = 0; i < FRAMES_PER_STEP && step == STEP_NEXT; i++) {
+		step = http2_frame(conn, walk);
+		/* one behind the other: calls that wait for each other share 512 bytes of stack */
+		if (step == STEP_INSIDE)
+			step = http2_block(conn, walk);
+	}
+	return step;
+}

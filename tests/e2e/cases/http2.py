@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP/2 in plain text: every stream is one exchange, however the frames lie."""
+
+import re
+import subprocess
+
+import apps
+import common
+import traffic
+from case import case
+
+
+def _all_h2(t, spans):
+    common.all_equal(t, "network.protocol.version", "2", spans,
+                     lambda s: s["network.protocol.version"])
+    common.all_equal(t, "weft.partial", None, spans, lambda s: s["weft.partial"])
+
+
+def _curl(app, numbers, pattern, *options):
+    """
+    curl fetches pattern.format(n), a connection each: it gives up connections of HTTP/2 by prior
+    knowledge when it uses them again (7.88). The status codes.
+    """
+    return [traffic.curl(app.address, n, n, pattern, *options)[0] for n in numbers]
+
+
+def _nghttp(t, app, paths, *options):
+    """nghttp fetches the paths, all at once over one connection; fails the case if it cannot."""
+    done = subprocess.run(["nghttp", "-nv", *options, *(f"http://{app.authority}{p}" for p in paths)],
+                          capture_output=True, text=True, timeout=60)
+    # what it colours, it colours on terminals alone
+    t.expect("nghttp's exit status", (0, ""), (done.returncode, done.stderr))
+    return done.stdout
+
+
+@case(needs=["nginx", "curl"])
+def http2_nginx_curl(t):
+    """By prior knowledge, one stream to a connection: answers of every kind."""
+    app = apps.nginx(t, http2=True)
+    weft = t.weft("--port", app.port)
+    told = "--http2-prior-knowledge"
+    t.expect("answers", {200}, set(_curl(app, range(20), "/item/{}?q=1", told)))
+    t.expect("answers of 404", {404}, set(_curl(app, range(100, 105), "/missing/{}", told)))
+    t.expect("answers of 500", {500}, set(_curl(app, range(200, 205), "/broken/{}", told)))
+    t.expect("answers to HEAD", {200}, set(_curl(app, range(300, 305), "/head/{}", told, "--head")))
+    spans = t.stop(weft)
+    fine = spans.under("/item/")
+    servers, clients = common.exchanges(t, fine, range(20), app.port)
+    common.exchanges(t, spans.under("/missing/"), range(100, 105), app.port, status=404)
+    common.exchanges(t, spans.under("/broken/"), range(200, 205), app.port, status=500)
+    common.exchanges(t, spans.under("/head/"), range(300, 305), app.port, method="HEAD")
+    _all_h2(t, spans)
+    common.all_equal(t, "path", lambda s: f"/item/{s.number}", fine, lambda s: s.path)
+    common.all_equal(t, "url.scheme", "http", list(servers.values()), lambda s: s["url.scheme"])
+    common.all_equal(t, "server.address", "127.0.0.1", fine, lambda s: s["server.address"])
+    common.all_equal(t, "http.response.body.size", 130, fine,
+                     lambda s: s["http.response.body.size"])
+    common.all_equal(t, "user_agent.original", "curl/", list(clients.values()),
+                     lambda s: (s["user_agent.original"] or "")[:5])
+
+
+def _nghttpd(t, *options, files=()):
+    port = t.port()
+    apps.static_files(t)
+    for name, size in files:
+        t.write(f"www/{name}", "x" * size)
+    return apps.App(t, ["nghttpd", "--no-tls", "-d", t.path("www"), *options, port], port)
+
+
+def _options(name, server=(), client=()):
+    """nghttp and nghttpd with what makes frames odd, at either end."""
+    @case(name=f"http2_{name}", needs=["nghttp", "nghttpd"])
+    def _(t):
+        app = _nghttpd(t, *server, files=[(f"f{n}", 3000 * n) for n in range(20)])
+        weft = t.weft("--port", app.port)
+        for _ in range(3):
+            _nghttp(t, app, [f"/f{n}" for n in range(20)], *client)
+        spans = t.stop(weft)
+        _all_h2(t, spans)
+        for kind in (common.SERVER, common.CLIENT):
+            seen = common.Counter(s.path for s in spans if s.kind == kind and s.number is not None)
+            t.expect(f"paths of kind {kind}", {f"/f{n}": 3 for n in range(20)}, dict(seen))
+        common.all_equal(t, "http.response.body.size", lambda s: 3000 * s.number or None, spans,
+                         lambda s: s["http.response.body.size"] or None)
+        wrong = [s for s in spans if s.kind == common.SERVER and
+                 (not (above := spans.parent(s)) or above.path != s.path)]
+        t.expect("server spans whose client span is not directly above", 0, len(wrong))
+
+
+_options("plain")
+_options("padded", server=["-b", "250"], client=["-b", "250"])
+_options("trailers", server=["--trailer", "x-end: yes"])
+_options("small_tables", server=["-c", "100"], client=["-c", "64"])
+_options("no_tables", server=["-c", "0"], client=["-c", "0"])
+_options("large_tables", server=["-c", "65536"], client=["-c", "65536"])
+_options("long_heads", client=[o for n in range(12) for o in ("-H", f"x-long-{n}: {'v' * 3000}")])
+
+
+def _h2load(t, app, count, *options):
+    """h2load fetches /load/0 ... once each; fails the case if one is not answered well."""
+    uris = t.write("uris", "".join(f"http://{app.authority}/load/{n}\n" for n in range(count)))
+    done = subprocess.run(["h2load", "-i", uris, "-n", str(count), *options],
+                          capture_output=True, text=True, timeout=100)
+    told = re.search(r"requests: (\d+) total.* (\d+) succeeded", done.stdout)
+    t.expect("requests that h2load has sent, and that were answered", (str(count), str(count)),
+             told.groups() if told else done.stdout + done.stderr)
+
+
+@case(needs=["nginx", "h2load"], timeout=120)
+def http2_nginx_h2load(t):
+    """100 streams at a time on each of 10 connections."""
+    app = apps.nginx(t, http2=True)
+    weft = t.weft("--port", app.port)
+    _h2load(t, app, 20000, "-c", "10", "-m", "100")
+    spans = t.stop(weft)
+    seen = common.Counter((s.kind, s["url.path"] or s.path) for s in spans)
+    t.note(f"{len(spans)} spans of 20000 requests")
+    # -i: each connection begins at the file's start, so paths come several times
+    t.expect("server spans", 20000, sum(1 for s in spans if s.kind == common.SERVER))
+    t.expect("client spans", 20000, sum(1 for s in spans if s.kind == common.CLIENT))
+    t.expect("paths of a span's both ends that were not seen as often", [],
+             [p for (kind, p), n in seen.items() if seen[(5 - kind, p)] != n][:5])
+    servers = [s for s in spans if s.kind == common.SERVER]
+    wrong = [s for s in servers if not (above := spans.parent(s)) or above.path != s.path]
+    t.expect("server spans whose client span is not directly above", 0, len(wrong))
+    _all_h2(t, spans)

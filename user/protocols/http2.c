@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP/2 (RFC 9113). Heads come here with their compression undone, as the fields of
+ * http2_fields.h; what could not be undone is not there, and the span says so.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "protocols/http2_fields.h"
+#include "protocols/http2_heads.h"
+#include "protocols/http_span.h"
+#include "protocols/protocol.h"
+#include "protocols/rpc_span.h"
+#include "protocols/telemetry.h"
+#include "span/semconv.h"
+
+#define METHOD_MAX	  64
+#define LENGTH_DIGITS_MAX 18
+
+/* What two heads say, of each field the first one; without data: it is not there. */
+struct heads {
+	struct view request[HTTP2_FIELD_MAX];
+	struct view response[HTTP2_FIELD_MAX];
+	bool unknown; /* there are fields that are not known */
+};
+
+static void read_head(const struct message *message, struct view values[HTTP2_FIELD_MAX],
+		      bool *unknown)
+{
+	struct cursor cursor = cursor_of(message_head(message));
+	enum http2_field field;
+	struct view value;
+
+	while (http2_field_read(&cursor, &field, &value) == 0)
+		if (field == HTTP2_FIELD_UNKNOWN)
+			*unknown = true;
+		else if (!values[field].data)
+			values[field] = value;
+}
+
+static bool is_method(struct view method)
+{
+	for (size_t i = 0; i < method.len; i++)
+		if (method.data[i] <= ' ' || method.data[i] >= 0x7f)
+			return false;
+	return method.len > 0 && method.len <= METHOD_MAX;
+}
+
+static bool is_target(struct view path)
+{
+	for (size_t i = 0; i < path.len; i++)
+		if ((unsigned char)path.data[i] < 0x20 || path.data[i] == 0x7f)
+			return false;
+	return path.len == 0 || path.data[0] == '/' || view_equal(path, VIEW("*"));
+}
+
+/* ":path" of section 8.3.1: path and query. A fragment is no part of it. */
+static void split_path(struct view path, struct http_facts *facts)
+{
+	const char *end = path.len > 0 ? memchr(path.data, '#', path.len) : NULL;
+	const char *mark;
+
+	if (end)
+		path.len = (size_t)(end - path.data);
+	mark = path.len > 0 ? memchr(path.data, '?', path.len) : NULL;
+	facts->path = path;
+	if (!mark)
+		return;
+	facts->path.len = (size_t)(mark - path.data);
+	facts->query = view_from(path, facts->path.len + 1);
+}
+
+static int64_t parse_length(struct view text)
+{
+	int64_t length = 0;
+
+	if (text.len == 0 || text.len > LENGTH_DIGITS_MAX)
+		return -1;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return -1;
+		length = length * 10 + (text.data[i] - '0');
+	}
+	return length;
+}
+
+/* Bytes that were counted, or the announced ones where the end was not seen; -1: there are none. */
+static int64_t body_size(const struct message *message, struct view length)
+{
+	if (message->ended)
+		return message->body_bytes > 0 || length.data ? (int64_t)message->body_bytes : -1;
+	return parse_length(length);
+}
+
+/* 0, or -EBADMSG: no request of this protocol. */
+static int read_facts(const struct exchange *exchange, const struct heads *heads,
+		      struct http_facts *ret_facts)
+{
+	const struct view *request = heads->request;
+	struct http_facts facts = {
+		.method = request[HTTP2_FIELD_METHOD],
+		.version = VIEW("2"),
+		.scheme = request[HTTP2_FIELD_SCHEME],
+		.user_agent = request[HTTP2_FIELD_USER_AGENT],
+		.status = exchange->status,
+		.truncated = exchange->request.truncated || !exchange->request.head_complete,
+	};
+	struct view authority = request[HTTP2_FIELD_AUTHORITY];
+
+	/* a method that is not known is one all the same */
+	if (!facts.method.data && (heads->unknown || facts.truncated))
+		facts.method = VIEW("_OTHER");
+	if (!is_method(facts.method) || !is_target(request[HTTP2_FIELD_PATH]))
+		return -EBADMSG;
+	split_path(request[HTTP2_FIELD_PATH], &facts);
+	if (authority.len == 0)
+		authority = request[HTTP2_FIELD_HOST];
+	if (authority.len > 0)
+		http_authority_parse(authority, &facts.host, &facts.port);
+	facts.request_body = body_size(&exchange->request, request[HTTP2_FIELD_CONTENT_LENGTH]);
+	facts.response_body =
+		body_size(&exchange->response, heads->response[HTTP2_FIELD_CONTENT_LENGTH]);
+	*ret_facts = facts;
+	return 0;
+}
+
+/* RFC 9113 section 7. */
+static const char *const reset_codes[] = {
+	"NO_ERROR",
+	"PROTOCOL_ERROR",
+	"INTERNAL_ERROR",
+	"FLOW_CONTROL_ERROR",
+	"SETTINGS_TIMEOUT",
+	"STREAM_CLOSED",
+	"FRAME_SIZE_ERROR",
+	"REFUSED_STREAM",
+	"CANCEL",
+	"COMPRESSION_ERROR",
+	"CONNECT_ERROR",
+	"ENHANCE_YOUR_CALM",
+	"INADEQUATE_SECURITY",
+	"HTTP_1_1_REQUIRED",
+};
+
+#define CODE_NO_ERROR 0
+#define CODE_CANCEL   8
+
+/* A caller that wants no answer any more has met no error; all else is one. */
+static void describe_reset(const struct exchange *exchange, struct span_builder *builder)
+{
+	uint32_t code = exchange->reset_code;
+	bool known = code < sizeof(reset_codes) / sizeof(reset_codes[0]);
+
+	if (exchange->end != EXCHANGE_CANCELLED)
+		return;
+	span_set_text(builder, ATTR_WEFT_END, VIEW("cancelled"));
+	if (code == CODE_NO_ERROR || (code == CODE_CANCEL && !exchange->reset_by_server) ||
+	    builder->span.status == SPAN_STATUS_ERROR)
+		return;
+	builder->span.status = SPAN_STATUS_ERROR;
+	span_set_text(builder, ATTR_ERROR_TYPE, view_of(known ? reset_codes[code] : "_OTHER"));
+}
+
+static int http2_describe(const struct exchange *exchange, struct span_builder *builder)
+{
+	struct heads heads = {};
+	struct http_facts facts;
+	struct rpc_facts rpc;
+	int r;
+
+	read_head(&exchange->request, heads.request, &heads.unknown);
+	read_head(&exchange->response, heads.response, &heads.unknown);
+	r = read_facts(exchange, &heads, &facts);
+	if (r < 0)
+		return r;
+	rpc.content_type = heads.request[HTTP2_FIELD_CONTENT_TYPE];
+	rpc.status = heads.response[HTTP2_FIELD_GRPC_STATUS];
+	if (rpc_is_call(&facts, &rpc))
+		rpc_span_describe(exchange, &facts, &rpc, builder);
+	else
+		http_span_describe(exchange, &facts, builder);
+	describe_reset(exchange, builder);
+	if (heads.unknown)
+		span_set_bool(builder, ATTR_WEFT_PARTIAL, true);
+	return 0;
+}
+
+/* Names are sent in lower case; whoever asks may use any. */
+static enum http2_field field_named(struct view name)
+{
+	char lower[32];
+
+	if (name.len > sizeof(lower))
+		return HTTP2_FIELD_MAX;
+	for (size_t i = 0; i < name.len; i++)
+		lower[i] = name.data[i] >= 'A' && name.data[i] <= 'Z' ? (char)(name.data[i] | 0x20)
+								      : name.data[i];
+	return http2_field_of((struct view){ .data = lower, .len = name.len });
+}
+
+static size_t http2_request_fields(const struct exchange *exchange, struct view name,
+				   struct view *ret_values, size_t max)
+{
+	struct cursor cursor = cursor_of(message_head(&exchange->request));
+	enum http2_field wanted = field_named(name), field;
+	struct view value;
+	size_t count = 0;
+
+	if (wanted == HTTP2_FIELD_MAX)
+		return 0;
+	while (http2_field_read(&cursor, &field, &value) == 0) {
+		if (field != wanted)
+			continue;
+		if (count < max)
+			ret_values[count] = value;
+		count++;
+	}
+	return count;
+}
+
+static enum telemetry http2_telemetry(const struct exchange *exchange)
+{
+	struct view values[HTTP2_FIELD_MAX] = {};
+	bool unknown = false;
+
+	read_head(&exchange->request, values, &unknown);
+	if (!view_equal(values[HTTP2_FIELD_METHOD], VIEW("POST")) ||
+	    !telemetry_path(values[HTTP2_FIELD_PATH]))
+		return TELEMETRY_NONE;
+	return telemetry_of(values[HTTP2_FIELD_PATH], values[HTTP2_FIELD_CONTENT_TYPE],
+			    values[HTTP2_FIELD_USER_AGENT]);
+}
+
+static int http2_unpack_new(const struct config *config, void **ret_state)
+{
+	struct http2_heads *heads;
+	int r = http2_heads_new(config, &heads);
+
+	if (r == 0)
+		*ret_state = heads;
+	return r;
+}
+
+static bool http2_unpack(void *state, union event *event)
+{
+	return http2_heads_unpack(state, event);
+}
+
+static void *http2_unpack_free(void *state)
+{
+	return http2_heads_free(state);
+}
+
+const struct protocol protocol_HTTP2 = {
+	.id = PROTOCOL_HTTP2,
+	.name = "http2",
+	.describe = http2_describe,
+	.request_fields = http2_request_fields,
+	.telemetry = http2_telemetry,
+	.unpack_new = http2_unpack_new,
+	.unpack = http2_unpack,
+	.unpack_free = http2_unpack_free,
+};

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "protocols/http2_heads.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hashmap.h"
+#include "bpf/classify/trace_context.h"
+#include "protocols/http2_block.h"
+#include "protocols/http2_fields.h"
+
+/* Of a head's kept fields: as much as conn/table.h keeps at most of a request's. */
+#define HEAD_MAX 16384
+/* A field that carries context, and is looked at: longer ones are none. */
+#define CONTEXT_LINE_MAX 1024
+
+/* What a block turned out to be. */
+enum block_kind {
+	BLOCK_REQUEST,
+	BLOCK_RESPONSE,
+	BLOCK_INTERIM,
+	BLOCK_TRAILERS,
+};
+
+/* One direction of a connection. */
+struct side {
+	struct http2_block_reader reader;
+	bool known; /* the reader has begun */
+	enum block_kind kind;
+	uint8_t untrusted; /* the client is: of a request that comes in */
+	uint8_t role;
+	struct context_fields context; /* of a request, so far */
+};
+
+struct connection {
+	uint64_t conn;
+	struct side side[2]; /* by enum message_kind */
+	struct connection *older;
+	struct connection *younger;
+};
+
+struct http2_heads {
+	struct hashmap connections; /* socket cookie -> struct connection * */
+	struct connection *oldest;  /* by when it last said something */
+	struct connection *youngest;
+	uint64_t propagators;
+	bool parent_based;
+	nghttp2_mem memory;
+	struct http2_heads_counters counters;
+	/* the record that is handed out, and what its block says so far */
+	struct http2_writer writer;
+	struct side *reading;
+	uint16_t status;
+	_Alignas(8) uint8_t record[sizeof(struct event_request) + HEAD_MAX];
+};
+
+/* --- memory of the decoders --- */
+
+static void *memory_malloc(size_t size, void *context)
+{
+	struct http2_heads *heads = context;
+	void *block = malloc(size);
+
+	heads->counters.memory += block ? malloc_usable_size(block) : 0;
+	return block;
+}
+
+static void memory_free(void *block, void *context)
+{
+	struct http2_heads *heads = context;
+
+	heads->counters.memory -= block ? malloc_usable_size(block) : 0;
+	free(block);
+}
+
+static void *memory_calloc(size_t n, size_t size, void *context)
+{
+	struct http2_heads *heads = context;
+	void *block = calloc(n, size);
+
+	heads->counters.memory += block ? malloc_usable_size(block) : 0;
+	return block;
+}
+
+static void *memory_realloc(void *block, size_t size, void *context)
+{
+	struct http2_heads *heads = context;
+	size_t before = block ? malloc_usable_size(block) : 0;
+	void *grown = realloc(block, size);
+
+	if (grown)
+		heads->counters.memory += malloc_usable_size(grown) - before;
+	return grown;
+}
+
+/* --- connections --- */
+
+static void age_remove(struct http2_heads *heads, struct connection *connection)
+{
+	if (connection->older)
+		connection->older->younger = connection->younger;
+	else
+		heads->oldest = connection->younger;
+	if (connection->younger)
+		connection->younger->older = connection->older;
+	else
+		heads->youngest = connection->older;
+	connection->older = connection->younger = NULL;
+}
+
+static void age_append(struct http2_heads *heads, struct connection *connection)
+{
+	connection->older = heads->youngest;
+	if (heads->youngest)
+		heads->youngest->younger = connection;
+	else
+		heads->oldest = connection;
+	heads->youngest = connection;
+}
+
+static void connection_free(struct http2_heads *heads, struct connection *connection)
+{
+	age_remove(heads, connection);
+	hashmap_delete(&heads->connections, &connection->conn);
+	http2_block_clear(&connection->side[MESSAGE_REQUEST].reader);
+	http2_block_clear(&connection->side[MESSAGE_RESPONSE].reader);
+	free(connection);
+	heads->counters.connections--;
+}
+
+static void make_room(struct http2_heads *heads, const struct connection *keep)
+{
+	while (heads->oldest && heads->oldest != keep &&
+	       (hashmap_full(&heads->connections) || heads->counters.memory > HTTP2_MEMORY_MAX)) {
+		connection_free(heads, heads->oldest);
+		heads->counters.forgotten++;
+	}
+}
+
+/* NULL: no memory. */
+static struct connection *connection_get(struct http2_heads *heads, uint64_t conn)
+{
+	struct connection **found = hashmap_get(&heads->connections, &conn);
+	struct connection *connection = found ? *found : NULL;
+
+	if (connection) {
+		age_remove(heads, connection);
+		age_append(heads, connection);
+		return connection;
+	}
+	make_room(heads, NULL);
+	connection = calloc(1, sizeof(*connection));
+	if (!connection)
+		return NULL;
+	connection->conn = conn;
+	if (hashmap_add(&heads->connections, &conn, &connection) < 0) {
+		free(connection);
+		return NULL;
+	}
+	age_append(heads, connection);
+	heads->counters.connections++;
+	return connection;
+}
+
+/* --- fields --- */
+
+/* A field as a line of text, for those who look for context in such lines. */
+static void context_take(struct side *side, struct view name, struct view value)
+{
+	struct piece piece;
+	uint32_t len = (uint32_t)(name.len + 2 + value.len);
+
+	if (name.len + value.len > CONTEXT_LINE_MAX)
+		return;
+	memcpy(piece.data, name.data, name.len);
+	memcpy(piece.data + name.len, ": ", 2);
+	if (value.len > 0)
+		memcpy(piece.data + name.len + 2, value.data, value.len);
+	memset(piece.data + len, 0, 16);
+	memcpy(piece.data + len, "\r\n", 2);
+	if (context_likely(piece_word(&piece, 0)))
+		context_field(&side->context, &piece, 0, len + 1);
+}
+
+static uint16_t parse_status(struct view value)
+{
+	uint16_t status = 0;
+
+	if (value.len != 3)
+		return 0;
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.data[i] < '0' || value.data[i] > '9')
+			return 0;
+		status = (uint16_t)(status * 10 + (value.data[i] - '0'));
+	}
+	return status;
+}
+
+/* Fields that carry context start with one of these. */
+static bool may_be_context(struct view name)
+{
+	return name.data[0] == 't' || name.data[0] == 'b' || name.data[0] == 'u' ||
+	       name.data[0] == 'x';
+}
+
+static void on_field(void *context, struct view name, struct view value)
+{
+	struct http2_heads *heads = context;
+	enum http2_field field;
+
+	if (name.len == 0) {
+		http2_field_write(&heads->writer, HTTP2_FIELD_UNKNOWN, VIEW(""));
+		return;
+	}
+	if (heads->reading->kind == BLOCK_REQUEST && may_be_context(name))
+		context_take(heads->reading, name, value);
+	field = http2_field_of(name);
+	if (field == HTTP2_FIELD_MAX)
+		return;
+	if (field == HTTP2_FIELD_STATUS)
+		heads->status = parse_status(value);
+	http2_field_write(&heads->writer, field, value);
+}
+
+/* --- records --- */
+
+/* What is known of the direction before this record, as its flags say. */
+static void side_prepare(struct http2_heads *heads, struct side *side, uint8_t flags)
+{
+	if (side->known && !(flags & (EVENT_F_FIRST | EVENT_F_GAP)))
+		return;
+	side->known = true;
+	http2_block_reset(&side->reader, &heads->memory, flags & EVENT_F_FIRST);
+}
+
+/* Decodes a record's piece of a head into `heads->writer`. */
+static void side_read(struct http2_heads *heads, struct side *side,
+		      const struct event_header *header, const uint8_t *head, uint32_t len)
+{
+	bool final = header->flags & EVENT_F_HEAD_END;
+	struct view piece = { .data = (const char *)head, .len = len };
+
+	side_prepare(heads, side, header->flags);
+	heads->reading = side;
+	heads->status = 0;
+	heads->writer.len = 0;
+	heads->writer.cut = false;
+	/* a block of which only the end was seen says nothing */
+	if (len == 0 && final) {
+		side->reader.broken = false;
+		http2_field_write(&heads->writer, HTTP2_FIELD_UNKNOWN, VIEW(""));
+		return;
+	}
+	if (http2_block_read(&side->reader, piece, final, on_field, heads) == 0)
+		return;
+	heads->writer.cut = true;
+	http2_field_write(&heads->writer, HTTP2_FIELD_UNKNOWN, VIEW(""));
+	if (!final)
+		return;
+	heads->counters.broken++;
+	http2_block_reset(&side->reader, &heads->memory, false);
+}
+
+/* The end of a request's head: the context that came in it goes before what the kernel has found.
+ */
+static void context_settle(const struct http2_heads *heads, const struct side *side,
+			   struct event_context *context)
+{
+	struct trace_context carried = {};
+	bool parent = context_resolve(&side->context, heads->propagators, &carried) ==
+		      CONTEXT_PARENT;
+
+	context->settled = 1;
+	context->refused = (uint8_t)context_refused(&side->context, heads->propagators);
+	if (!parent) {
+		/* the sender is not trusted, and has said nothing */
+		if (context->use == CONTEXT_FOREIGN)
+			context->use = CONTEXT_UNUSED;
+		return;
+	}
+	context->carried = carried;
+	context->head_span_id = carried.span_id;
+	context->evidence = EVIDENCE_HEADER;
+	if (side->role == ROLE_CLIENT)
+		context->use = CONTEXT_CARRIED;
+	else
+		context->use = side->untrusted ? CONTEXT_FOREIGN : CONTEXT_TAKEN;
+}
+
+/* A server's request goes on in its caller's trace. */
+static void request_place(const struct http2_heads *heads, struct event_request *event)
+{
+	const struct trace_context *carried = &event->context.carried;
+
+	if (event->context.use != CONTEXT_TAKEN || event->context.evidence != EVIDENCE_HEADER)
+		return;
+	memcpy(event->trace_id, carried->trace_id, sizeof(event->trace_id));
+	memcpy(event->parent_id, &carried->span_id, sizeof(event->parent_id));
+	event->evidence = EVIDENCE_HEADER;
+	if (heads->parent_based && !(carried->hints & CONTEXT_F_DEFERRED))
+		event->trace_flags = carried->flags;
+}
+
+/* Puts the decoded head behind the fixed part of the record that is handed out. */
+static void *record_begin(struct http2_heads *heads, const void *fixed, size_t size)
+{
+	memcpy(heads->record, fixed, size);
+	heads->writer.data = heads->record + size;
+	heads->writer.size = HEAD_MAX;
+	return heads->record;
+}
+
+static void record_end(const struct http2_heads *heads, struct event_header *header, size_t fixed,
+		       uint32_t *head_len)
+{
+	*head_len = (uint32_t)heads->writer.len;
+	header->size = (uint32_t)(fixed + heads->writer.len);
+	if (heads->writer.cut)
+		header->flags |= EVENT_F_TRUNCATED;
+}
+
+static bool unpack_request(struct http2_heads *heads, struct side *side, union event *event)
+{
+	const struct event_request *from = event->request;
+	struct event_request *to = record_begin(heads, from, sizeof(*from));
+
+	side->kind = BLOCK_REQUEST;
+	side->role = from->role;
+	side->untrusted = from->context.use == CONTEXT_FOREIGN;
+	memset(&side->context, 0, sizeof(side->context));
+	side_read(heads, side, &from->header, from->head, from->head_len);
+	record_end(heads, &to->header, sizeof(*to), &to->head_len);
+	if (to->header.flags & EVENT_F_HEAD_END) {
+		context_settle(heads, side, &to->context);
+		request_place(heads, to);
+		side->kind = BLOCK_TRAILERS;
+	}
+	event->request = to;
+	return true;
+}
+
+/* A response, a part of it that comes before, or its trailers: the block's own fields say which. */
+static void response_sort(struct http2_heads *heads, struct side *side)
+{
+	if (!heads->status)
+		side->kind = BLOCK_TRAILERS;
+	else
+		side->kind = heads->status < 200 ? BLOCK_INTERIM : BLOCK_RESPONSE;
+}
+
+/* Trailers go behind the head: they are more fields of it. */
+static void trailers_make(struct http2_heads *heads, const struct event_response *from)
+{
+	struct event_head_more more = {
+		.header = from->header,
+		.body_bytes = from->body_bytes,
+		.end_ns = from->end_ns,
+	};
+
+	more.header.type = EVENT_HEAD_MORE;
+	memmove(heads->record + sizeof(more), heads->writer.data, heads->writer.len);
+	memcpy(heads->record, &more, sizeof(more));
+}
+
+static bool unpack_response(struct http2_heads *heads, struct side *side, union event *event)
+{
+	const struct event_response *from = event->response;
+	struct event_response *to = record_begin(heads, from, sizeof(*from));
+
+	side->kind = BLOCK_RESPONSE;
+	side_read(heads, side, &from->header, from->head, from->head_len);
+	response_sort(heads, side);
+	if (side->kind == BLOCK_TRAILERS) {
+		struct event_head_more *more = (struct event_head_more *)heads->record;
+
+		trailers_make(heads, from);
+		record_end(heads, &more->header, sizeof(*more), &more->head_len);
+		event->more = more;
+		return from->header.exchange != 0;
+	}
+	to->status = heads->status;
+	if (side->kind == BLOCK_INTERIM && !(from->header.flags & EVENT_F_END))
+		to->header.flags |= EVENT_F_INTERIM;
+	record_end(heads, &to->header, sizeof(*to), &to->head_len);
+	event->response = to;
+	return from->header.exchange != 0;
+}
+
+static bool unpack_more(struct http2_heads *heads, struct side *side, union event *event)
+{
+	const struct event_head_more *from = event->more;
+	struct event_head_more *to = record_begin(heads, from, sizeof(*from));
+
+	side_read(heads, side, &from->header, from->head, from->head_len);
+	if (side->kind == BLOCK_INTERIM)
+		to->header.flags |= EVENT_F_INTERIM;
+	if (side->kind == BLOCK_REQUEST && to->header.flags & EVENT_F_HEAD_END) {
+		to->context.use = side->untrusted ? CONTEXT_FOREIGN : CONTEXT_UNUSED;
+		context_settle(heads, side, &to->context);
+		to->trace_flags = to->context.carried.flags;
+		/* nothing new: what the record of its beginning says holds */
+		if (to->context.use == CONTEXT_UNUSED)
+			to->context.settled = 0;
+	}
+	record_end(heads, &to->header, sizeof(*to), &to->head_len);
+	if (to->header.flags & EVENT_F_HEAD_END)
+		side->kind = BLOCK_TRAILERS;
+	event->more = to;
+	return from->header.exchange != 0;
+}
+
+static void unpack_close(struct http2_heads *heads, const struct event_header *header)
+{
+	struct connection **connection = hashmap_get(&heads->connections, &header->conn);
+
+	if (connection)
+		connection_free(heads, *connection);
+}
+
+bool http2_heads_unpack(struct http2_heads *heads, union event *event)
+{
+	const struct event_header *header = event->header;
+	struct connection *connection;
+	struct side *side;
+	bool r;
+
+	if (header->type == EVENT_CLOSE)
+		unpack_close(heads, header);
+	if (header->type != EVENT_REQUEST && header->type != EVENT_RESPONSE &&
+	    header->type != EVENT_HEAD_MORE)
+		return true;
+	connection = connection_get(heads, header->conn);
+	if (!connection)
+		return false;
+	side = &connection->side[header->message];
+	if (header->type == EVENT_REQUEST)
+		r = unpack_request(heads, side, event);
+	else if (header->type == EVENT_RESPONSE)
+		r = unpack_response(heads, side, event);
+	else
+		r = unpack_more(heads, side, event);
+	make_room(heads, connection);
+	return r;
+}
+
+/* --- */
+
+static uint64_t pack_propagators(const struct numbers *list)
+{
+	unsigned int shift = 0;
+	uint64_t packed = 0;
+
+	for (size_t i = 0; i < list->n && shift < 64; i++) {
+		if (list->items[i] >= PROPAGATOR_MAX)
+			continue;
+		packed |= (uint64_t)list->items[i] << shift;
+		shift += PROPAGATOR_BITS;
+	}
+	return packed;
+}
+
+int http2_heads_new(const struct config *config, struct http2_heads **ret_heads)
+{
+	struct http2_heads *heads = calloc(1, sizeof(*heads));
+
+	if (!heads)
+		return -ENOMEM;
+	if (hashmap_init_inner(&heads->connections, sizeof(uint64_t), sizeof(struct connection *),
+			       HTTP2_CONNECTIONS_MAX) < 0) {
+		free(heads);
+		return -ENOMEM;
+	}
+	heads->propagators = pack_propagators(&config->propagators);
+	heads->parent_based = config->sampler >= CONFIG_SAMPLER_PARENT_ALWAYS_ON;
+	heads->memory = (nghttp2_mem){
+		.mem_user_data = heads,
+		.malloc = memory_malloc,
+		.free = memory_free,
+		.calloc = memory_calloc,
+		.realloc = memory_realloc,
+	};
+	*ret_heads = heads;
+	return 0;
+}
+
+const struct http2_heads_counters *http2_heads_counters(const struct http2_heads *heads)
+{
+	return &heads->counters;
+}
+
+struct http2_heads *http2_heads_free(struct http2_heads *heads)
+{
+	if (!heads)
+		return NULL;
+	while (heads->oldest)
+		connection_free(heads, heads->oldest);
+	hashmap_clear(&heads->connections);
+	free(heads);
+	return NULL;
+}
