@@ -242,6 +242,15 @@ def raw(t, *options, host="127.0.0.1", env=None):
     return App(t, raw_words(*options, host, port), port, log="raw.log", env=env)
 
 
+GRPC_PYTHON = [PYTHON, "-B", os.path.join(APPS, "grpc_app.py")]
+
+
+def grpc_python(t):
+    """gRPC's own library for Python: a server with a pool of threads."""
+    port = t.port()
+    return App(t, [*GRPC_PYTHON, "serve", port], port)
+
+
 def flask(t, behind=None, reuse=True, unix=False, place=HERE):
     """gunicorn with threads and the Flask application. `behind`: a port, or host:port."""
     if not shutil.which("gunicorn"):

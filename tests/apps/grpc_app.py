@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""
+gRPC's own library for Python at both ends, without generated code: messages are bytes.
+
+  grpc_app.py serve PORT
+  grpc_app.py call PORT COUNT THREADS     each kind of call COUNT times, over one channel
+
+Methods are /weft.Test/KIND_NUMBER. The client's last line is a JSON object: status -> calls.
+"""
+import collections
+import concurrent.futures
+import json
+import sys
+import time
+
+import grpc
+
+KINDS = ("Unary", "ServerStream", "ClientStream", "Both")
+FAILING = {"NotFound": grpc.StatusCode.NOT_FOUND, "Internal": grpc.StatusCode.INTERNAL,
+           "Denied": grpc.StatusCode.PERMISSION_DENIED}
+
+
+def unary(request, context):
+    return request
+
+
+def refuse(status):
+    return grpc.unary_unary_rpc_method_handler(lambda _, context: context.abort(status, "as asked"))
+
+
+def stream(request, _):
+    for _ in range(5):
+        yield request
+
+
+def collect(requests, _):
+    return b"".join(requests)
+
+
+def both(requests, _):
+    yield from requests
+
+
+def slow(request, context):
+    time.sleep(1)
+    return request
+
+
+HANDLERS = {
+    "Unary": grpc.unary_unary_rpc_method_handler(unary),
+    "ServerStream": grpc.unary_stream_rpc_method_handler(stream),
+    "ClientStream": grpc.stream_unary_rpc_method_handler(collect),
+    "Both": grpc.stream_stream_rpc_method_handler(both),
+    "Slow": grpc.unary_unary_rpc_method_handler(slow),
+    **{name: refuse(status) for name, status in FAILING.items()},
+}
+
+
+class Handler(grpc.GenericRpcHandler):
+    def service(self, handler_call_details):
+        return HANDLERS.get(handler_call_details.method.split("/")[-1].split("_")[0])
+
+
+def serve(port):
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(32))
+    server.add_generic_rpc_handlers((Handler(),))
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    server.wait_for_termination()
+
+
+def one(channel, kind, number):
+    path = f"/weft.Test/{kind}_{number}"
+    parts = [b"x" * 100] * 5
+    try:
+        if kind == "ServerStream":
+            list(channel.unary_stream(path)(parts[0], timeout=30))
+        elif kind == "ClientStream":
+            channel.stream_unary(path)(iter(parts), timeout=30)
+        elif kind == "Both":
+            list(channel.stream_stream(path)(iter(parts), timeout=30))
+        elif kind == "Slow":
+            channel.unary_unary(path)(parts[0], timeout=0.1)
+        else:
+            channel.unary_unary(path)(parts[0], timeout=30)
+        return "OK"
+    except grpc.RpcError as error:
+        return error.code().name
+
+
+def call(port, count, threads):
+    kinds = [*KINDS, *FAILING, "Unknown"]
+    counts = collections.Counter()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+            work = [(kind, n) for n in range(count) for kind in kinds]
+            counts.update(pool.map(lambda w: f"{w[0]} {one(channel, *w)}", work))
+        counts.update(f"Slow {one(channel, 'Slow', n)}" for n in range(3))
+        time.sleep(1.2)  # until the slow ones are over at the server, too
+    print(json.dumps(counts))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "serve":
+        serve(int(sys.argv[2]))
+    else:
+        call(*(int(word) for word in sys.argv[2:5]))
