@@ -110,6 +110,23 @@ static __always_inline int body_begin(struct conn *conn, struct walk *walk, stru
 }
 
 /*
+ * The connection is no longer HTTP/1's. What it was upgraded to may be a protocol that is known;
+ * through a tunnel anything may go, and it is none of the two peers'. Nothing is inserted either
+ * way.
+ */
+static __always_inline int connection_leaves(struct conn *conn, __u16 status)
+{
+	conn->verdict = VERDICT_OPAQUE;
+	if (status != 101)
+		return STEP_STOP;
+	conn->verdict = VERDICT_UNDECIDED;
+	conn->upgraded = 1;
+	conn->protocol = PROTOCOL_HTTP1 + 1;
+	conn->wire |= WIRE_F_LEAVE | WIRE_F_OPAQUE;
+	return STEP_NEXT;
+}
+
+/*
  * One step in a head: the bytes that walk->kept and walk->got count stand in the piece. Whole lines
  * leave; the start of a line that has not ended is kept, unless it is long.
  */
@@ -119,6 +136,7 @@ SUBPROGRAM int step_head(struct conn *conn, struct walk *walk)
 	__u32 kept, len, used, out;
 	__u8 flags = 0;
 	int begins, whole, ends = 0;
+	__u16 status;
 
 	if (!conn || !walk)
 		return 0;
@@ -157,13 +175,10 @@ SUBPROGRAM int step_head(struct conn *conn, struct walk *walk)
 	}
 	if (!flow->mute)
 		head_emit(conn, walk, out, flags);
+	status = flow->status;
 	if (ends)
 		message_ended(conn, walk, flow);
-	if (flags & EVENT_F_UPGRADE) {
-		conn->verdict = VERDICT_OPAQUE;
-		return STEP_STOP;
-	}
-	return STEP_NEXT;
+	return flags & EVENT_F_UPGRADE ? connection_leaves(conn, status) : STEP_NEXT;
 }
 
 /* A message is due or its head goes on: fills the piece, and tells what starts there. */

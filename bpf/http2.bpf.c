@@ -491,7 +491,8 @@ static __always_inline void http2_begin(struct conn *conn, struct walk *walk,
 	conn->verdict = VERDICT_TRACED;
 	conn->framed = 1;
 	conn->requests = conn->answered = 0;
-	conn->http2.last_stream = 0;
+	/* the request of the upgrade is the first stream: RFC 7540 section 3.2 */
+	conn->http2.last_stream = conn->upgraded;
 	conn->http2.exact = start == HTTP2_PREFACE || start == HTTP2_SERVER_FIRST;
 	if (start == HTTP2_PREFACE && conn->family != AF_UNIX)
 		conn->client_base = walk_seq(conn, walk) - kept;

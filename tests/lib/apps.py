@@ -85,6 +85,12 @@ AliasMatch "^/(item|chain)/" "{dir}/www/hello.txt"
 Redirect 500 /broken
 """
 
+APACHE_HTTP2 = """
+LoadModule http2_module {modules}/mod_http2.so
+Protocols h2c http/1.1
+H2Upgrade on
+"""
+
 APACHE_PROXY = """
 LoadModule proxy_module {modules}/mod_proxy.so
 LoadModule proxy_http_module {modules}/mod_proxy_http.so
@@ -210,13 +216,15 @@ def nginx(t, behind=None, workers=1, keepalive=True, place=HERE, **more):
                workers=workers)
 
 
-def apache(t, behind=None):
+def apache(t, behind=None, http2=False):
     if not os.path.isdir(APACHE_MODULES):
         raise Skip(f"no Apache modules in {APACHE_MODULES}")
     port = t.port()
     static_files(t)
     rest = (APACHE_PROXY if behind else APACHE_STATIC).format(
         dir=t.dir, modules=APACHE_MODULES, behind=behind)
+    if http2:
+        rest += APACHE_HTTP2.format(modules=APACHE_MODULES)
     config = t.write("apache.conf", APACHE.format(dir=t.dir, port=port, rest=rest,
                                                   modules=APACHE_MODULES))
     return App(t, ["apache2", "-DFOREGROUND", "-f", config], port)

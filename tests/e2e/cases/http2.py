@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP/2 in plain text: every stream is one exchange, however the frames lie."""
 
+import os
 import re
 import subprocess
 
@@ -8,6 +9,7 @@ import apps
 import common
 import traffic
 from case import case
+from spans import by_port, chain
 
 
 def _all_h2(t, spans):
@@ -67,6 +69,25 @@ def _nghttpd(t, *options, files=()):
     return apps.App(t, ["nghttpd", "--no-tls", "-d", t.path("www"), *options, port], port)
 
 
+class _Slow:
+    """nghttp2's compression and little else: one connection, a request after the other."""
+
+    def __init__(self, t, app):
+        self.process = t.spawn([apps.PYTHON, "-B", os.path.join(apps.APPS, "http2_client.py"), app.port],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, numbers):
+        for number in numbers:
+            self.process.stdin.write(f"/ask/{number}\n".encode())
+            self.process.stdin.flush()
+            if not self.process.stdout.readline():
+                raise RuntimeError("http2_client.py has ended")
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+
+
 def _options(name, server=(), client=()):
     """nghttp and nghttpd with what makes frames odd, at either end."""
     @case(name=f"http2_{name}", needs=["nghttp", "nghttpd"])
@@ -124,3 +145,67 @@ def http2_nginx_h2load(t):
     wrong = [s for s in servers if not (above := spans.parent(s)) or above.path != s.path]
     t.expect("server spans whose client span is not directly above", 0, len(wrong))
     _all_h2(t, spans)
+
+
+@case(needs=["apache2", "curl"])
+def http2_upgrade(t):
+    """By way of an upgrade: one request to a connection, answered in the other protocol."""
+    app = apps.apache(t, http2=True)
+    weft = t.weft("--port", app.port)
+    t.expect("answers", {200}, set(_curl(app, range(20), "/item/{}", "--http2")))
+    spans = t.stop(weft)
+    servers = common.once(t, spans, range(20), common.SERVER)
+    clients = common.once(t, spans, range(20), common.CLIENT)
+    common.joined(t, spans, servers, clients)
+    # the exchange of the upgrade has ended with it
+    common.all_equal(t, "http.response.status_code", 101, spans,
+                     lambda s: s["http.response.status_code"])
+    told = ["--http2-prior-knowledge"]
+    weft = t.weft("--port", app.port)
+    t.expect("answers", {200}, set(_curl(app, range(20, 40), "/item/{}", *told)))
+    _all_h2(t, spans := t.stop(weft))
+    common.exchanges(t, spans, range(20, 40), app.port)
+
+
+@case(needs=["nghttpd"], timeout=90)
+def http2_opened_before(t):
+    """A connection that was there before weft: what is seen of it is right, or not told."""
+    app = _nghttpd(t)
+    client = _Slow(t, app)
+    client.ask(range(5))
+    weft = t.weft("--port", app.port)
+    client.ask(range(5, 25))
+    client.ask(range(3))  # which the client says by reference to what it has said before weft was there
+    client.end()
+    spans = t.stop(weft)
+    common.all_equal(t, "path", True, spans, lambda s: s.path == "" or 5 <= s.number < 25)
+    common.once(t, spans.where(lambda s: s.path), range(5, 25), common.SERVER)
+    common.once(t, spans.where(lambda s: s.path), range(5, 25), common.CLIENT)
+    t.expect("spans without a path", 6, sum(1 for s in spans if s.path == ""))
+    # the client's name was said before, too
+    common.all_equal(t, "weft.partial", True, spans, lambda s: s["weft.partial"])
+    known = [s for s in spans if s.kind == common.SERVER and s.path]
+    wrong = [s for s in known if (above := spans.parent(s)) and above.path and above.path != s.path]
+    t.expect("server spans under another request's client span", 0, len(wrong))
+
+
+@case(needs=["nginx", "h2load"], timeout=120)
+def http2_chain(t):
+    """nginx takes HTTP/2 and asks a server behind it by HTTP/1: parents are right, or there are none."""
+    inner = apps.backend(t)
+    entry = apps.nginx(t, f"127.0.0.1:{inner.port}", http2=True)
+    weft = t.weft("--port", f"{entry.port},{inner.port}")
+    _h2load(t, entry, 300, "-c", "1", "-m", "1")
+    spans = t.stop(weft)
+    hops = chain(spans, [("nginx", by_port(entry.port)), ("python", by_port(inner.port))], range(300))
+    t.note(f"one at a time: precision {hops[1].precision:.2f} %, recall {hops[1].recall:.2f} %")
+    t.expect("requests with one server span, %", [100.0, 100.0], [h.seen for h in hops])
+    t.expect("precision of parents, %", 100.0, hops[1].precision)
+    t.expect("recall of parents, %", 100.0, hops[1].recall)
+    weft = t.weft("--port", f"{entry.port},{inner.port}")
+    _h2load(t, entry, 2000, "-c", "1", "-m", "50")
+    spans = t.stop(weft)
+    hops = chain(spans, [("nginx", by_port(entry.port)), ("python", by_port(inner.port))], range(2000))
+    t.note(f"50 at a time: precision {hops[1].precision:.2f} %, recall {hops[1].recall:.2f} %")
+    t.expect("requests with one server span, 50 at a time, %", [100.0, 100.0], [h.seen for h in hops])
+    t.expect("precision of parents, 50 at a time, %", 100.0, hops[1].precision)
