@@ -498,6 +498,19 @@ static __always_inline void http2_begin(struct conn *conn, struct walk *walk,
 		conn->client_base = walk_seq(conn, walk) - kept;
 }
 
+/* Does the piece start with the head of an answer to a request that was seen? */
+static __always_inline int answer_starts(const struct conn *conn, const struct walk *walk,
+					 struct flow *flow, __u32 n)
+{
+	struct http2_frame *frame = &flow->http2.frame;
+
+	if (conn->verdict != VERDICT_TRACED || n < HTTP2_HEADER_LEN)
+		return 0;
+	http2_frame_parse(&walk->piece, frame);
+	return frame->type == HTTP2_HEADERS && frame->flags & HTTP2_F_END_HEADERS &&
+	       frame->length && frame->length <= HTTP2_FRAME_USUAL && stream_find(conn, flow);
+}
+
 /* Nothing is known of this direction yet: what starts with the call? */
 SUBPROGRAM int http2_recognise(struct conn *conn, struct walk *walk)
 {
@@ -519,6 +532,8 @@ SUBPROGRAM int http2_recognise(struct conn *conn, struct walk *walk)
 		walk->at += got;
 		return STEP_STOP;
 	}
+	if (start == HTTP2_NO && answer_starts(conn, walk, flow, kept + got))
+		start = HTTP2_RESPONSE;
 	if (start == HTTP2_NO || (conn->upgraded && start >= HTTP2_REQUEST))
 		return STEP_OTHER;
 	if (conn->verdict == VERDICT_UNDECIDED)
