@@ -230,18 +230,9 @@ static __always_inline void stream_begun(struct conn *conn, const struct walk *w
 /* A request: its record's fixed part, but for what is known at the end of its first piece. */
 SUBPROGRAM int http2_request(struct conn *conn, struct walk *walk)
 {
-	struct event_request *event;
-
 	if (!conn || !walk)
 		return 0;
-	event = RECORD(walk, event_request);
 	request_record(conn, walk);
-	context_receive(conn, walk, &event->context);
-	if (event->context.use == CONTEXT_TAKEN) {
-		context_place(event, &conn->own);
-		*(__u64 *)event->parent_id = event->context.carried.span_id;
-		event->evidence = event->context.evidence;
-	}
 	stream_begun(conn, walk, walk_flow(conn, walk));
 	return 0;
 }
