@@ -35,7 +35,7 @@ say  = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$(1)' '$(patsubst $(CURDI
 # --- tools and libraries ---------------------------------------------------------------------
 
 # Goals that compile nothing do without configuration, so they work on a machine that lacks packages.
-NO_CONFIG := help clean deps run test bench bench-compare check check-wire check-reproducible format
+NO_CONFIG := help clean deps run test bench bench-compare bench-vm check check-wire check-vm check-reproducible format
 ifneq ($(filter-out $(NO_CONFIG),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/config.mk
 endif
@@ -263,7 +263,8 @@ check-wire:
 	@$(MAKE) --no-print-directory $(parallel) all
 	@WEFT_WIRE=long scripts/as-root tests/e2e/run 'wire_*'
 
-# On other kernels, in virtual machines; says what it lacks. KERNELS: patterns of package names.
+# On other kernels, in virtual machines; says what it lacks. KERNELS: patterns of tests/vm/kernels.py's names;
+# KILLS=200: weft is killed that often in each of them, under load.
 $(BUILD)/vm/weft-hooks-off: $(BUILD)/user/main.o $(BUILD)/tests/vm/hooks_off.o $(LIBBPF) $(BUILD)/libweft.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -276,8 +277,19 @@ $(BUILD)/tests/bpf/verify: $(BUILD)/tests/bpf/verify.o $(LIBBPF) $(BUILD)/libwef
 
 .PHONY: check-vm
 check-vm:
+	@scripts/deps build
+	@scripts/deps vm || :
+	@$(MAKE) --no-print-directory $(parallel) $(BUILD)/vm/weft-hooks-off $(BUILD)/tests/bpf/verify
+	@BUILD='$(BUILD)' tests/vm/run $(if $(KILLS),--kills $(KILLS)) $(KERNELS)
+
+# What weft costs in an emulated machine with Linux 6.1, beside what another tracer did there.
+.PHONY: bench-vm
+bench-vm:
+	@scripts/deps build
+	@scripts/deps test
+	@scripts/deps vm || :
 	@$(MAKE) --no-print-directory $(parallel) $(BUILD)/vm/weft-hooks-off
-	@BUILD='$(BUILD)' tests/vm/run $(KERNELS)
+	@BUILD='$(BUILD)' tests/vm/run --cost 6.1
 
 # Two builds in two directories, compared byte by byte.
 .PHONY: check-reproducible
@@ -348,13 +360,14 @@ help:
 	@echo 'make test       install what is missing, build, run all tests; SUITES="checks unit"'
 	@echo 'make check      the checks of form alone: nothing is compiled'
 	@echo 'make check-wire what weft puts on the wire, with 100,000 requests (root)'
-	@echo 'make check-vm   the hooks on other kernels, in virtual machines; KERNELS="PATTERN..."'
+	@echo 'make check-vm   on other kernels, in virtual machines; KERNELS="6.1 arm64-*" KILLS=200'
 	@echo 'make sbom       what the binary is made of: $(BUILD)/weft.spdx.json'
 	@echo 'make check-reproducible  two builds in two directories give the same bytes'
 	@echo 'make format     lay out the C files with clang-format'
 	@echo 'make deps       install what the build needs'
 	@echo 'make bench      measure cost and speed on this host (root); ARGS=--quick: README rows only'
 	@echo 'make bench-compare  the same; fails if it is worse than tests/bench/baseline.json'
+	@echo 'make bench-vm   the same in an emulated machine, where another tracer was measured'
 	@echo 'make bench-replay  instructions per exchange; ARGS="--codec protobuf --heads long"'
 	@echo 'make fuzz       TARGET=fuzz_http1 SECONDS=60: one fuzzing session'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'

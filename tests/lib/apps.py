@@ -381,11 +381,11 @@ def c_program(name, *libraries, variant=""):
     tests/apps/NAME.c compiled, if its source is newer. `libraries`: -l... and -D...; what is made of
     it in another way than others do is another `variant`.
     """
-    if not shutil.which("cc"):
-        raise Skip("not installed: a C compiler")
     os.makedirs(BUILT, exist_ok=True)
     target, source = os.path.join(BUILT, name + variant), os.path.join(APPS, f"{name}.c")
     if _stale(target, source):
+        if not shutil.which("cc"):
+            raise Skip("not installed: a C compiler")
         _build(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-o", target,
                 source, *libraries], name)
     return target

@@ -8,6 +8,9 @@ import signal
 import subprocess
 import time
 
+# Of a process that ends meanwhile: its file cannot be opened, or not be read any more.
+GONE = (FileNotFoundError, ProcessLookupError)
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 BINARY = os.path.join(BUILD, "weft")
@@ -73,7 +76,7 @@ def alive(pid):
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as handle:
             return handle.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except GONE:
         return False
 
 
@@ -82,8 +85,11 @@ def children(pid):
     found = {}
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as handle:
         for child in handle.read().split():
-            with open(f"/proc/{child}/comm", encoding="ascii", errors="replace") as name:
-                found[name.read().strip()] = int(child)
+            try:
+                with open(f"/proc/{child}/comm", encoding="ascii", errors="replace") as name:
+                    found[name.read().strip()] = int(child)
+            except GONE:
+                pass
     return found
 
 
@@ -178,7 +184,7 @@ class Weft:
         """Process id of one of its processes, None while there is none."""
         try:
             return children(self.pid).get(name)
-        except FileNotFoundError:
+        except GONE:
             return None
 
     def pipeline(self):

@@ -2,8 +2,9 @@
 /*
  * The first process of a virtual machine under test: loads the modules that lie in /modules, makes
  * a root of the host's own files (9p, read-only) with a writable layer in memory, and runs the
- * command of the kernel's command line behind "--" there. Linked statically; the initial file
- * system holds nothing else.
+ * command of the kernel's command line behind "--" there. Where the root is another machine's, the
+ * kernel's argument tree= says where the project's files belong in it. What is written to /run/out
+ * lies on the host at once. Linked statically; the initial file system holds nothing else.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -40,7 +41,9 @@ static const struct place root[] = {
 	{ "cgroup2", "/root/sys/fs/cgroup", "cgroup2", "" },
 	{ "bpf", "/root/sys/fs/bpf", "bpf", "" },
 	{ "tracefs", "/root/sys/kernel/tracing", "tracefs", "" },
+	{ "debugfs", "/root/sys/kernel/debug", "debugfs", "" },
 	{ "securityfs", "/root/sys/kernel/security", "securityfs", "" },
+	{ "9p", "/root/run/out", "out", "trans=virtio,version=9p2000.L,msize=512000,cache=none" },
 };
 
 static void complain(const char *what, const char *on)
@@ -90,13 +93,43 @@ static int mount_all(const struct place *places, size_t n)
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* The directory, and those that it lies in. */
+static void make_directory(char *path)
+{
+	for (char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
+		*at = 0;
+		mkdir(path, 0755);
+		*at = '/';
+	}
+	mkdir(path, 0755);
+}
+
+/* The project's files, with a writable layer as the root has one. */
+static int mount_tree(const char *tree)
+{
+	char path[512];
+	const struct place places[] = {
+		{ "9p", "/tree", "tree", before[0].options },
+		{ "overlay", path, "tree",
+		  "lowerdir=/tree,upperdir=/layer/tree,workdir=/layer/tree-work" },
+	};
+
+	snprintf(path, sizeof(path), "/root%s", tree);
+	make_directory(path);
+	mkdir("/layer/tree", 0755);
+	mkdir("/layer/tree-work", 0755);
+	return mount_all(places, COUNT(places));
+}
+
 static int make_root(void)
 {
+	const char *tree = getenv("tree");
+
 	if (mount_all(before, COUNT(before)) < 0)
 		return -1;
 	mkdir("/layer/upper", 0755);
 	mkdir("/layer/work", 0755);
-	if (mount_all(root, COUNT(root)) < 0)
+	if (mount_all(root, COUNT(root)) < 0 || (tree && mount_tree(tree) < 0))
 		return -1;
 	/* network namespaces are mount points of their own */
 	if (chdir("/root") < 0 || mount("/root", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||

@@ -1,88 +1,118 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kernels of the distribution: found and downloaded by the machine's own apt, unpacked, cached."""
+"""Kernels of the distribution: which ones are tested, found, downloaded, unpacked, cached."""
 
-import fnmatch
 import lzma
 import os
 import re
 import shutil
-import subprocess
-import tarfile
+from dataclasses import dataclass
+
+import packages
+from packages import Missing
 
 # What the first process needs to reach the host's files.
 MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
-WANTED = re.compile(r"(^|/)boot/vmlinuz-|/kernel/(drivers/virtio|net/9p|fs/(9p|netfs|fscache|overlayfs))/")
-DOWNLOAD_S = 240
+INSIDE = re.compile(r"(^|/)vmlinuz(-|$)|/kernel/(drivers/virtio|net/9p|fs/(9p|netfs|fscache|overlayfs))/")
+SUITES = ("", "-security", "trixie", "trixie-security", "trixie-backports", "sid")
+NEWEST = (99,)
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-class Missing(Exception):
-    """No such kernel here; the text says why."""
+@dataclass(frozen=True)
+class Kernel:
+    """`first` to before `end`: releases. `fionread`: what is known of sockets in a sockhash there."""
+    name: str
+    first: tuple
+    end: tuple
+    runs: tuple
+    fionread: str = None
+    machine: str = "x86_64"
+
+    @property
+    def architecture(self):
+        return ARCHITECTURES[self.machine]
 
 
-def _natural(name):
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+SHORT = ("all", "killed", "lockdown")
+KERNELS = (
+    Kernel("6.1", (6, 1), (6, 2), ("all", "kprobes", "killed", "lockdown")),
+    Kernel("6.12-broken", (6, 12, 85), (6, 12, 114), SHORT, "broken"),
+    Kernel("6.12-right", (6, 12, 115), (6, 13),
+           ("all", "perf", "fexit", "kprobes", "killed", "lockdown"), "right"),
+    Kernel("6.18", (6, 18), (6, 19), SHORT),
+    Kernel("7.0", (7, 0), (7, 1), ("all", "preempted", "killed", "lockdown")),
+    Kernel("newest", (7, 2), NEWEST, ("all", "preempted", "killed", "lockdown")),
+    Kernel("arm64-6.1", (6, 1), (6, 2), SHORT, machine="aarch64"),
+    Kernel("arm64-6.12", (6, 12, 115), (6, 13), SHORT, "right", machine="aarch64"),
+)
 
 
-def _output(*words, **options):
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=DOWNLOAD_S, **options)
-    except FileNotFoundError:
-        raise Missing(f"not installed: {words[0]}") from None
-    except subprocess.TimeoutExpired:
-        raise Missing(f"{words[0]} took more than {DOWNLOAD_S} s") from None
-    if done.returncode != 0:
-        raise Missing(f"{words[0]} failed: {(done.stderr.strip() or 'no reason given')[-200:]}")
-    return done.stdout
+def _release(name, architecture):
+    """(6, 12, 113, 13) of linux-image-6.12.113+deb13-amd64; None if that is no such package."""
+    found = re.fullmatch(rf"linux-image-(\d[\d.]*(?:-\d+)?)((?:\+deb[\d.]+)?)-{architecture}", name)
+    parts = found and [int(number) for number in re.findall(r"\d+", found[1] + found[2])]
+    return tuple(parts) if parts and len(parts) > 2 else None
 
 
-def _newest(names, pattern):
-    found = [name for name in names if fnmatch.fnmatch(name, pattern)]
-    return max(found, key=_natural, default=None)
+def _newest(names, kernel):
+    known = {name: _release(name, kernel.architecture) for name in names}
+    fitting = [name for name, release in known.items()
+               if release and kernel.first <= release < kernel.end]
+    return max(fitting, key=known.get, default=None)
 
 
-def _package(pattern, cache):
-    """The newest package that the pattern fits: of the unpacked ones, else of those apt knows."""
-    unpacked = _newest(os.listdir(cache), pattern)
-    if unpacked:
-        return unpacked
-    name = _newest(_output("apt-cache", "pkgnames", "linux-image-").split(), pattern)
-    if not name:
-        raise Missing(f"apt knows no package {pattern}")
-    return name
-
-
-def _unpack(archive, directory):
+def _unpack(archives, directory):
     """The image and the few modules, without their directories."""
-    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as data:
-        with tarfile.open(fileobj=data.stdout, mode="r|") as tar:
-            for member in tar:
-                if not member.isfile() or not WANTED.search(member.name):
-                    continue
-                name = os.path.basename(member.name)
-                name = "vmlinuz" if name.startswith("vmlinuz-") else name
-                with open(os.path.join(directory, name), "wb") as out:
-                    shutil.copyfileobj(tar.extractfile(member), out)
+    for archive in archives:
+        for member, tar in packages.members(archive):
+            if not member.isfile() or not INSIDE.search(member.name):
+                continue
+            name = os.path.basename(member.name)
+            name = "vmlinuz" if name.startswith("vmlinuz") else name
+            with open(os.path.join(directory, name), "wb") as out:
+                shutil.copyfileobj(tar.extractfile(member), out)
+        os.unlink(archive)
 
 
-def fetch(pattern, cache):
-    """Directory with the kernel's image and modules; its name is the package's."""
-    os.makedirs(cache, exist_ok=True)
-    name = _package(pattern, cache)
-    directory = os.path.join(cache, name)
-    if os.path.isdir(directory):
-        return directory
-    part = os.path.join(cache, f".{name}.part")
+def _parts(apt, name, directory):
+    """
+    Archives with the image and its modules: from Linux 6.19 on, packages of their own. Debian's index keeps
+    signed images longer than modules; the kernel itself then tells whether these are its own, since each is
+    signed (machine.py, module.sig_enforce).
+    """
+    image, modules = (name.replace("-image-", f"-{part}-") for part in ("binary", "modules"))
+    known = set(apt.names("linux-"))
+    if image not in known:
+        return apt.download([name], directory)
+    if modules in known:
+        return apt.download([image, modules], directory)
+    beside = apt.download_beside(modules, image, "linux", directory)
+    return sorted({*apt.download([image], directory), beside})
+
+
+def _download(apt, name, directory):
+    part = f"{directory}.part"
     shutil.rmtree(part, ignore_errors=True)
-    os.makedirs(part)
-    _output("apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", name, cwd=part)
-    archives = [entry for entry in os.listdir(part) if entry.endswith(".deb")]
-    if not archives:
-        raise Missing(f"apt downloaded nothing for {name}")
-    _unpack(os.path.join(part, archives[0]), part)
+    _unpack(_parts(apt, name, part), part)
     if not os.path.exists(os.path.join(part, "vmlinuz")):
         raise Missing(f"{name} holds no kernel image")
-    os.unlink(os.path.join(part, archives[0]))
     os.rename(part, directory)
+
+
+def fetch(kernel, apt, cache):
+    """Directory with the kernel's image and modules; its name is the package's."""
+    os.makedirs(cache, exist_ok=True)
+    try:
+        name = _newest(apt.names("linux-image-"), kernel)
+        reason = "apt knows no such package"
+    except Missing as error:
+        name, reason = None, error
+    name = name or _newest(os.listdir(cache), kernel)
+    if not name:
+        raise Missing(f"no kernel from {'.'.join(map(str, kernel.first))} on: {reason}")
+    directory = os.path.join(cache, name)
+    if not os.path.isdir(directory):
+        _download(apt, name, directory)
     return directory
 
 
@@ -123,7 +153,7 @@ def initrd(directory, init, path):
     for name in MODULES:
         if name in modules:  # the others are built in
             _load_order(modules, name, order)
-    folders = [(name, 0o40755, b"") for name in ("modules", "root", "host", "layer", "dev")]
+    folders = [(name, 0o40755, b"") for name in ("modules", "root", "host", "tree", "layer", "dev")]
     files = [(f"modules/{n:02}-{name}.ko", 0o100644, modules[name]) for n, name in enumerate(order)]
     with open(path, "wb") as out:
         out.write(_cpio([*folders, ("init", 0o100755, _read(init)), *files]))

@@ -35,14 +35,18 @@ def _watcher_killed(t, weft):
     weft.process.wait(5)
 
 
-def _killed(t, rounds, proxy=None):
+def killed(t, rounds, proxy=None, pipelines=1):
+    """
+    Requests go on while the pipeline is killed, `pipelines` times, and then the watcher; all of that
+    `rounds` times. What the server got.
+    """
     run = Run(t, python_client("plain")(t), SHAPES, proxy)
     sent_of = run.reference(-1)  # any request may have a header, or may not
     program = run.program(0, FOR_EVER, WORKERS)
     program.begin()
     for _ in range(rounds):
         weft = start_weft(t, run.proxy.pids if run.proxy else {program.pid})
-        for kill in (_pipeline_killed, _watcher_killed):
+        for kill in [_pipeline_killed] * pipelines + [_watcher_killed]:
             time.sleep(MEANWHILE_S)
             kill(t, weft)
     report = program.stop_early()
@@ -51,22 +55,23 @@ def _killed(t, rounds, proxy=None):
     judge.expect(t, verdict, mode)
     t.expect("requests that arrived, against those that were answered", report["requests"],
              verdict.requests)
-    t.note(f"both processes killed {rounds} times")
+    t.note(f"processes killed {rounds * (pipelines + 1)} times")
+    return verdict
 
 
 @wire_case()
 def wire_killed(t):
     """The client is traced."""
-    _killed(t, sized(2, 20))
+    killed(t, sized(2, 20))
 
 
 @wire_case(needs=["nginx"])
 def wire_killed_nginx(t):
     """A proxy is traced, which keeps its connections and asks FIONREAD."""
-    _killed(t, sized(2, 20), lambda t, port: apps.nginx(t, f"127.0.0.1:{port}", workers=2))
+    killed(t, sized(2, 20), lambda t, port: apps.nginx(t, f"127.0.0.1:{port}", workers=2))
 
 
-def _fresh(t, end, connections=250):
+def fresh(t, end, connections=250):
     """
     Connections that were opened under weft's eyes make their first request as weft ends: where a
     kernel breaks FIONREAD for sockets that are looked at, none may be looked at by then.
@@ -88,12 +93,12 @@ def _fresh(t, end, connections=250):
 
 @wire_case()
 def wire_fresh_watcher_killed(t):
-    _fresh(t, lambda weft: weft.send(signal.SIGKILL))
+    fresh(t, lambda weft: weft.send(signal.SIGKILL))
 
 
 @wire_case()
 def wire_fresh_stopped(t):
-    _fresh(t, lambda weft: weft.send(signal.SIGTERM))
+    fresh(t, lambda weft: weft.send(signal.SIGTERM))
 
 
 @wire_case()
@@ -108,4 +113,4 @@ def wire_fresh_guard_killed(t):
                           weft_module.until(lambda: weft.guard() not in (None, old), 5))
         weft.send(signal.SIGKILL)
 
-    _fresh(t, end)
+    fresh(t, end)

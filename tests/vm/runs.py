@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+In the virtual machine: the runs. Each puts the kernel or weft into a state of its own, then lets the
+sections of cases.py do their work; or kills weft, again and again.
+"""
+
+import os
+import signal
+from dataclasses import dataclass
+
+import apps
+import cases
+import cost
+import propagation
+import wire_killed
+from case import Skip
+
+LOCKDOWN = "/sys/kernel/security/lockdown"
+PREEMPTION = "/sys/kernel/debug/sched/preempt"
+FEW = ("http.server, curl", "chain of threads", "unix stream", "headers")
+KILLS = 6
+UNUSED_OFF = "3:0,4:0,4:1"  # spliced reads and io_uring: a start takes long here
+MEANWHILE_S = 0.6  # everything takes longer here
+
+
+def _write(path, text, why):
+    try:
+        with open(path, "w", encoding="ascii") as out:
+            out.write(text)
+    except OSError as error:
+        raise Skip(f"{why}: {path}: {error.strerror}") from None
+
+
+def _lock_down():
+    """What Secure Boot brings; there is no way back."""
+    _write(LOCKDOWN, "integrity", "this kernel has no lockdown")
+    return lambda: None
+
+
+def _preempt():
+    """Programs may be preempted from now on; what undoes it."""
+    _write(PREEMPTION, "full", "this kernel's preemption cannot be changed while it runs")
+    return lambda: _write(PREEMPTION, "lazy", "")
+
+
+@dataclass(frozen=True)
+class Run:
+    """`off`: hooks that are turned off, as hooks_off.c reads it. `sections`: all of them if it is None."""
+    off: str = ""
+    before: object = lambda: lambda: None
+    sections: tuple = None
+
+
+RUNS = {
+    "all": Run(),
+    "perf": Run("0:0"),
+    "fexit": Run("0:0,0:1"),
+    "kprobes": Run("0:0,0:1,0:2"),
+    "preempted": Run(before=_preempt),
+    "lockdown": Run(before=_lock_down, sections=FEW),
+}
+
+
+def _section(t, told, name, function):
+    t.failures, t.notes = [], []
+    try:
+        function()
+    except Exception as error:  # pylint: disable=broad-except
+        t.fail(f"{type(error).__name__}: {error}")
+    for weft in t.wefts:  # none is left to be in the next one's way
+        weft.kill()
+    logs = [line for weft in t.wefts[-1:] for line in weft.log.splitlines()[-6:]]
+    told(name, "FAILED" if t.failures else "ok", [*t.failures, *logs] if t.failures else t.notes)
+
+
+def _kill(t, told, kills):
+    """Half of the kills with a client that is traced, half with nginx, which asks FIONREAD."""
+    wire_killed.MEANWHILE_S = MEANWHILE_S
+    os.environ["HOOKS_OFF"] = UNUSED_OFF
+    pipelines = 2 if kills <= KILLS else 4  # for each watcher, which takes long to start
+    rounds = -(-kills // (2 * (pipelines + 1)))
+
+    def load(proxy):
+        verdict = wire_killed.killed(t, rounds, proxy, pipelines)
+        if propagation.mode(t) != "none":
+            t.expect_true("requests that got a header", verdict.inserted > 0)
+
+    _section(t, told, "killed under load, client", lambda: load(None))
+    _section(t, told, "killed under load, nginx", lambda: load(
+        lambda t, port: apps.nginx(t, f"127.0.0.1:{port}", workers=2)))
+    _section(t, told, "killed, fresh connections",
+             lambda: wire_killed.fresh(t, lambda weft: weft.send(signal.SIGKILL)))
+
+
+def perform(name, t, told):
+    kind, _, count = name.partition(":")
+    os.environ["HOOKS_OFF"] = ""
+    if kind == "cost":
+        cost.measure(t, told)
+        return
+    if kind == "killed":
+        _kill(t, told, int(count or KILLS))
+        return
+    run = RUNS[kind]
+    os.environ["HOOKS_OFF"] = run.off
+    undo = run.before()
+    try:
+        cases.run(t, told, run.sections)
+    finally:
+        undo()
