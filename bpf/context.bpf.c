@@ -43,6 +43,7 @@ static __always_inline enum unit_kind process_meet(__u32 pid)
 	if (process && process->flags & PROCESS_F_NOTED)
 		return process->unit;
 	if (!process) {
+		process_mark(pid);
 		bpf_map_update_elem(&processes, &pid, &fresh, BPF_NOEXIST);
 		process = bpf_map_lookup_elem(&processes, &pid);
 	}

@@ -22,4 +22,5 @@ struct stats_map stats SEC(".maps");
 struct scratch_map scratch SEC(".maps");
 struct control_map control SEC(".maps");
 
+__u8 process_marks[PROCESS_MARKS] = {};
 const volatile struct weft_knobs knobs = {};

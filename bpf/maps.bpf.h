@@ -153,6 +153,14 @@ struct processes_map {
 };
 extern struct processes_map processes SEC(".maps");
 
+/* By PROCESS_MARK_OF(): written by those who select a process in `processes`. */
+extern __u8 process_marks[PROCESS_MARKS];
+
+static __always_inline void process_mark(__u32 pid)
+{
+	process_marks[PROCESS_MARK_OF(pid)] = 1;
+}
+
 /* Counters by enum stat_id. */
 struct stats_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

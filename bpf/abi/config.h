@@ -97,6 +97,13 @@ struct wire_config {
 #define PROCESS_F_THREAD_CONTEXT (1 << 2)
 #define PROCESS_F_ENROLS	 (1 << 3) /* when it ends, nobody is enrolled any more */
 
+/*
+ * Marks of processes that are selected, by the last bits of their id. Without one a process is not,
+ * and no map need be asked; with one it may be another's. Never taken back: ids come again.
+ */
+#define PROCESS_MARKS	     65536 /* a power of two */
+#define PROCESS_MARK_OF(pid) ((pid) & (PROCESS_MARKS - 1))
+
 /* Where a variable lies that every thread has for itself. */
 struct tls_place {
 	__s64 offset; /* from the thread pointer, or else in the module's block */

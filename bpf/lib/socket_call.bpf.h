@@ -74,8 +74,12 @@ static __always_inline int ports_selected(__u16 local, __u16 remote)
 
 static __always_inline int process_selected(__u32 pid)
 {
-	struct process_config *process = bpf_map_lookup_elem(&processes, &pid);
+	struct process_config *process;
 
+	/* what settles most calls of a host where few processes are chosen costs next to nothing */
+	if (!knobs.select_all && !process_marks[PROCESS_MARK_OF(pid)])
+		return 0;
+	process = bpf_map_lookup_elem(&processes, &pid);
 	return process ? process->flags & PROCESS_F_SELECTED : knobs.select_all;
 }
 
@@ -103,7 +107,6 @@ static __always_inline int socket_fits(struct sock *sk)
 /* Is a socket that was not seen before to be traced, for what it is and for who uses it? */
 static __always_inline int socket_selected(struct sock *sk)
 {
-	/* first, for it settles most calls of a host where few processes are chosen */
 	return process_selected(bpf_get_current_pid_tgid() >> 32) && socket_fits(sk) &&
 	       !test_process();
 }

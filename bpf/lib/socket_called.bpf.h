@@ -5,6 +5,12 @@
 
 #include "lib/socket_call.bpf.h"
 
+/* The state of a socket that was seen before. Most have no storage at all: that is seen at once. */
+static __always_inline struct conn *conn_known(struct sock *sk)
+{
+	return sk->sk_bpf_storage ? bpf_sk_storage_get(&conns, sk, 0, 0) : NULL;
+}
+
 /* A new state of a socket's connection. */
 static __always_inline struct conn *conn_make(struct sock *sk)
 {
@@ -46,7 +52,7 @@ static __always_inline void peer_ends(struct sock *sk, const struct conn *own)
 
 static __always_inline int socket_called(struct sock *sk, int result, __u8 dir)
 {
-	struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
+	struct conn *conn = conn_known(sk);
 
 	if (!conn) {
 		if (result <= 0 || !socket_selected(sk))

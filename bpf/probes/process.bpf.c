@@ -37,6 +37,8 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 		return 0;
 	copy = *known;
 	copy.flags &= ~(PROCESS_F_NOTED | PROCESS_F_ENROLS);
+	if (copy.flags & PROCESS_F_SELECTED)
+		process_mark(pid);
 	if (bpf_map_update_elem(&processes, &pid, &copy, BPF_ANY))
 		stat_add(STAT_NO_STATE);
 	return 0;

@@ -17,6 +17,8 @@ int BPF_PROG(tcp_spliced, struct sock *sk)
 	__u32 len;
 
 	/* every read comes by here */
+	if (!knobs.by_address && !sk->sk_bpf_storage)
+		return 0;
 	if (current_call(bpf_get_current_task_btf()).nr != CALL_SPLICE)
 		return 0;
 	conn = knobs.by_address ? conn_known_by_sk(sk) : bpf_sk_storage_get(&conns, sk, 0, 0);

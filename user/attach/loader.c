@@ -491,6 +491,8 @@ int loader_options_fd(const struct loader *loader)
 
 int loader_process_set(struct loader *loader, uint32_t pid, struct process_config config)
 {
+	if (config.flags & PROCESS_F_SELECTED)
+		loader->skeleton->bss->process_marks[PROCESS_MARK_OF(pid)] = 1;
 	return bpf_map_update_elem(bpf_map__fd(loader->skeleton->maps.processes), &pid, &config,
 				   BPF_ANY);
 }
