@@ -7,6 +7,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "lib/emit.bpf.h"
 #include "lib/flow.bpf.h"
 
 #define WALK_STEPS_MAX 512
@@ -24,7 +25,7 @@ SUBPROGRAM int message_end(struct conn *conn, struct walk *walk)
 	if (!flow->mute) {
 		header_init(&event->header, conn, flow, EVENT_END, flow->last_ns);
 		event->body_bytes = flow->body;
-		capture_emit(walk, sizeof(*event), 0);
+		record_emit(walk, sizeof(*event), 0);
 	}
 	message_ended(conn, walk, flow);
 	return 0;
@@ -49,7 +50,7 @@ SUBPROGRAM int report_close(struct conn *conn, struct walk *walk, int error, __u
 	event->end_ns = flow->phase == FLOW_START ? 0 : flow->last_ns;
 	event->error = error;
 	event->pad = 0;
-	capture_emit(walk, sizeof(*event), 0);
+	record_emit(walk, sizeof(*event), 0);
 	conn->answered = conn->requests;
 	if (conn->role == ROLE_SERVER)
 		context_end_server(conn, walk);
@@ -99,16 +100,22 @@ static __always_inline void event_join(struct event_request *event, const struct
 	}
 }
 
-/* Fills in the record of a new request: who, where, and its place in a trace. */
-SUBPROGRAM int request_record(struct conn *conn, struct walk *walk)
+/* The thread's name. Asked for when a connection changes hands: it costs more than the copy. */
+static __always_inline void event_comm(struct event_request *event, struct conn *conn,
+				       const struct walk *walk)
 {
-	struct event_request *event;
-	struct flow *flow;
+	if (conn->comm_tid != walk->tid) {
+		bpf_get_current_comm(conn->comm, sizeof(conn->comm));
+		conn->comm_tid = walk->tid;
+	}
+	((__u64 *)event->comm)[0] = ((__u64 *)conn->comm)[0];
+	((__u64 *)event->comm)[1] = ((__u64 *)conn->comm)[1];
+}
 
-	if (!conn || !walk)
-		return 0;
-	event = RECORD(walk, event_request);
-	flow = walk_flow(conn, walk);
+/* Fills in the record of a new request: who and where. Its place in a trace is not known yet. */
+static __always_inline void request_fill(struct event_request *event, struct conn *conn,
+					 struct walk *walk, struct flow *flow)
+{
 	if (conn->family != AF_UNIX && !conn->seq_base)
 		conn->seq_base = server_seq_base(conn, walk);
 	header_init(&event->header, conn, flow, EVENT_REQUEST, flow->first_ns);
@@ -122,12 +129,7 @@ SUBPROGRAM int request_record(struct conn *conn, struct walk *walk)
 	__builtin_memset(event->pad, 0, sizeof(event->pad));
 	__builtin_memset(&event->context, 0, sizeof(event->context));
 	*(__u64 *)event->parent_id = 0;
-	bpf_get_current_comm(event->comm, sizeof(event->comm));
-	if (conn->role == ROLE_SERVER)
-		context_begin_server(conn, walk, event);
-	else
-		context_begin_client(conn, walk, event);
-	return 0;
+	event_comm(event, conn, walk);
 }
 
 /* Of `len` bytes of a head, those that the capture limit lets out. */
@@ -144,17 +146,69 @@ static __always_inline __u32 head_room(struct flow *flow, __u32 len, __u8 *flags
 	return len;
 }
 
-/*
- * The head of a request is complete, or as much of it as is looked at: what context it came with.
- * Non-zero: it has been settled before, or is not yet.
- */
-static __always_inline int context_settle(struct conn *conn, struct walk *walk, struct flow *flow,
-					  __u8 flags, struct event_context *ret_context)
+/* Is the head of a request complete now, or as much of it as is looked at? Once. */
+static __always_inline int context_settles(struct flow *flow, __u8 flags)
 {
 	if (!flow->is_request || flow->settled || !(flags & (EVENT_F_HEAD_END | EVENT_F_TRUNCATED)))
-		return -1;
+		return 0;
 	flow->settled = 1;
-	return context_receive(conn, walk, ret_context);
+	return 1;
+}
+
+/* Writes the record of a request: its head, or the beginning of it. */
+static __always_inline int request_emit(struct conn *conn, struct walk *walk, struct flow *flow,
+					__u32 len, __u8 flags)
+{
+	struct event_request *event;
+
+	event = RECORD(walk, event_request);
+	request_fill(event, conn, walk, flow);
+	context_begin(conn, walk, event, context_settles(flow, flags));
+	event->header.flags = flags;
+	event->body_bytes = flow->body;
+	event->end_ns = flow->last_ns;
+	event->head_len = len;
+	if (record_emit(walk, sizeof(*event), len))
+		stat_add(STAT_REQUESTS_LOST);
+	return 0;
+}
+
+/* The same of a response. */
+static __always_inline int response_emit(struct conn *conn, struct walk *walk, struct flow *flow,
+					 __u32 len, __u8 flags)
+{
+	struct event_response *event = RECORD(walk, event_response);
+
+	header_init(&event->header, conn, flow, EVENT_RESPONSE, flow->first_ns);
+	event->header.flags = flags;
+	event->body_bytes = flow->body;
+	event->end_ns = flow->last_ns;
+	event->status = flow->status;
+	event->pad = 0;
+	event->head_len = len;
+	return record_emit(walk, sizeof(*event), len);
+}
+
+/* What follows of a head. */
+static __always_inline int more_emit(struct conn *conn, struct walk *walk, struct flow *flow,
+				     __u32 len, __u8 flags)
+{
+	struct event_head_more *event;
+
+	event = RECORD(walk, event_head_more);
+	header_init(&event->header, conn, flow, EVENT_HEAD_MORE, walk->now_ns);
+	event->header.flags = flags;
+	event->body_bytes = flow->body;
+	event->end_ns = flow->last_ns;
+	event->head_len = len;
+	event->trace_flags = 0;
+	__builtin_memset(event->pad, 0, sizeof(event->pad));
+	__builtin_memset(&event->context, 0, sizeof(event->context));
+	if (context_settles(flow, flags)) {
+		context_receive(conn, walk, &event->context);
+		event->trace_flags = conn->own.flags;
+	}
+	return record_emit(walk, sizeof(*event), len);
 }
 
 /* Writes the record for `len` bytes of a head. */
@@ -171,48 +225,11 @@ SUBPROGRAM int head_emit(struct conn *conn, struct walk *walk, __u32 len, __u32 
 	if (flow->interim)
 		more |= EVENT_F_INTERIM;
 	len = head_room(flow, len, &more);
-	if (first && flow->is_request) {
-		struct event_request *event = RECORD(walk, event_request);
-
-		if (!context_settle(conn, walk, flow, more, &event->context) &&
-		    event->context.use == CONTEXT_TAKEN) {
-			context_place(event, &conn->own);
-			*(__u64 *)event->parent_id = event->context.carried.span_id;
-			event->evidence = event->context.evidence;
-		}
-		event->header.flags = more;
-		event->body_bytes = flow->body;
-		event->end_ns = flow->last_ns;
-		event->head_len = len;
-		if (capture_emit(walk, sizeof(*event), len))
-			stat_add(STAT_REQUESTS_LOST);
-		return 0;
-	}
-	if (first) {
-		struct event_response *event = RECORD(walk, event_response);
-
-		header_init(&event->header, conn, flow, EVENT_RESPONSE, flow->first_ns);
-		event->header.flags = more;
-		event->body_bytes = flow->body;
-		event->end_ns = flow->last_ns;
-		event->status = flow->status;
-		event->pad = 0;
-		event->head_len = len;
-		return capture_emit(walk, sizeof(*event), len);
-	}
-	struct event_head_more *event = RECORD(walk, event_head_more);
-
-	header_init(&event->header, conn, flow, EVENT_HEAD_MORE, walk->now_ns);
-	event->header.flags = more;
-	event->body_bytes = flow->body;
-	event->end_ns = flow->last_ns;
-	event->head_len = len;
-	event->trace_flags = 0;
-	__builtin_memset(event->pad, 0, sizeof(event->pad));
-	__builtin_memset(&event->context, 0, sizeof(event->context));
-	if (!context_settle(conn, walk, flow, more, &event->context))
-		event->trace_flags = conn->own.flags;
-	return capture_emit(walk, sizeof(*event), len);
+	if (!first)
+		return more_emit(conn, walk, flow, len, more);
+	if (flow->is_request)
+		return request_emit(conn, walk, flow, len, more);
+	return response_emit(conn, walk, flow, len, more);
 }
 
 /* This call does not start a message: try again with the next ones, for a while. */
@@ -271,9 +288,13 @@ SUBPROGRAM int conn_walk(struct conn *conn, struct walk *walk)
 	if (!conn || !walk)
 		return 0;
 	walk->silent = conn->wire & WIRE_F_TEST;
+	walk->served = 0;
 	for (__u64 i = 0; i < WALK_STEPS_MAX; i++) {
-		int step = protocol_step(conn, walk);
+		int step;
 
+		if (walk->at >= walk->len)
+			break;
+		step = protocol_step(conn, walk);
 		if (step == STEP_OTHER)
 			step = step_other(conn, walk);
 		if (step != STEP_NEXT)
@@ -285,7 +306,7 @@ SUBPROGRAM int conn_walk(struct conn *conn, struct walk *walk)
 		stat_add(STAT_TOO_MANY);
 		message_end(conn, walk);
 	}
-	if (walk->dir == DIR_IN)
+	if (walk->dir == DIR_IN && conn->unit == UNIT_EVENT_LOOP && !walk->served)
 		context_resume(conn);
 	return 0;
 }

@@ -83,6 +83,8 @@ enum conn_verdict {
 
 #define CONN_OF_SDK (~0ULL) /* request_ref.conn: no request, but a span of the process' own SDK */
 
+#define COOKIE_OF_INODE (1ULL << 63) /* in conn.cookie: no cookie could be asked for */
+
 /* What both ends of a connection of this host call a request. */
 struct notice_key {
 	struct join_key join;
@@ -116,6 +118,13 @@ struct request_ref {
 #define WIRE_F_TOLD	(1 << 9)  /* the next request carries its context */
 #define WIRE_F_LOCAL	(1 << 10) /* the other end is on this host: it is left a notice */
 #define WIRE_F_OPTION	(1 << 11) /* the request's first segment carried an option */
+
+/* Values of conn.options: whether to look into the map `options` is told without asking it. */
+enum options_seen {
+	OPTIONS_UNKNOWN, /* none since there is a state; before, perhaps */
+	OPTIONS_NONE,
+	OPTIONS_SEEN,
+};
 
 /* Key: socket (socket storage), or its address where storage cannot be had. Deleted with the
  * socket. */
@@ -151,6 +160,9 @@ struct conn {
 	__u32 inserted;	 /* bytes that the call under way has gained behind its first line */
 	__u32 turn_rcv;	 /* rcv_nxt when this end last began to speak */
 	__u32 turn_seq;	 /* and the sequence number of its first byte */
+	__u32 options;	 /* enum options_seen: have contexts come in TCP options? */
+	__u32 comm_tid;	 /* the thread whose name is in `comm`, 0: none */
+	char comm[WEFT_COMM_LEN];
 	struct conn_tuple tuple;
 	struct context_fields fields; /* trace context in the head of the last request so far */
 	struct request_ref own;	      /* the last request on this connection */
@@ -187,7 +199,9 @@ struct walk {
 	__u8 no_buffer; /* the bytes cannot be read */
 	__u8 silent;	/* nothing is written to the ring buffer */
 	__u8 in_kernel; /* the bytes lie in the kernel's memory */
-	__u8 pad[3];
+	__u8 served;	/* the thread has taken on the request that the walk has come across */
+	__u8 pad[2];
+	__u32 end_seq;	/* TCP sequence number behind the call's last byte */
 	__u32 line_end; /* survey of a head: offset of what follows the first line */
 	union {		/* and what its lines say */
 #define PROTOCOL(constant, name) struct name##_flow name;
@@ -195,6 +209,7 @@ struct walk {
 #undef PROTOCOL
 	};
 	struct context_fields fields;
+	__u64 random[2]; /* state of a generator, not the call's: whoever has the walk may use it */
 	/* a record's fixed part ends where piece.data starts */
 	__u8 room[HEAD_ROOM] __attribute__((aligned(8)));
 	struct piece piece;
@@ -210,12 +225,6 @@ struct walk {
 #define PROTOCOL(constant, name) int name##_step(struct conn *conn, struct walk *walk);
 #include "abi/protocols.def"
 #undef PROTOCOL
-
-/*
- * Fills in the record of a new request, and finds its place in a trace. Its flow's first byte and
- * exchange are known.
- */
-int request_record(struct conn *conn, struct walk *walk);
 
 /* Writes the record for `len` bytes of a head that stand in the piece. */
 int head_emit(struct conn *conn, struct walk *walk, __u32 len, __u32 flags);
@@ -241,12 +250,11 @@ int conn_finish(struct conn *conn, struct walk *walk, int error);
  */
 int capture_fill(struct walk *walk, __u32 skip, __u32 want);
 
-/* Writes a record: `fixed` bytes that end at the piece, and the piece's first `len` bytes. */
-int capture_emit(struct walk *walk, __u32 fixed, __u32 len);
-
-/* Ids of a new request: from the thread's current request, or new ones. `event` is filled in. */
-int context_begin_client(struct conn *conn, struct walk *walk, struct event_request *event);
-int context_begin_server(struct conn *conn, struct walk *walk, struct event_request *event);
+/*
+ * Ids of a new request: from the thread's current request, or new ones. `event` is filled in. With
+ * `settles` the request's head is complete, and context_receive() is part of it.
+ */
+int context_begin(struct conn *conn, struct walk *walk, struct event_request *event, int settles);
 
 /* Writes a request's ids and flags into its record. */
 static __always_inline void context_place(struct event_request *event,
@@ -267,7 +275,10 @@ int context_prepare(struct conn *conn, __u32 pid, __u32 tid);
  */
 int context_prepare_opaque(struct conn *conn, __u32 pid, __u32 tid);
 
-/* A request's head is complete: what context came with it. A server takes it on. */
+/*
+ * A request's head is complete: what context came with it. A server's thread takes it on.
+ * `ret_context` is all zero.
+ */
 int context_receive(struct conn *conn, struct walk *walk, struct event_context *ret_context);
 
 /*
@@ -286,7 +297,7 @@ int context_answer(struct conn *conn);
 /* The answer to the connection's current server request has ended: nobody serves it any more. */
 int context_end_server(struct conn *conn, struct walk *walk);
 
-/* The calling thread has read from the connection: an event loop now works for its request. */
+/* The calling thread, an event loop, has read from the connection: it works for its request now. */
 int context_resume(struct conn *conn);
 
 /* The calling thread, an event loop, opens the connection: notes the request that it does so for.

@@ -34,14 +34,11 @@ static __always_inline void to_head_set(struct conn *conn, __u32 exchange, int i
  * A head has been recognised at the piece's first byte: gives the message its role, number and
  * flags. Non-zero: it cannot be a message of this connection.
  */
-SUBPROGRAM int message_begin(struct conn *conn, struct walk *walk, __u32 start)
+static __always_inline int message_begin(struct conn *conn, struct walk *walk, struct flow *flow,
+					 __u32 start)
 {
-	struct flow *flow;
 	__u8 role;
 
-	if (!conn || !walk)
-		return 0;
-	flow = walk_flow(conn, walk);
 	role = (start == HTTP1_REQUEST) == (walk->dir == DIR_OUT) ? ROLE_CLIENT : ROLE_SERVER;
 	if (conn->role != ROLE_UNKNOWN && conn->role != role)
 		return -1;
@@ -118,14 +115,13 @@ SUBPROGRAM int step_head(struct conn *conn, struct walk *walk)
 	struct flow *flow;
 	__u32 kept, len, used, out;
 	__u8 flags = 0;
-	int begins, whole, ends = 0;
+	int whole, ends = 0;
 
 	if (!conn || !walk)
 		return 0;
 	flow = walk_flow(conn, walk);
 	kept = walk->kept;
 	len = kept + walk->got;
-	begins = flow->phase == FLOW_START;
 	used = http1_scan(&flow->http1.head, &conn->fields, &walk->piece, len, flow->is_request);
 	if (flow->http1.head.bad) {
 		conn->verdict = VERDICT_OPAQUE;
@@ -147,8 +143,6 @@ SUBPROGRAM int step_head(struct conn *conn, struct walk *walk)
 	if (out == 0)
 		return STEP_NEXT;
 	flow->phase = FLOW_HEAD;
-	if (begins && flow->is_request && !flow->mute)
-		request_record(conn, walk);
 	if (flow->http1.head.done) {
 		flags |= EVENT_F_HEAD_END;
 		ends = body_begin(conn, walk, flow, &flags);
@@ -204,7 +198,7 @@ SUBPROGRAM int step_message(struct conn *conn, struct walk *walk)
 		if (start == HTTP1_NO)
 			return STEP_OTHER;
 		/* a start line that goes on in the next call is met here a second time */
-		if (!flow->http1.head.begun && message_begin(conn, walk, start))
+		if (!flow->http1.head.begun && message_begin(conn, walk, flow, start))
 			return STEP_OTHER;
 		flow->http1.head.begun = 1;
 	}

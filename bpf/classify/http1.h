@@ -30,7 +30,6 @@ enum http1_line {
 	HTTP1_LINE_NONE,    /* there was none yet */
 	HTTP1_LINE_OTHER,   /* all that it says was noted */
 	HTTP1_LINE_CONTEXT, /* it may carry trace context */
-	HTTP1_LINE_EMPTY,   /* the head is over */
 };
 
 /* Framing facts of one head, gathered line by line. All zero at its start. */
@@ -46,7 +45,11 @@ struct http1_head {
 	__u8 begun;   /* the caller has taken note of the message */
 	__u8 paused;  /* there were more lines than a scan takes: go on behind those */
 	__u8 request; /* as the caller of the scan has said */
-	__u8 pad[6];
+	__u8 taken;   /* lines of this scan */
+	__u8 pad;
+	__u32 at;   /* where the scan is */
+	__u32 line; /* where the line began that it is in */
+	__u32 pad2;
 };
 
 /* tchar of RFC 9110 section 5.6.2 as two bit sets, characters 0-63 and 64-127. */
@@ -125,11 +128,22 @@ PIECE_FUNCTION int http1_classify_request(const struct piece *piece, __u32 n)
 	return http1_is_connect_method(piece->data) ? HTTP1_REQUEST : HTTP1_NO;
 }
 
+/* Does it start as most requests do? Tells nothing if it does not. */
+static __always_inline int http1_is_common(const struct piece *piece, __u32 n)
+{
+	__u64 word = piece_load(piece->data);
+
+	return n >= 8 && (piece_is(word, "GET /") || piece_is(word, "POST /"));
+}
+
 /* What starts at the piece's first byte? `n` is the number of bytes that count. */
 static __always_inline enum http1_start http1_classify(const struct piece *piece, __u32 n)
 {
-	enum http1_start start = http1_classify_response(piece->data, n);
+	enum http1_start start;
 
+	if (http1_is_common(piece, n))
+		return HTTP1_REQUEST;
+	start = http1_classify_response(piece->data, n);
 	return start == HTTP1_NO ? (enum http1_start)http1_classify_request(piece, n) : start;
 }
 
@@ -186,23 +200,27 @@ static __always_inline void http1_parse_coding(struct http1_head *head, const st
 		head->chunked = 1;
 }
 
-/* Notes what a field line of 16 bytes or more says about framing: names compared a word at a time.
- */
+/* May a line that starts with that word say something about framing? Few do. */
+static __always_inline int http1_framing_likely(__u64 word)
+{
+	word |= PIECE_BYTES(0x20);
+	return word == PIECE_TEXT("content-") || word == PIECE_TEXT("transfer");
+}
+
+/* Notes what such a line, of 16 bytes or more, says: names compared a word at a time. */
 PIECE_FUNCTION int http1_field(struct http1_head *head, const struct piece *piece, __u32 start,
 			       __u32 end)
 {
-	const __u64 lower = 0x2020202020202020ULL;
 	__u64 first, second;
 
 	if (!head || !piece)
 		return 0;
-	first = piece_word(piece, start) | lower;
-	second = piece_word(piece, start + 8) | lower;
-	if (first == 0x2d746e65746e6f63ULL) {				       /* "content-" */
-		if ((second & 0x00ffffffffffffffULL) == 0x003a6874676e656cULL) /* "length:" */
+	first = piece_word(piece, start) | PIECE_BYTES(0x20);
+	second = piece_word(piece, start + 8) | PIECE_BYTES(0x20);
+	if (first == PIECE_TEXT("content-")) {
+		if (piece_is(second, "length:"))
 			http1_parse_length(head, piece, start + 15);
-	} else if (first == 0x726566736e617274ULL && second == 0x6e69646f636e652dULL) {
-		/* "transfer-encodin" */
+	} else if (second == PIECE_TEXT("-encodin")) {
 		if ((piece_byte(piece, start + 16) | 0x20) == 'g' &&
 		    piece_byte(piece, start + 17) == ':')
 			http1_parse_coding(head, piece, end);
@@ -220,47 +238,57 @@ static __always_inline void http1_start_line(struct http1_head *head, const stru
 		head->bad = 1;
 }
 
-/* Is trace context to be looked for in a request's field line? `last` is the line before. */
-static __always_inline enum http1_line http1_line_kind(const struct piece *piece, __u32 start,
-						       __u8 last)
+/* Is trace context to be looked for in a line? `word` starts it, `last` is the line before. */
+static __always_inline enum http1_line http1_line_kind(__u64 word, __u8 last)
 {
-	__u64 word = piece_word(piece, start);
-
 	if (context_likely(word))
 		return HTTP1_LINE_CONTEXT;
 	return context_folded(word) && last == HTTP1_LINE_CONTEXT ? HTTP1_LINE_CONTEXT
 								  : HTTP1_LINE_OTHER;
 }
 
-/* One whole line, from `start` to its line feed at `end`: enum http1_line. */
-PIECE_FUNCTION int http1_line(struct http1_head *head, const struct piece *piece, __u32 start,
-			      __u32 end)
+/* A whole field line, from `start` to its line feed at `end`; most say nothing that is asked for.
+ */
+static __always_inline void http1_field_line(struct http1_head *head, struct context_fields *fields,
+					     const struct piece *piece, __u32 start, __u32 end)
+{
+	__u64 word = piece_word(piece, start);
+	__u8 last = head->lines;
+
+	head->lines = HTTP1_LINE_OTHER;
+	if (http1_framing_likely(word) && end - start > 15)
+		http1_field(head, piece, start, end);
+	if (!head->request || http1_line_kind(word, last) != HTTP1_LINE_CONTEXT)
+		return;
+	head->lines = HTTP1_LINE_CONTEXT;
+	context_field(fields, piece, start, end);
+}
+
+/* Any whole line. Non-zero: the head is over. */
+static __always_inline int http1_line(struct http1_head *head, struct context_fields *fields,
+				      const struct piece *piece, __u32 start, __u32 end)
 {
 	__u32 length = end - start;
-	__u8 last;
 
-	if (!head || !piece)
-		return HTTP1_LINE_OTHER;
-	last = head->lines;
-	head->lines = HTTP1_LINE_OTHER;
 	if (head->midline) {
 		head->midline = 0;
-		return HTTP1_LINE_OTHER;
-	}
-	if (length == 0 || (length == 1 && piece_byte(piece, start) == '\r')) {
+		head->lines = HTTP1_LINE_OTHER;
+	} else if (length == 0 || (length == 1 && piece_byte(piece, start) == '\r')) {
 		head->done = 1;
-		return HTTP1_LINE_EMPTY;
-	}
-	if (last == HTTP1_LINE_NONE) {
+	} else if (head->lines == HTTP1_LINE_NONE) {
+		head->lines = HTTP1_LINE_OTHER;
 		if (head->request && length >= 10)
 			http1_start_line(head, piece, end);
-		return HTTP1_LINE_OTHER;
+	} else {
+		http1_field_line(head, fields, piece, start, end);
 	}
-	if (length > 15)
-		http1_field(head, piece, start, end);
-	if (head->request)
-		head->lines = http1_line_kind(piece, start, last);
-	return head->lines;
+	return head->done;
+}
+
+/* A number of which the verifier does not remember the way that it has come by it. */
+static __always_inline __u32 http1_forget(const volatile __u32 *number)
+{
+	return *number;
 }
 
 /*
@@ -273,27 +301,37 @@ PIECE_FUNCTION int http1_line(struct http1_head *head, const struct piece *piece
 PIECE_FUNCTION __u32 http1_scan(struct http1_head *head, struct context_fields *fields,
 				const struct piece *piece, __u32 len, __u32 is_request)
 {
-	__u32 at = 0;
-
 	if (!head || !fields || !piece)
 		return 0;
 	head->paused = 0;
+	head->taken = 0;
 	head->request = is_request;
-	for (__u64 i = 0; i < HTTP1_LINES_MAX; i++) {
-		__u32 end = piece_find(piece, at, len, '\n');
-		int line;
+	head->line = 0;
+	head->at = 0;
+	/* in one loop, without calls for the lines that do not matter: a return may cost more than
+	   a line */
+	for (__u64 i = 0; i < PIECE_MAX / 8 + HTTP1_LINES_MAX; i++) {
+		__u32 at = http1_forget(&head->at), line = http1_forget(&head->line);
+		__u64 feeds;
 
-		if (end >= len)
-			return at;
-		line = http1_line(head, piece, at, end);
-		if (line == HTTP1_LINE_CONTEXT)
-			context_field(fields, piece, at, end);
-		at = end + 1;
-		if (line == HTTP1_LINE_EMPTY)
-			return at;
+		if (at >= len)
+			return line;
+		feeds = piece_flags(piece_word(piece, at), '\n');
+		if (!feeds) {
+			head->at = at + 8;
+			continue;
+		}
+		at += piece_first(feeds);
+		if (at >= len)
+			return line;
+		head->line = head->at = at + 1;
+		if (http1_line(head, fields, piece, line, at))
+			return at + 1;
+		if (++head->taken == HTTP1_LINES_MAX)
+			break;
 	}
 	head->paused = 1;
-	return at;
+	return head->line;
 }
 
 /* Has the scan left bytes that are not to be kept: behind the head, or lines still to be read? */
@@ -310,7 +348,7 @@ static __always_inline void http1_let_go(struct http1_head *head, struct context
 					 const struct piece *piece, __u32 at)
 {
 	if (head->request && head->lines != HTTP1_LINE_NONE && !head->midline &&
-	    http1_line_kind(piece, at, head->lines) == HTTP1_LINE_CONTEXT)
+	    http1_line_kind(piece_word(piece, at), head->lines) == HTTP1_LINE_CONTEXT)
 		context_torn(fields, piece, at);
 	head->midline = 1;
 }

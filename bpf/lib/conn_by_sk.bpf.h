@@ -14,7 +14,7 @@ static __always_inline __u64 socket_identity(struct sock *sk)
 {
 	struct socket_alloc *both = (struct socket_alloc *)BPF_CORE_READ(sk, sk_socket);
 
-	return 1ULL << 63 | BPF_CORE_READ(both, vfs_inode.i_ino);
+	return COOKIE_OF_INODE | BPF_CORE_READ(both, vfs_inode.i_ino);
 }
 
 /* The state of a socket that was seen before. */
@@ -77,7 +77,8 @@ static __always_inline int socket_called_by_sk(struct sock *sk, int result, __u8
 
 	if (!conn)
 		return 0;
-	call_ended(sk, conn, dir, result);
+	call_ended(sk, conn, dir, result,
+		   end_seq_matters(conn, dir, result) ? end_seq_read(sk, dir) : 0);
 	if (result == 0 && dir == DIR_IN && conn->family == AF_UNIX)
 		peer_ends_by_sk(sk, conn);
 	return 0;

@@ -96,7 +96,7 @@ static __always_inline __u32 flow_kept(const struct flow *flow, struct walk *wal
 {
 	__u32 kept = flow->carry_len;
 
-	if (kept > FLOW_CARRY_MAX)
+	if (!kept || kept > FLOW_CARRY_MAX)
 		return 0;
 	bpf_probe_read_kernel(walk->piece.data, kept, flow->carry);
 	return kept;

@@ -86,20 +86,23 @@ static __always_inline int piece_begins(__u64 word, __u64 text, __u32 n)
 	return (word & (~0ULL >> (64 - n * 8))) == text;
 }
 
-/* Index of the lowest byte of `word` whose top bit is set; `word` holds no other bits, and one. */
+/*
+ * Index of the lowest byte of `word` whose top bit is set; `word` holds no other bits, and one. The
+ * product has the index in its highest byte.
+ */
 static __always_inline __u32 piece_first(__u64 word)
 {
-	__u32 index = 0;
+	return ((word & -word) >> 7) * 0x0001020304050607ULL >> 56;
+}
 
-	if (!(word & 0xffffffffULL)) {
-		word >>= 32;
-		index += 4;
-	}
-	if (!(word & 0xffff)) {
-		word >>= 16;
-		index += 2;
-	}
-	return index + !(word & 0xff);
+/*
+ * Flags the bytes of `word` that are `c`: their top bits. The lowest one is exact; higher ones may
+ * be flagged by the borrow.
+ */
+static __always_inline __u64 piece_flags(__u64 word, __u8 c)
+{
+	word ^= PIECE_BYTES(c);
+	return (word - PIECE_BYTES(1)) & ~word & PIECE_BYTES(0x80);
 }
 
 /*
@@ -108,25 +111,19 @@ static __always_inline __u32 piece_first(__u64 word)
  */
 PIECE_FUNCTION __u32 piece_find(const struct piece *piece, __u32 from, __u32 len, __u32 c)
 {
-	__u32 at = from & ~7u;
-	__u64 skip = ((1ULL << ((from & 7) * 8)) - 1); /* bytes of the first word before `from` */
-
 	if (!piece)
 		return len;
 	for (__u32 i = 0; i < PIECE_MAX / 8; i++) {
-		__u64 word;
+		__u64 flags;
 
-		if (at >= len)
+		if (from >= len)
 			break;
-		word = (piece_word(piece, at) ^ PIECE_BYTES(c)) | skip;
-		/* the lowest flagged byte is exact; higher ones may be flagged by the borrow */
-		word = (word - PIECE_BYTES(1)) & ~word & PIECE_BYTES(0x80);
-		if (word) {
-			at += piece_first(word);
-			return at < len ? at : len;
+		flags = piece_flags(piece_word(piece, from), c);
+		if (flags) {
+			from += piece_first(flags);
+			return from < len ? from : len;
 		}
-		skip = 0;
-		at += 8;
+		from += 8;
 	}
 	return len;
 }

@@ -13,12 +13,8 @@
  */
 static __always_inline __u32 walk_seq(const struct conn *conn, const struct walk *walk)
 {
-	struct tcp_sock *tp = (struct tcp_sock *)walk->sk;
-
-	if (walk->dir == DIR_IN)
-		return BPF_CORE_READ(tp, copied_seq) - walk->len + walk->at;
-	return BPF_CORE_READ(tp, write_seq) - walk->len + walk->at -
-	       (walk->at ? 0 : conn->inserted);
+	return walk->end_seq - walk->len + walk->at -
+	       (walk->dir == DIR_IN || walk->at ? 0 : conn->inserted);
 }
 
 #endif

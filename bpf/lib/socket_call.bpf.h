@@ -42,18 +42,33 @@ static __always_inline void scratch_give(struct walk *walk)
 	walk->busy = 0;
 }
 
-static __always_inline void walk_init(struct walk *walk, const struct sock *sk, __u8 dir, __u32 len)
+static __always_inline void walk_init(struct walk *walk, const struct task_struct *task,
+				      const struct sock *sk, __u8 dir, __u32 len, __u32 end_seq)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-
 	walk->sk = (__u64)sk;
 	walk->now_ns = bpf_ktime_get_ns();
-	walk->pid = id >> 32;
-	walk->tid = id;
+	walk->pid = task->tgid;
+	walk->tid = task->pid;
 	walk->dir = dir;
 	walk->len = len;
+	walk->end_seq = end_seq;
 	walk->at = 0;
 	walk->in_kernel = 0;
+}
+
+/* TCP: sequence number behind the last byte that went that way. */
+static __always_inline __u32 end_seq_read(const struct sock *sk, __u8 dir)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+
+	return dir == DIR_IN ? BPF_CORE_READ(tp, copied_seq) : BPF_CORE_READ(tp, write_seq);
+}
+
+/* Is it asked for? A server's answer is not known by its place. */
+static __always_inline int end_seq_matters(const struct conn *conn, __u8 dir, int result)
+{
+	return result > 0 && conn->family != AF_UNIX &&
+	       (dir == DIR_IN || conn->role != ROLE_SERVER);
 }
 
 /* Does the port list, if there is one, let this connection in? */
@@ -185,9 +200,9 @@ static __always_inline int call_is_on(struct task_struct *task, const struct cal
  * program's own system calls on this socket (io_uring, a kernel thread), or cannot be read. A
  * function of its own, so that its stack is not in use while the bytes are walked.
  */
-static __noinline int walk_call(struct walk *walk, struct conn *conn, struct sock *sk)
+static __noinline int walk_call(struct walk *walk, struct task_struct *task, struct conn *conn,
+				struct sock *sk)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct call call;
 
 	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
@@ -208,14 +223,16 @@ static __noinline int walk_call(struct walk *walk, struct conn *conn, struct soc
 }
 
 /* The bytes that a call moved, on a connection that is not opaque. */
-static __always_inline void socket_bytes(struct sock *sk, struct conn *conn, __u8 dir, __u32 len)
+static __always_inline void socket_bytes(struct sock *sk, struct conn *conn, __u8 dir, __u32 len,
+					 __u32 end_seq)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct walk *walk = scratch_take(SCRATCH_DATA);
 
 	if (!walk)
 		return;
-	walk_init(walk, sk, dir, len);
-	if (!walk_call(walk, conn, sk))
+	walk_init(walk, task, sk, dir, len, end_seq);
+	if (!walk_call(walk, task, conn, sk))
 		conn_walk(conn, walk);
 	if (conn->verdict != VERDICT_TRACED && !(conn->wire & WIRE_F_ACTIVE)) {
 		if (dir == DIR_IN)
@@ -227,7 +244,8 @@ static __always_inline void socket_bytes(struct sock *sk, struct conn *conn, __u
 }
 
 /* Bytes of a connection that is opaque: only whose they are may matter. */
-static __always_inline void opaque_bytes(struct sock *sk, struct conn *conn, __u8 dir, int len)
+static __always_inline void opaque_bytes(struct sock *sk, struct conn *conn, __u8 dir, int len,
+					 __u32 end_seq)
 {
 	struct walk *walk;
 
@@ -240,7 +258,7 @@ static __always_inline void opaque_bytes(struct sock *sk, struct conn *conn, __u
 	walk = scratch_take(SCRATCH_DATA);
 	if (!walk)
 		return;
-	walk_init(walk, sk, dir, len);
+	walk_init(walk, bpf_get_current_task_btf(), sk, dir, len, end_seq);
 	context_adopt(conn, walk);
 	scratch_give(walk);
 }
@@ -256,7 +274,7 @@ static __always_inline void socket_end(struct sock *sk, struct conn *conn, int e
 	walk = scratch_take(slot);
 	if (!walk)
 		return;
-	walk_init(walk, sk, DIR_IN, 0);
+	walk_init(walk, bpf_get_current_task_btf(), sk, DIR_IN, 0, 0);
 	conn_finish(conn, walk, error);
 	scratch_give(walk);
 }
@@ -270,25 +288,24 @@ static __always_inline void socket_failed(struct sock *sk, struct conn *conn, __
 		socket_end(sk, conn, -result, SCRATCH_DATA);
 }
 
-/* A call on the socket has ended with this result. */
-static __always_inline void call_ended(struct sock *sk, struct conn *conn, __u8 dir, int result)
+/* A call on the socket has ended with this result. `end_seq`: where end_seq_matters(). */
+static __always_inline void call_ended(struct sock *sk, struct conn *conn, __u8 dir, int result,
+				       __u32 end_seq)
 {
 	if (conn->verdict == VERDICT_OPAQUE) {
-		opaque_bytes(sk, conn, dir, result);
+		opaque_bytes(sk, conn, dir, result, end_seq);
 		return;
 	}
 	if (result > 0)
-		socket_bytes(sk, conn, dir, result);
+		socket_bytes(sk, conn, dir, result, end_seq);
 	else
 		socket_failed(sk, conn, dir, result);
 	if (dir == DIR_OUT) {
 		conn->wire &= ~WIRE_F_PENDING;
 		conn->inserted = 0;
+	} else if (result > 0) {
+		conn->seen_seq = end_seq;
 	}
-	if (result <= 0)
-		return;
-	if (dir == DIR_IN && conn->family != AF_UNIX)
-		conn->seen_seq = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
 }
 
 /*

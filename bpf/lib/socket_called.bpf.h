@@ -50,6 +50,16 @@ static __always_inline void peer_ends(struct sock *sk, const struct conn *own)
 		unix_ended(peer, conn, own);
 }
 
+/* As end_seq_read(), of a socket that is a typed pointer. */
+static __always_inline __u32 end_seq_of(struct sock *sk, __u8 dir)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (!tp)
+		return 0;
+	return dir == DIR_IN ? tp->copied_seq : tp->write_seq;
+}
+
 static __always_inline int socket_called(struct sock *sk, int result, __u8 dir)
 {
 	struct conn *conn = conn_known(sk);
@@ -61,7 +71,8 @@ static __always_inline int socket_called(struct sock *sk, int result, __u8 dir)
 		if (!conn)
 			return 0;
 	}
-	call_ended(sk, conn, dir, result);
+	call_ended(sk, conn, dir, result,
+		   end_seq_matters(conn, dir, result) ? end_seq_of(sk, dir) : 0);
 	if (result == 0 && dir == DIR_IN && conn->family == AF_UNIX)
 		peer_ends(sk, conn);
 	return 0;

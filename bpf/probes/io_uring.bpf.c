@@ -97,7 +97,8 @@ static __always_inline void uring_bytes(struct io_kiocb *req, struct sock *sk, _
 	walk = scratch_take(SCRATCH_URING);
 	if (!walk)
 		return;
-	walk_init(walk, sk, dir, result);
+	walk_init(walk, bpf_get_current_task_btf(), sk, dir, result,
+		  end_seq_matters(conn, dir, result) ? end_seq_read(sk, dir) : 0);
 	uring_buffer(walk, req, op);
 	conn_walk(conn, walk);
 	scratch_give(walk);

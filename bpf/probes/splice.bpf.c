@@ -12,25 +12,28 @@
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(tcp_spliced, struct sock *sk)
 {
+	struct task_struct *task;
 	struct conn *conn;
 	struct walk *walk;
-	__u32 len;
+	__u32 len, end_seq;
 
 	/* every read comes by here */
 	if (!knobs.by_address && !sk->sk_bpf_storage)
 		return 0;
-	if (current_call(bpf_get_current_task_btf()).nr != CALL_SPLICE)
+	task = bpf_get_current_task_btf();
+	if (current_call(task).nr != CALL_SPLICE)
 		return 0;
 	conn = knobs.by_address ? conn_known_by_sk(sk) : bpf_sk_storage_get(&conns, sk, 0, 0);
 	if (!conn || conn->verdict != VERDICT_TRACED)
 		return 0;
-	len = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq) - conn->seen_seq;
+	end_seq = end_seq_read(sk, DIR_IN);
+	len = end_seq - conn->seen_seq;
 	if ((int)len <= 0)
 		return 0;
 	walk = scratch_take(SCRATCH_DATA);
 	if (!walk)
 		return 0;
-	walk_init(walk, sk, DIR_IN, len);
+	walk_init(walk, task, sk, DIR_IN, len, end_seq);
 	walk->no_buffer = 1;
 	conn->seen_seq += len;
 	conn_walk(conn, walk);

@@ -491,10 +491,14 @@ int loader_options_fd(const struct loader *loader)
 
 int loader_process_set(struct loader *loader, uint32_t pid, struct process_config config)
 {
+	int r;
+
 	if (config.flags & PROCESS_F_SELECTED)
 		loader->skeleton->bss->process_marks[PROCESS_MARK_OF(pid)] = 1;
-	return bpf_map_update_elem(bpf_map__fd(loader->skeleton->maps.processes), &pid, &config,
-				   BPF_ANY);
+	r = bpf_map_update_elem(bpf_map__fd(loader->skeleton->maps.processes), &pid, &config,
+				BPF_ANY);
+	__atomic_fetch_add(&loader->skeleton->data->process_generation, 1, __ATOMIC_SEQ_CST);
+	return r;
 }
 
 int loader_process_renew(struct loader *loader, uint32_t pid, struct process_config config)
