@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "discover/elf_file.h"
 #include "discover/maps.h"
 #include "discover/procfs.h"
 #include "discover/text.h"
@@ -18,12 +19,6 @@
 #define NOTES_MAX     4096
 #define CODE_MIN      8	 /* bytes of a function that is worth a name */
 #define LIBRARIES_MAX 16 /* that one process maps: more are not looked at */
-
-#if defined(__x86_64__)
-#define MACHINE EM_X86_64
-#elif defined(__aarch64__)
-#define MACHINE EM_AARCH64
-#endif
 
 /* Beginnings of file names: "libssl.so.3", "libssl-1a2b3c.so.3" (bundled with Python wheels). */
 static const struct view names[] = {
@@ -76,21 +71,6 @@ struct file {
 	size_t n_segments;
 	size_t budget; /* bytes of tables that may still be read */
 };
-
-static void elf_close(Elf **elf)
-{
-	elf_end(*elf);
-}
-
-static bool is_of_this_machine(Elf *elf)
-{
-	GElf_Ehdr header;
-
-	return elf_kind(elf) == ELF_K_ELF && gelf_getehdr(elf, &header) &&
-	       header.e_ident[EI_CLASS] == ELFCLASS64 && header.e_machine == MACHINE &&
-	       header.e_ident[EI_DATA] ==
-		       (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB);
-}
 
 /* Is there code at the place, and not a breakpoint or what a hole is filled with? */
 static bool is_code(const struct file *file, uint64_t offset)
@@ -253,7 +233,7 @@ static bool is_whole(const struct tls_library *library)
 
 int tls_library_read(int fd, struct tls_library *ret_library)
 {
-	__attribute__((cleanup(elf_close))) Elf *elf = NULL;
+	_cleanup_(elf_close) Elf *elf = NULL;
 	struct tls_library library = { 0 };
 	struct file file = { .fd = fd, .budget = TABLES_MAX };
 	int r;
@@ -261,7 +241,7 @@ int tls_library_read(int fd, struct tls_library *ret_library)
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		return -EBADMSG;
 	elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!elf || !is_of_this_machine(elf))
+	if (!elf || !elf_is_of_this_machine(elf))
 		return -EBADMSG;
 	file.elf = elf;
 	if (elf_getphdrnum(elf, &file.n_segments) != 0)

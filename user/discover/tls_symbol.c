@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "discover/elf_file.h"
+
 /* The largest files that there are (browsers, machine-learning frameworks) keep well within. */
 #define SEGMENTS_MAX  128
 #define SECTIONS_MAX  1024
@@ -13,12 +16,10 @@
 #define PAGE_SIZE_MIN 4096
 
 #if defined(__x86_64__)
-#define MACHINE		  EM_X86_64
 #define RELOCATION_OFFSET R_X86_64_TPOFF64
 #define RELOCATION_DESC	  R_X86_64_TLSDESC
 #define RELOCATION_MODULE R_X86_64_DTPMOD64
 #elif defined(__aarch64__)
-#define MACHINE		  EM_AARCH64
 #define RELOCATION_OFFSET R_AARCH64_TLS_TPREL
 #define RELOCATION_DESC	  R_AARCH64_TLSDESC
 #define RELOCATION_MODULE R_AARCH64_TLS_DTPMOD
@@ -35,21 +36,6 @@ struct tls_file {
 	GElf_Sym symbol;  /* the one that was found */
 	size_t symbol_at; /* its index */
 };
-
-static void elf_close(Elf **elf)
-{
-	elf_end(*elf);
-}
-
-static bool is_of_this_machine(Elf *elf)
-{
-	GElf_Ehdr header;
-
-	return elf_kind(elf) == ELF_K_ELF && gelf_getehdr(elf, &header) &&
-	       header.e_ident[EI_CLASS] == ELFCLASS64 && header.e_machine == MACHINE &&
-	       header.e_ident[EI_DATA] ==
-		       (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB);
-}
 
 /* Most files have no variables of threads, and are done with here. */
 static int read_segments(struct tls_file *file)
@@ -232,7 +218,7 @@ static bool is_sane(const struct tls_file *file)
 
 int tls_symbol_find(int fd, const char *name, size_t *budget, struct tls_symbol *ret_symbol)
 {
-	__attribute__((cleanup(elf_close))) Elf *elf = NULL;
+	_cleanup_(elf_close) Elf *elf = NULL;
 	struct tls_symbol symbol = { .access = TLS_NO_SLOT };
 	struct tls_file file = { .budget = budget };
 	int r;
@@ -240,7 +226,7 @@ int tls_symbol_find(int fd, const char *name, size_t *budget, struct tls_symbol 
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		return -EBADMSG;
 	elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!elf || !is_of_this_machine(elf))
+	if (!elf || !elf_is_of_this_machine(elf))
 		return -EBADMSG;
 	file.elf = elf;
 	r = read_segments(&file);
