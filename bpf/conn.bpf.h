@@ -141,6 +141,7 @@ struct request_ref {
 #define WIRE_F_TOLD	(1 << 9)  /* the next request carries its context */
 #define WIRE_F_LOCAL	(1 << 10) /* the other end is on this host: it is left a notice */
 #define WIRE_F_OPTION	(1 << 11) /* the request's first segment carried an option */
+#define WIRE_F_FRAMED	(1 << 12) /* as conn.framed, before its first message has been read */
 
 /* Key: socket (socket storage), or its address where storage cannot be had. Deleted with the
  * socket. */
@@ -349,6 +350,9 @@ int context_receive(struct conn *conn, struct walk *walk, struct event_context *
  * that may be given a header. Its first line's end and its fields are in the walk then.
  */
 int propagate_survey(struct walk *walk);
+
+/* Does the message that is about to leave open a connection on which exchanges interleave? */
+int propagate_framed(struct walk *walk);
 
 /* Bytes were read on a connection that is not understood: a TCP option may name who is served. */
 int context_adopt(struct conn *conn, struct walk *walk);

@@ -235,12 +235,27 @@ SUBPROGRAM int context_prepare(struct conn *conn, __u32 pid, __u32 tid)
 	return 0;
 }
 
+/*
+ * Where exchanges interleave, what was prepared is of the request whose frame begins the segment
+ * with the option; or of the connection's first one, wherever it stands: the option was on what
+ * opens the connection.
+ */
+static __always_inline void framed_begin(struct conn *conn)
+{
+	if (conn->requests == 1 || conn->turn_seq == conn->flow[DIR_OUT].first_seq)
+		return;
+	conn->prepared = 0;
+	conn->wire &= ~WIRE_F_TOLD;
+}
+
 SUBPROGRAM int context_begin_client(struct conn *conn, struct walk *walk,
 				    struct event_request *event)
 {
 	if (!conn || !walk || !event)
 		return 0;
 	process_meet(walk->pid);
+	if (conn->framed)
+		framed_begin(conn);
 	context_prepare(conn, walk->pid, walk->tid);
 	conn->prepared = 0;
 	context_place(event, &conn->own);
@@ -273,6 +288,15 @@ static __always_inline int option_take(const struct walk *walk, __u32 seq,
 		return -1;
 	*ret = *context;
 	return 0;
+}
+
+/* The option of the request that has begun, as framed_begin() has it at the other end. */
+static __always_inline int request_option(const struct conn *conn, const struct walk *walk,
+					  struct trace_context *ret)
+{
+	if (!option_take(walk, conn->flow[DIR_IN].first_seq, ret))
+		return 0;
+	return conn->framed && conn->requests == 1 ? option_take(walk, conn->client_base, ret) : -1;
 }
 
 static __always_inline int sender_trusted(const struct conn *conn)
@@ -310,7 +334,7 @@ static __always_inline int option_counts(const struct conn *conn, const struct w
 {
 	struct trace_context option;
 
-	if (conn->family == AF_UNIX || option_take(walk, conn->flow[DIR_IN].first_seq, &option))
+	if (conn->family == AF_UNIX || request_option(conn, walk, &option))
 		return 0;
 	if (kind == CONTEXT_PARENT && (!(option.hints & CONTEXT_F_NEARER) ||
 				       option.trace_id[0] != context->carried.trace_id[0] ||

@@ -37,6 +37,11 @@ static __always_inline __u32 wire_sender(const struct conn *conn)
 	return nr == CALL_SENDFILE || nr == CALL_SPLICE ? 0 : task->pid;
 }
 
+static __always_inline int wire_framed(const struct conn *conn)
+{
+	return conn->framed || conn->wire & WIRE_F_FRAMED;
+}
+
 /* Is a request due on the connection, and is nothing else under way on it? */
 static __always_inline int wire_idle(const struct conn *conn)
 {

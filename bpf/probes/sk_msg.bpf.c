@@ -165,8 +165,15 @@ static __always_inline int message_out(struct sk_msg_md *msg, struct conn *conn,
 	if (walk_message_out(walk, msg))
 		return 0;
 	if (!propagate_survey(walk)) {
-		if (walk->at == 0 && conn->verdict != VERDICT_TRACED)
+		if (walk->at || conn->verdict == VERDICT_TRACED)
+			return 0;
+		if (!propagate_framed(walk)) {
 			conn->wire |= WIRE_F_OPAQUE;
+			return 0;
+		}
+		/* its frames are given no header: only the option names what it opens with */
+		conn->wire |= WIRE_F_FRAMED | WIRE_F_LEAVE;
+		context_prepare(conn, conn->opener, tid);
 		return 0;
 	}
 	context_prepare(conn, conn->opener, tid);

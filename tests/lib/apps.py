@@ -50,6 +50,10 @@ NGINX_PROXY = """
     }}
 """
 
+NGINX_GRPC = """
+    location / { grpc_pass grpc://behind; }
+"""
+
 NGINX_TLS = """
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_certificate {dir}/certificate.pem;
@@ -184,8 +188,8 @@ def static_files(t):
 
 def nginx_config(directory, port, workers=1, behind=None, keepalive=True, **more):
     """
-    nginx's configuration: static files, or with `behind` (host:port, unix:/path, https://host:port)
-    a proxy. `more`: user ("root"), host ("127.0.0.1"), tls (False), http2 (False): what it listens
+    nginx's configuration: static files, or with `behind` (host:port, unix:/path, https://host:port,
+    grpc://host:port: HTTP/2 in plain text) a proxy. `more`: user ("root"), host ("127.0.0.1"), tls (False), http2 (False): what it listens
     for; connections (2048): of each worker.
     """
     upstream, locations = "", NGINX_STATIC.format(dir=directory)
@@ -193,8 +197,11 @@ def nginx_config(directory, port, workers=1, behind=None, keepalive=True, **more
         scheme, _, server = behind.rpartition("://")
         keep = "keepalive 64;" if keepalive else ""
         upstream = f"upstream behind {{ server {server}; {keep} }}"
-        locations = NGINX_PROXY.format(scheme=scheme or "http") if keepalive else \
-            "location / { proxy_pass http://behind; }"
+        if scheme == "grpc":
+            locations = NGINX_GRPC
+        else:
+            locations = NGINX_PROXY.format(scheme=scheme or "http") if keepalive else \
+                "location / { proxy_pass http://behind; }"
     tls = more.get("tls", False)
     return NGINX.format(dir=directory, port=port, workers=workers, upstream=upstream,
                         user=more.get("user", "root"),

@@ -127,6 +127,20 @@ def wire_two_hosts_opaque(t):
 
 
 @wire_case(needs=["nginx", "ip"])
+def wire_two_hosts_http2(t):
+    """
+    client -> nginx here -> HTTP/2 -> nginx there -> Python there: frames get no header, the option
+    names the stream that a segment begins with.
+    """
+    hosts, count = Hosts(t), sized(200, 3000)
+    inner = hosts.add("far", apps.backend(t, place=hosts.far))
+    middle = hosts.add("far", apps.nginx(t, inner.authority, place=hosts.far, http2=True))
+    entry = hosts.add("near", apps.nginx(t, f"grpc://{middle.authority}"))
+    spans = hosts.traced(entry, count)
+    _judge(t, spans, [("nginx", entry), ("HTTP/2", middle), ("python", inner)], ["HTTP/2"], count)
+
+
+@wire_case(needs=["nginx", "ip"])
 def wire_two_hosts_silent(t):
     """The control: where weft carries nothing, nothing joins the hosts."""
     hosts, count = Hosts(t), 100
