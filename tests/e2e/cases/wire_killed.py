@@ -59,6 +59,18 @@ def killed(t, rounds, proxy=None, pipelines=1):
     return verdict
 
 
+def unwatched(t, seconds, proxy=None):
+    """The control: the same requests for so long while no weft is there."""
+    run = Run(t, python_client("plain")(t), SHAPES, proxy)
+    program = run.program(0, FOR_EVER, WORKERS)
+    program.begin()
+    time.sleep(seconds)
+    report = program.stop_early()
+    run.recorder.stop()
+    t.note(f"{report['requests']} requests in {seconds:.0f} s, the slowest took {report['slowest_ms']} ms, "
+           f"threads waited for a processor for up to {report.get('late_ms', '?')} ms")
+
+
 @wire_case()
 def wire_killed(t):
     """The client is traced."""
