@@ -35,7 +35,7 @@ say  = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$(1)' '$(patsubst $(CURDI
 # --- tools and libraries ---------------------------------------------------------------------
 
 # Goals that compile nothing do without configuration, so they work on a machine that lacks packages.
-NO_CONFIG := help clean deps run test bench bench-compare check check-all check-faults check-wire check-vm \
+NO_CONFIG := help clean deps run test bench bench-compare bench-vm check check-all check-faults check-wire check-vm \
 	     check-reproducible format fuzz-all soak
 ifneq ($(filter-out $(NO_CONFIG),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/config.mk
@@ -304,6 +304,15 @@ check-vm:
 	@$(MAKE) --no-print-directory $(parallel) $(BUILD)/vm/weft-hooks-off $(BUILD)/tests/bpf/verify
 	@BUILD='$(BUILD)' tests/vm/run $(if $(KILLS),--kills $(KILLS)) $(KERNELS)
 
+# What weft costs in an emulated machine with Linux 6.1, beside what another tracer did there.
+.PHONY: bench-vm
+bench-vm:
+	@scripts/deps build
+	@scripts/deps test
+	@scripts/deps vm || :
+	@$(MAKE) --no-print-directory $(parallel) $(BUILD)/vm/weft-hooks-off
+	@BUILD='$(BUILD)' tests/vm/run --cost 6.1
+
 # Static analysis: what is found is fixed, or suppressed where it is with its reason.
 .PHONY: analyze
 analyze: export FLAGS = $(filter-out -MD -MP,$(COMMON))
@@ -410,6 +419,7 @@ help:
 	@echo 'make soak       MINUTES=30: does anything grow, or get lost, under mixed load (root)'
 	@echo 'make check-all  all that takes longer than make test, a line each (root); GOALS="soak"'
 	@echo 'make bench      measure cost and speed on this host (root); ARGS=--quick: README rows only'
+	@echo 'make bench-vm   the same in an emulated machine, where another tracer was measured'
 	@echo 'make bench-compare  the same; fails if it is worse than tests/bench/baseline.json'
 	@echo 'make bench-replay  instructions per exchange; ARGS="--codec protobuf --heads long"'
 	@echo 'make fuzz       TARGET=fuzz_http1 SECONDS=60: one fuzzing session'

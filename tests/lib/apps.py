@@ -2,6 +2,7 @@
 """The programs under trace: started with a configuration of their own, waited for, described."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -417,6 +418,13 @@ def sdk(t, receiver_url, behind=None, agent=False):
            # the application does it itself, and not twice
            "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "flask,requests,urllib3"}
     return App(t, words + ([behind] if behind else []), port, log="sdk.log", env=env)
+
+
+def library(name):
+    """The path of a shared library of the system, None if it has none of that name."""
+    listed = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=False).stdout
+    found = re.search(rf"^\s*{re.escape(name)} .*=> (\S+)$", listed, re.M)
+    return found and found[1]
 
 
 def c_program(name, *libraries, variant=""):

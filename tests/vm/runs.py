@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import apps
 import cases
+import cost
 import wire_killed
 from case import Skip
 
@@ -107,6 +108,9 @@ def _kill(t, told, kills):
 def perform(name, t, told):
     kind, _, count = name.partition(":")
     os.environ["HOOKS_OFF"] = ""
+    if kind == "cost":
+        cost.measure(t, told)
+        return
     if kind == "killed":
         _kill(t, told, int(count or KILLS))
         return

@@ -123,6 +123,39 @@ def binary_replaced(t):
     held.gone(t)
 
 
+RELOADS = 100
+
+
+def _gnutls(t):
+    """A copy of GnuTLS' library: weft keeps to the system's own one for ever."""
+    found = apps.library("libgnutls.so.30")
+    if not found:
+        raise Skip("not installed: libgnutls30")
+    return shutil.copy(found, t.path("libgnutls.so.30"))
+
+
+@case(timeout=90, needs=["openssl"])
+def library_loaded_again_and_again(t):
+    """A library with probes in it is unloaded after each request, and loaded again for the next."""
+    library, program = _gnutls(t), apps.c_program("reload", "-ldl")
+    apps.certificate(t)
+    app = apps.backend(t, tls=True)
+    weft = t.weft("--tls", "on", "--log-level", "debug", env=FAST)
+    held = Belongings(weft)
+    done = subprocess.run([program, library, str(app.port), "0", str(RELOADS)], capture_output=True,
+                          text=True, timeout=60)
+    t.expect("how it ended", (0, ""), (done.returncode, done.stderr))
+    t.expect("answers, and unloadings", f"{RELOADS} {RELOADS}", done.stdout.strip())
+    t.expect_true("probes were set into it", library in weft.log)
+    held.unchanged(t)
+    spans = t.stop(weft)
+    common.once(t, spans, range(RELOADS), common.SERVER)
+    clients = {span.number for span in spans if span.kind == CLIENT}
+    t.expect_true("requests that are no client's", clients <= set(range(RELOADS)))
+    t.note(f"{len(clients)} of {RELOADS} requests seen at the client, too")
+    held.gone(t)
+
+
 CONTAINER = """
 set -e
 mount --make-rprivate /
