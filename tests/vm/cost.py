@@ -21,7 +21,7 @@ sys.path.append(os.path.join(apps.ROOT, "tests", "bench"))
 import observe  # pylint: disable=wrong-import-position
 
 CONNECTIONS, LOAD_S, TURNS = 8, 8, 3
-FIRST_SPAN_S = 90
+FIRST_SPAN_S = 240
 POLL_S = 0.1
 
 # row: (OBI's figure for nginx, for Python's http.server)
