@@ -51,6 +51,7 @@ class Report:
     def __init__(self):
         self.lock, self.lateness = threading.Lock(), Lateness()
         self.failed, self.errors, self.times, self.stalls = 0, [], [], 0
+        self.stalled_at = []  # (begin, end), in seconds of the monotonic clock
         self.first = time.monotonic()
 
     def begin(self):
@@ -58,13 +59,17 @@ class Report:
         return time.monotonic(), self.lateness.seconds
 
     def done(self, begin):
-        seconds = time.monotonic() - begin[0]
-        self.took(seconds, self.lateness.seconds - begin[1])
+        end = time.monotonic()
+        if self.took(end - begin[0], self.lateness.seconds - begin[1]):
+            self.stalled_at.append((round(begin[0], 2), round(end, 2)))
 
     def took(self, seconds, late=0.0):
+        """Whether it has stalled."""
+        stalled = seconds - late > STALL_S
         with self.lock:
             self.times.append(seconds)
-            self.stalls += seconds - late > STALL_S
+            self.stalls += stalled
+        return stalled
 
     def error(self, number, text):
         with self.lock:
@@ -83,6 +88,7 @@ class Report:
         times = sorted(self.times) or [0.0]
         print(json.dumps({"requests": len(self.times), "failed": self.failed,
                           "errors": self.errors, "stalls": self.stalls,
+                          "stalled_at": self.stalled_at[:ERRORS_MAX],
                           "median_ms": times[len(times) // 2] * 1000,
                           "slowest_ms": round(times[-1] * 1000, 1),
                           "late_ms": round(self.lateness.longest * 1000, 1),

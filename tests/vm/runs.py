@@ -19,7 +19,7 @@ PREEMPTION = "/sys/kernel/debug/sched/preempt"
 FEW = ("http.server, curl", "chain of threads", "unix stream", "headers")
 KILLS = 6
 UNUSED_OFF = "3:0,4:0,4:1"  # spliced reads and io_uring: a start takes long here
-UNWATCHED_S = 2  # of load without weft, for each time that weft is killed
+UNWATCHED_S = 1  # of load without weft, for each time that weft is killed
 MEANWHILE_S = 0.6  # everything takes longer here
 
 

@@ -35,6 +35,29 @@ def _watcher_killed(t, weft):
     weft.process.wait(5)
 
 
+class Diary:
+    """When what was done, by the clock that clients tell of stalls by."""
+
+    def __init__(self):
+        self.entries = []
+
+    def note(self, what, function, *arguments):
+        begin = time.monotonic()
+        result = function(*arguments)
+        self.entries.append((what, round(begin, 2), round(time.monotonic(), 2)))
+        return result
+
+    def around(self, begin, end):
+        return [entry for entry in self.entries if entry[1] <= end + 1 and entry[2] >= begin - 1]
+
+
+def retransmissions():
+    """TCP's, in this namespace so far: a stall that these make is no lost message."""
+    with open("/proc/net/snmp", encoding="ascii") as handle:
+        names, values = (line.split() for line in handle if line.startswith("Tcp:"))
+    return int(values[names.index("RetransSegs")])
+
+
 def killed(t, rounds, proxy=None, pipelines=1):
     """
     Requests go on while the pipeline is killed, `pipelines` times, and then the watcher; all of that
@@ -43,13 +66,18 @@ def killed(t, rounds, proxy=None, pipelines=1):
     run = Run(t, python_client("plain")(t), SHAPES, proxy)
     sent_of = run.reference(-1)  # any request may have a header, or may not
     program = run.program(0, FOR_EVER, WORKERS)
+    diary, resent = Diary(), retransmissions()
     program.begin()
     for _ in range(rounds):
-        weft = start_weft(t, run.proxy.pids if run.proxy else {program.pid})
+        weft = diary.note("weft starts", start_weft, t,
+                          run.proxy.pids if run.proxy else {program.pid})
         for kill in [_pipeline_killed] * pipelines + [_watcher_killed]:
             time.sleep(MEANWHILE_S)
-            kill(t, weft)
+            diary.note(kill.__name__.strip("_"), kill, t, weft)
     report = program.stop_early()
+    for begin, end in report["stalled_at"]:
+        t.fail(f"a request stalled from {begin} to {end}, meanwhile: {diary.around(begin, end)}; "
+               f"segments that were sent again in all: {retransmissions() - resent}")
     mode = propagation.mode(t)
     verdict = judge.judge(run.recorder.stop(), sent_of, (), mode)
     judge.expect(t, verdict, mode)
@@ -62,13 +90,14 @@ def killed(t, rounds, proxy=None, pipelines=1):
 def unwatched(t, seconds, proxy=None):
     """The control: the same requests for so long while no weft is there."""
     run = Run(t, python_client("plain")(t), SHAPES, proxy)
-    program = run.program(0, FOR_EVER, WORKERS)
+    program, resent = run.program(0, FOR_EVER, WORKERS), retransmissions()
     program.begin()
     time.sleep(seconds)
     report = program.stop_early()
     run.recorder.stop()
     t.note(f"{report['requests']} requests in {seconds:.0f} s, the slowest took {report['slowest_ms']} ms, "
-           f"threads waited for a processor for up to {report.get('late_ms', '?')} ms")
+           f"threads waited for a processor for up to {report.get('late_ms', '?')} ms, "
+           f"{retransmissions() - resent} segments were sent again")
 
 
 @wire_case()
