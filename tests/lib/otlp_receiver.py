@@ -5,6 +5,9 @@
     otlp_receiver.py --out spans.jsonl [--port N] [--requests requests.jsonl] [--answer SPEC]...
 
 It prints "listening on 127.0.0.1:PORT" when it is ready and ends with 0 on SIGTERM or SIGINT.
+With --tls CERTIFICATE KEY it speaks TLS, and with --clients AUTHORITY it asks who connects for a
+certificate of that authority; --requests tells its common name under "client".
+
 --out gets one line of OTLP JSON for each request whose spans were accepted, as weft's own `file:`
 exporter writes it (see spans.py). --requests gets one line for each request, whatever the answer;
 with --bodies there is the body in it, in hexadecimal.
@@ -27,6 +30,7 @@ import gzip
 import json
 import math
 import signal
+import ssl
 import struct
 import sys
 import threading
@@ -223,7 +227,25 @@ class Receiver(ThreadingHTTPServer):
         self.answers = deque(answers)
         self.out, self.requests, self.bodies = out, requests, bodies
         self.lock = threading.Lock()
+        self.tls = None
         self.stopped = threading.Event()
+
+    def speak_tls(self, certificate, key, clients=None):
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(certificate, key)
+        if clients:
+            self.tls.load_verify_locations(clients)
+            self.tls.verify_mode = ssl.CERT_REQUIRED
+
+    def get_request(self):
+        """The handshake is for the connection's own thread."""
+        sock, address = super().get_request()
+        if self.tls:
+            sock = self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        return sock, address
+
+    def handle_error(self, request, client_address):
+        print(f"{client_address}: {sys.exc_info()[1]}", flush=True)
 
     def next_answer(self):
         with self.lock:
@@ -302,9 +324,15 @@ class Handler(BaseHTTPRequestHandler):
             self.server.write(self.server.out, request)
         self.reply(answer.status, body, answer.retry_after)
 
+    def client(self):
+        """The common name of who has shown a certificate."""
+        shown = self.connection.getpeercert() if self.server.tls else None
+        return dict(pair for pairs in (shown or {}).get("subject", ()) for pair in pairs).get("commonName")
+
     def do_POST(self):  # pylint: disable=invalid-name
         note = {"time": time.time(), "path": self.path,
-                "headers": {name.lower(): value for name, value in self.headers.items()}}
+                "headers": {name.lower(): value for name, value in self.headers.items()},
+                "client": self.client()}
         try:
             request = self.read_request(note)
         except Malformed as error:
@@ -330,10 +358,14 @@ def main():
     parser.add_argument("--out", type=argparse.FileType("a"), help="file for the spans")
     parser.add_argument("--requests", type=argparse.FileType("a"), help="file for the requests")
     parser.add_argument("--bodies", action="store_true", help="write bodies to --requests, too")
+    parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"), help="PEM files")
+    parser.add_argument("--clients", metavar="AUTHORITY", help="PEM file")
     parser.add_argument("--answer", type=parse_answer, action="append", default=[])
     options = parser.parse_args()
     answers = [answer for group in options.answer for answer in group]
     receiver = Receiver(options.port, answers, options.out, options.requests, options.bodies)
+    if options.tls:
+        receiver.speak_tls(*options.tls, options.clients)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     print(f"listening on 127.0.0.1:{receiver.server_port}", flush=True)

@@ -126,7 +126,7 @@ def own(instance, pid):
 
 class Weft:
     """
-    `weft run` with its export file and control socket in `directory`. `prefix`: words before the
+    `weft run` with its export file, or `exports`, and control socket in `directory`. `prefix`: words before the
     command (to leave a namespace). `netns_of`: traces the network namespace of this process alone,
     the caller's without it. The process leads a session of its own.
     """
@@ -140,7 +140,7 @@ class Weft:
         self.log_path = os.path.join(directory, f"{name}.log")
         self.stop_s = None
         words = [BINARY, "run", "--socket", self.socket, *own(self.instance, netns_of or os.getpid())]
-        for export in exports or [f"file:{self.spans_path}"]:
+        for export in [f"file:{self.spans_path}"] if exports is None else exports:
             words += ["--export", export]
         self.started = time.monotonic()
         with open(self.log_path, "wb") as log:

@@ -19,12 +19,15 @@ enum channel_type {
 				  */
 	CHANNEL_HOOKS,		 /* text: surface, hook, surface, hook ... */
 	CHANNEL_STOP,		 /* drain, then exit */
+	CHANNEL_RELOAD,		 /* with descriptors: pipeline/settings.h */
 	/* pipeline -> watcher */
 	CHANNEL_READY,
+	CHANNEL_RELOADED, /* text: why it has kept the settings that it had; none: it has not */
 	CHANNEL_TYPE_MAX,
 };
 
 #define CHANNEL_MESSAGE_MAX 16384
+#define CHANNEL_FDS_MAX	    16 /* descriptors with a message */
 
 struct channel_header {
 	uint32_t type; /* enum channel_type */
@@ -57,7 +60,17 @@ const char *channel_message_next(const struct channel_message *message, size_t *
 /* Sends without waiting. -EAGAIN: the other side does not read; -EPIPE: it is gone. */
 int channel_send(int fd, const struct channel_message *message);
 
+/* The same with copies of `n` descriptors, at most CHANNEL_FDS_MAX. */
+int channel_send_fds(int fd, const struct channel_message *message, const int *fds, size_t n);
+
 /* Receives without waiting. 0; -EAGAIN: nothing there; -EPIPE: the other side is gone; -EBADMSG. */
 int channel_receive(int fd, struct channel_message *ret_message);
+
+/*
+ * The same with the message's descriptors, *ret_n of them, also of one that is -EBADMSG; they are
+ * the caller's then. channel_receive() lets none in: only who trusts the other side takes them.
+ */
+int channel_receive_fds(int fd, struct channel_message *ret_message, int ret_fds[CHANNEL_FDS_MAX],
+			size_t *ret_n);
 
 #endif

@@ -17,7 +17,9 @@ const struct command commands[] = {
 			"sends spans to the\n"
 			"targets. Prints a line on standard error once it is ready. SIGTERM and "
 			"SIGINT: sends what is\n"
-			"left and exits with 0.",
+			"left and exits with 0. SIGHUP: reads the configuration again; in a "
+			"terminal and without --config\n"
+			"it ends weft as SIGTERM does.",
 		.examples = "  weft run\n"
 			    "      all services of this host, a line a span on the terminal\n"
 			    "  weft run --export http://localhost:4318\n"

@@ -75,6 +75,20 @@ static void man_examples(FILE *out)
 	fputs(".fi\n", out);
 }
 
+static void man_signals(FILE *out)
+{
+	fputs(".SH SIGNALS\n.TP\n\\fBSIGTERM\\fR, \\fBSIGINT\\fR\nSend what is left and exit.\n"
+	      ".TP\n\\fBSIGHUP\\fR, to the first process\nReads the file again, the environment "
+	      "and the command line as they were at the start, and opens the targets anew, so that "
+	      "a file may be moved away before. No span is lost. If something is wrong, a line says "
+	      "what, and all stays as it was. These options can change:\n",
+	      out);
+	option_print_live(out);
+	fputs(".\nFor others that differ a line says that they need a restart. A weft that runs in a "
+	      "terminal without \\fB\\-\\-config\\fR ends at SIGHUP as at SIGTERM.\n",
+	      out);
+}
+
 void help_print_man(FILE *out)
 {
 	fprintf(out,
@@ -96,6 +110,7 @@ void help_print_man(FILE *out)
 	for (size_t i = 0; i < n_commands; i++)
 		fprintf(out, ".TP\n\\fB%s\\fR\n%s\n", commands[i].name, commands[i].summary);
 	option_print_man(out);
+	man_signals(out);
 	fputs(".SH FILES\n.TP\n\\fI/run/weft/weft.sock\\fR\nThe control socket; "
 	      "\\fIweft\\-NAME.sock\\fR beside it is that of an instance with a name.\n"
 	      ".TP\n\\fI/run/weft/lock\\fR\nHolds the locks of running instances: one for a "

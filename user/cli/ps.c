@@ -200,6 +200,22 @@ static void print_hooks(FILE *out, json_t *hooks)
 	}
 }
 
+/* Told once there is something to tell: most wefts run as they were started. */
+static void print_configuration(FILE *out, json_t *configuration)
+{
+	const char *needs_restart =
+		json_string_value(json_object_get(configuration, "needs_restart"));
+	long long reloads = integer_of(configuration, "reloads");
+
+	if (reloads)
+		fprintf(out, "configuration reloaded %lld times\n", reloads);
+	if (!needs_restart)
+		return;
+	fputs("needs a restart: ", out);
+	print_name(out, needs_restart);
+	fputc('\n', out);
+}
+
 int ps_print(FILE *out, const json_t *answer)
 {
 	int r = print_processes(out, json_object_get(answer, "processes"));
@@ -209,6 +225,7 @@ int ps_print(FILE *out, const json_t *answer)
 	fputs("\nweft ", out);
 	print_name(out, string_of(answer, "version"));
 	fprintf(out, ", up %.0f s\n", json_number_value(json_object_get(answer, "uptime_s")));
+	print_configuration(out, json_object_get(answer, "configuration"));
 	print_hooks(out, json_object_get(answer, "hooks"));
 	print_counters(out, json_object_get(answer, "counters"));
 	return 0;

@@ -17,5 +17,5 @@ int cli_run(int argc, char **argv)
 			 config_origin_text(&config, "disabled", origin, sizeof(origin)));
 		return STATUS_OK;
 	}
-	return watcher_run(&config);
+	return watcher_run(&config, argc - 1, argv + 1);
 }

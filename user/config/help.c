@@ -181,3 +181,17 @@ void option_print_man(FILE *out)
 		fputc('\n', out);
 	}
 }
+
+void option_print_live(FILE *out)
+{
+	const char *separator = "";
+
+	for (size_t i = 0; i < n_options; i++) {
+		if (!(options[i].flags & OPTION_LIVE) || options[i].flags & OPTION_NO_FILE)
+			continue;
+		fprintf(out, "%s\\fB", separator);
+		print_roff(out, options[i].name);
+		fputs("\\fR", out);
+		separator = ",\n";
+	}
+}

@@ -51,6 +51,7 @@ enum option_type {
 #define OPTION_NO_FLAG (1u << 0) /* not on the command line */
 #define OPTION_NO_FILE (1u << 1) /* not in the file */
 #define OPTION_SECRET  (1u << 2) /* the value is never repeated in a message */
+#define OPTION_LIVE    (1u << 3) /* may change while weft runs (config/change.h) */
 
 #define OPTION_VARIABLES_MAX 2
 
@@ -116,6 +117,15 @@ bool option_is_itemwise(const struct option *option);
 
 /* Cuts the next item off a list with commas, without the space around it. False: there is none. */
 bool list_next(const char **rest, struct view *ret_item);
+
+/* What a field holds, of which all else follows: how it is compared, copied, sent. */
+enum option_storage {
+	STORED_BYTES,	/* *ret_size of them, which own nothing */
+	STORED_TEXT,	/* char *, or NULL */
+	STORED_STRINGS, /* struct strings */
+};
+
+enum option_storage option_storage(const struct option *option, size_t *ret_size);
 
 /* Frees what the field owns and empties it. */
 void option_clear(const struct option *option, void *field);
@@ -186,5 +196,8 @@ void option_print_variables(FILE *out, enum config_command command);
 
 /* Both of them for a man page (roff), for `weft run`. */
 void option_print_man(FILE *out);
+
+/* For the same: the options that can change while weft runs, as their names in the file. */
+void option_print_live(FILE *out);
 
 #endif

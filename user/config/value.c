@@ -514,8 +514,8 @@ struct type {
 
 /* clang-format off */
 #define SCALAR(type) .clear = clear_scalar, .size = sizeof(type)
-#define TEXT	     .clear = clear_text
-#define STRINGS	     .clear = clear_strings, .list = true
+#define TEXT	     .clear = clear_text, .size = sizeof(char *)
+#define STRINGS	     .clear = clear_strings, .size = sizeof(struct strings), .list = true
 
 static const struct type types[TYPE_MAX] = {
 	[TYPE_BOOL] = { .parse = parse_bool, SCALAR(bool), .accepted = "true, false" },
@@ -565,6 +565,16 @@ int option_add_pair(const struct option *option, struct strings *pairs, const ch
 void option_clear(const struct option *option, void *field)
 {
 	types[option->type].clear(field, types[option->type].size);
+}
+
+enum option_storage option_storage(const struct option *option, size_t *ret_size)
+{
+	const struct type *type = &types[option->type];
+
+	*ret_size = type->size;
+	if (type->clear == clear_scalar)
+		return STORED_BYTES;
+	return type->clear == clear_text ? STORED_TEXT : STORED_STRINGS;
 }
 
 bool option_is_list(const struct option *option)

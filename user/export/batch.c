@@ -223,6 +223,15 @@ void batch_queue_add(struct batch_queue *queue, const struct span *span)
 	queue->ready(queue->owner);
 }
 
+static void queue_append(struct batch_queue *queue, struct batch *batch)
+{
+	if (queue->last)
+		queue->last->next = batch;
+	else
+		queue->first = batch;
+	queue->last = batch;
+}
+
 void batch_queue_seal(struct batch_queue *queue)
 {
 	struct batch *batch = TAKE_PTR(queue->open);
@@ -231,15 +240,10 @@ void batch_queue_seal(struct batch_queue *queue)
 		sd_event_source_set_enabled(queue->timer, SD_EVENT_OFF);
 	if (!batch)
 		return;
-	if (batch->n_items == 0) {
+	if (batch->n_items == 0)
 		queue_retire(queue, batch);
-		return;
-	}
-	if (queue->last)
-		queue->last->next = batch;
 	else
-		queue->first = batch;
-	queue->last = batch;
+		queue_append(queue, batch);
 }
 
 struct batch *batch_queue_take(struct batch_queue *queue)
@@ -284,6 +288,22 @@ int batch_queue_split(struct batch_queue *queue, struct batch *batch)
 	}
 	queue_retire(queue, batch);
 	return 0;
+}
+
+void batch_queue_move(struct batch_queue *from, struct batch_queue *to)
+{
+	struct batch *batch;
+
+	batch_queue_seal(from);
+	while ((batch = batch_queue_take(from))) {
+		from->bytes -= batch->data.len;
+		from->counters->accepted -= batch->n_items;
+		from->counters->queued -= batch->n_items;
+		to->bytes += batch->data.len;
+		to->counters->accepted += batch->n_items;
+		to->counters->queued += batch->n_items;
+		queue_append(to, batch);
+	}
 }
 
 void batch_queue_settle(struct batch_queue *queue, struct batch *batch, size_t exported,

@@ -7,9 +7,11 @@
 #ifndef WEFT_EXPORT_EXPORTER_H
 #define WEFT_EXPORT_EXPORTER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "export/credentials.h"
 #include "span/span.h"
 
 /* How weft names itself to backends (User-Agent), up to its version. */
@@ -29,16 +31,14 @@ struct export_counters {
 
 /* OTLP settings (OpenTelemetry protocol exporter specification), and the batch processor's. */
 struct export_options {
-	const char *const *headers; /* name, value, name, value ... */
-	size_t n_headers;	    /* pairs */
-	uint64_t timeout_ns;	    /* OTEL_EXPORTER_OTLP_TIMEOUT: 10 s */
-	bool gzip;		    /* OTEL_EXPORTER_OTLP_COMPRESSION */
-	const char *certificate;    /* CA bundle file, NULL: the system's */
-	const char *client_certificate;
-	const char *client_key;
-	size_t batch_size;	 /* OTEL_BSP_MAX_EXPORT_BATCH_SIZE: 512 spans */
-	uint64_t batch_delay_ns; /* OTEL_BSP_SCHEDULE_DELAY: 5 s */
-	size_t queue_size;	 /* OTEL_BSP_MAX_QUEUE_SIZE: spans kept while the backend is away */
+	const char *const *headers;	       /* name, value, name, value ... */
+	size_t n_headers;		       /* pairs */
+	uint64_t timeout_ns;		       /* OTEL_EXPORTER_OTLP_TIMEOUT: 10 s */
+	bool gzip;			       /* OTEL_EXPORTER_OTLP_COMPRESSION */
+	const struct credentials *credentials; /* NULL: the system's authorities, no client's */
+	size_t batch_size;		       /* OTEL_BSP_MAX_EXPORT_BATCH_SIZE: 512 spans */
+	uint64_t batch_delay_ns;	       /* OTEL_BSP_SCHEDULE_DELAY: 5 s */
+	size_t queue_size; /* OTEL_BSP_MAX_QUEUE_SIZE: spans kept while the backend is away */
 };
 
 struct exporter;
@@ -47,9 +47,9 @@ struct exporter_ops {
 	const char *name; /* "otlp_http", "file", "stdout" */
 	/*
 	 * `target` as given; `fd` an open file for targets that need one (opened by
-	 * exporter_prepare), else -1. An exporter that was opened owns it. Strings and headers
-	 * in `options` are copied. -EINVAL: an option that cannot be sent, such as a header with a
-	 * newline.
+	 * exporter_prepare), else -1. An exporter that was opened owns it. Strings, headers and
+	 * credentials in `options` are copied. -EINVAL: an option that cannot be sent, such as a
+	 * header with a newline; -ENOTSUP: this host's libraries cannot take a credential.
 	 */
 	int (*open)(const char *target, int fd, const struct export_options *options,
 		    sd_event *loop, struct exporter **ret_exporter);
@@ -59,6 +59,12 @@ struct exporter_ops {
 	void (*flush)(struct exporter *exporter);
 	/* True when nothing is queued. */
 	bool (*idle)(const struct exporter *exporter);
+	/*
+	 * What `from`, an exporter of the same ops, has not begun to send is sent by `to`, and
+	 * counted there; `all`: what it has begun, too, which may then arrive twice. NULL: none of
+	 * it can be.
+	 */
+	void (*hand_over)(struct exporter *from, struct exporter *to, bool all);
 	/* What is still queued is counted as dropped_unreachable. Frees the exporter. */
 	void (*close)(struct exporter *exporter);
 };

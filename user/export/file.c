@@ -162,6 +162,18 @@ static bool file_idle(const struct exporter *exporter)
 	return exporter->counters.queued == 0;
 }
 
+/* Of a line that is written in part the rest stays: nobody else can write it. */
+static void file_hand_over(struct exporter *from, struct exporter *to, bool all)
+{
+	struct file_exporter *old = (struct file_exporter *)from;
+
+	(void)all;
+	if (old->batch && old->written == 0)
+		batch_queue_put_back(&old->queue, TAKE_PTR(old->batch));
+	batch_queue_move(&old->queue, &((struct file_exporter *)to)->queue);
+	file_ready(to);
+}
+
 static void file_close(struct exporter *exporter)
 {
 	struct file_exporter *file = (struct file_exporter *)exporter;
@@ -233,5 +245,6 @@ const struct exporter_ops file_ops = {
 	.export = file_export,
 	.flush = file_flush,
 	.idle = file_idle,
+	.hand_over = file_hand_over,
 	.close = file_close,
 };

@@ -58,6 +58,7 @@ struct otlp_http {
 	struct http_target target;
 	struct otlp_http_retry retry;
 	struct curl_slist *headers;
+	struct credentials credentials; /* libcurl looks at them here */
 	struct request requests[IN_FLIGHT_MAX];
 	unsigned int in_flight;
 	unsigned int failures; /* in a row */
@@ -118,6 +119,32 @@ static size_t take_response(char *data, size_t size, size_t n, void *userdata)
 	return request->response.failed ? 0 : size * n;
 }
 
+/*
+ * libcurl says no to an option that it does not know, or was built without: keys and certificates
+ * come from memory since 7.71, authorities since 7.77, and its TLS library must be able to.
+ */
+static int request_credentials(CURL *easy, const struct credentials *credentials)
+{
+	static const CURLoption by_credential[CREDENTIAL_MAX] = {
+		[CREDENTIAL_AUTHORITIES] = CURLOPT_CAINFO_BLOB,
+		[CREDENTIAL_CERTIFICATE] = CURLOPT_SSLCERT_BLOB,
+		[CREDENTIAL_KEY] = CURLOPT_SSLKEY_BLOB,
+	};
+
+	for (size_t i = 0; i < CREDENTIAL_MAX; i++) {
+		const struct credential_bytes *item = &credentials->items[i];
+		struct curl_blob blob;
+
+		/* one PEM file may hold both */
+		if (i == CREDENTIAL_KEY && !item->data)
+			item = &credentials->items[CREDENTIAL_CERTIFICATE];
+		blob = (struct curl_blob){ item->data, item->len, CURL_BLOB_NOCOPY };
+		if (item->data && libcurl.easy_setopt(easy, by_credential[i], &blob) != CURLE_OK)
+			return -ENOTSUP;
+	}
+	return 0;
+}
+
 static int request_init(struct otlp_http *http, struct request *request,
 			const struct export_options *options)
 {
@@ -139,21 +166,15 @@ static int request_init(struct otlp_http *http, struct request *request,
 	libcurl.easy_setopt(easy, CURLOPT_WRITEDATA, request);
 	libcurl.easy_setopt(easy, CURLOPT_ERRORBUFFER, request->error);
 	libcurl.easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* a request that is given up while its name is looked up would wait for the answer */
+	libcurl.easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
 	if (http->target.loopback)
 		libcurl.easy_setopt(easy, CURLOPT_NOPROXY, "*");
 	if (libcurl.easy_setopt(easy, CURLOPT_URL, http->target.url) != CURLE_OK)
 		return -ENOMEM;
-	/* libcurl says no when it was built without TLS. */
-	if (options->certificate &&
-	    libcurl.easy_setopt(easy, CURLOPT_CAINFO, options->certificate) != CURLE_OK)
-		return -EINVAL;
-	if (options->client_certificate &&
-	    libcurl.easy_setopt(easy, CURLOPT_SSLCERT, options->client_certificate) != CURLE_OK)
-		return -EINVAL;
-	if (options->client_key &&
-	    libcurl.easy_setopt(easy, CURLOPT_SSLKEY, options->client_key) != CURLE_OK)
-		return -EINVAL;
-	return 0;
+	return request_credentials(easy, &http->credentials);
 }
 
 static struct request *request_free_one(struct otlp_http *http)
@@ -416,6 +437,23 @@ static void request_clear(struct otlp_http *http, struct request *request)
 	bytes_free(&request->response);
 }
 
+/* What is under way comes back into the queue if it fails, or at once. */
+static void http_hand_over(struct exporter *from, struct exporter *to, bool all)
+{
+	struct otlp_http *old = (struct otlp_http *)from, *new = (struct otlp_http *)to;
+
+	for (size_t i = IN_FLIGHT_MAX; all && i-- > 0;) {
+		struct request *request = &old->requests[i];
+
+		if (!request->batch)
+			continue;
+		curl_loop_cancel(&old->curl, request->easy);
+		batch_queue_put_back(&old->queue, request_end(request));
+	}
+	batch_queue_move(&old->queue, &new->queue);
+	http_pump(new);
+}
+
 static void http_close(struct exporter *exporter)
 {
 	struct otlp_http *http = (struct otlp_http *)exporter;
@@ -426,6 +464,7 @@ static void http_close(struct exporter *exporter)
 	curl_loop_clear(&http->curl);
 	sd_event_source_disable_unref(http->wait_timer);
 	libcurl.slist_free_all(http->headers);
+	credentials_clear(&http->credentials);
 	http_target_clear(&http->target);
 	if (http->gzip)
 		deflateEnd(&http->deflate);
@@ -507,6 +546,8 @@ static int http_init(struct otlp_http *http, const char *target,
 
 	if (r == 0)
 		r = http_headers(http, options);
+	if (r == 0 && options->credentials)
+		r = credentials_copy(options->credentials, &http->credentials);
 	if (r == 0 && options->gzip)
 		r = http_gzip(http);
 	if (r == 0)
@@ -566,5 +607,6 @@ const struct exporter_ops otlp_http_ops = {
 	.export = http_export,
 	.flush = http_flush,
 	.idle = http_idle,
+	.hand_over = http_hand_over,
 	.close = http_close,
 };

@@ -152,12 +152,26 @@ static int unpacked_init(struct flow *flow, const struct config *config)
 	return r;
 }
 
-int flow_init(struct flow *flow, const struct config *config)
+static struct processor_options process_options(const struct config *config)
 {
-	const struct processor_options process_options = {
+	return (struct processor_options){
 		.query_keys_kept = (const char *const *)config->query_keys.items,
 		.n_query_keys_kept = config->query_keys.n,
 	};
+}
+
+void flow_configure(struct flow *flow, const struct config *config)
+{
+	const struct processor_options options = process_options(config);
+
+	process_chain_configure(flow->chain, &options);
+	flow->join = config->sdk_spans == CONFIG_SDK_JOIN;
+	processes_join(flow->processes, flow->join);
+}
+
+int flow_init(struct flow *flow, const struct config *config)
+{
+	const struct processor_options options = process_options(config);
 	const struct correlate_options correlate_options = {
 		.join_window_ns = JOIN_WINDOW_NS,
 		.preemption_ns = PREEMPTION_NS,
@@ -182,7 +196,7 @@ int flow_init(struct flow *flow, const struct config *config)
 	flow->join = join;
 
 	if (r == 0)
-		r = process_chain_new(&process_options, &flow->chain);
+		r = process_chain_new(&options, &flow->chain);
 	if (r == 0)
 		r = correlator_new(&correlate_options, &flow->correlator);
 	if (r == 0)

@@ -40,10 +40,14 @@ struct flow {
 };
 
 /*
- * Starts the rooms; `flow` is zeroed but for the callback. -ENOMEM, -EINVAL: flow_clear() is due
- * all the same.
+ * Starts the rooms; `flow` is zeroed but for the callback. The configuration must stay. -ENOMEM,
+ * -EINVAL: flow_clear() is due all the same.
  */
 int flow_init(struct flow *flow, const struct config *config);
+
+/* Goes on with those options of this configuration that can change (config/change.h). It must stay.
+ */
+void flow_configure(struct flow *flow, const struct config *config);
 
 /* One record, 8-byte aligned, as the ring buffer gave it. */
 void flow_record(struct flow *flow, const void *data, size_t size);

@@ -17,8 +17,8 @@
 #include "base/version.h"
 #include "bpf/abi/config.h"
 #include "control/control.h"
-#include "export/exporter.h"
 #include "pipeline/flow.h"
+#include "pipeline/outputs.h"
 #include "pipeline/sandbox.h"
 
 /* The ring is looked at this often while records come: a wake-up for each would cost more than
@@ -41,8 +41,10 @@ struct pipeline {
 	struct ring ring;
 	struct weft_control *page;
 	struct control *control;
-	struct exporter *exporters[PIPELINE_TARGETS_MAX];
-	size_t n_exporters;
+	struct outputs outputs;
+	struct settings settings;
+	struct settings next; /* that wait until the change before is complete */
+	bool has_next;
 	int64_t unix_offset_ns;
 	json_t *hooks;
 	bool draining;
@@ -58,8 +60,7 @@ static void span_out(void *context, struct span *span)
 
 	span->start_ns += (uint64_t)pipeline->unix_offset_ns;
 	span->end_ns += (uint64_t)pipeline->unix_offset_ns;
-	for (size_t i = 0; i < pipeline->n_exporters; i++)
-		pipeline->exporters[i]->ops->export(pipeline->exporters[i], span);
+	outputs_export(&pipeline->outputs, span);
 	control_publish(pipeline->control, span);
 }
 
@@ -78,19 +79,16 @@ static void totals_update(struct pipeline *pipeline)
 	const struct totals *base = &pipeline->base;
 	struct totals *totals = pipeline->totals;
 	uint64_t *dropped = totals->dropped;
+	struct export_counters out;
 
 	flow_account(&pipeline->flow, base, totals);
 	totals->bad_records += pipeline->ring.unreadable;
-	if (pipeline->n_exporters) {
-		const struct export_counters *out = &pipeline->exporters[0]->counters;
-
-		totals->exported = base->exported + out->exported;
-		dropped[DROP_QUEUE_FULL] = base->dropped[DROP_QUEUE_FULL] + out->dropped_queue_full;
-		dropped[DROP_REJECTED] = base->dropped[DROP_REJECTED] + out->dropped_rejected;
-		dropped[DROP_UNREACHABLE] =
-			base->dropped[DROP_UNREACHABLE] + out->dropped_unreachable;
-		dropped[DROP_NO_MEMORY] += out->dropped_no_memory;
-	}
+	outputs_count(&pipeline->outputs, &out);
+	totals->exported = base->exported + out.exported;
+	dropped[DROP_QUEUE_FULL] = base->dropped[DROP_QUEUE_FULL] + out.dropped_queue_full;
+	dropped[DROP_REJECTED] = base->dropped[DROP_REJECTED] + out.dropped_rejected;
+	dropped[DROP_UNREACHABLE] = base->dropped[DROP_UNREACHABLE] + out.dropped_unreachable;
+	dropped[DROP_NO_MEMORY] += out.dropped_no_memory;
 }
 
 /* Takes in all that is there. Gives the number of records. */
@@ -156,20 +154,13 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *context)
 
 /* --- the end --- */
 
-static bool exporters_idle(const struct pipeline *pipeline)
-{
-	for (size_t i = 0; i < pipeline->n_exporters; i++)
-		if (!pipeline->exporters[i]->ops->idle(pipeline->exporters[i]))
-			return false;
-	return true;
-}
-
 static int on_drain(sd_event_source *source, uint64_t usec, void *context)
 {
 	struct pipeline *pipeline = context;
 
 	(void)usec;
-	if (exporters_idle(pipeline) || ++pipeline->drain_turns > DRAIN_TIME_US / POLL_INTERVAL_US)
+	if (outputs_idle(&pipeline->outputs) ||
+	    ++pipeline->drain_turns > DRAIN_TIME_US / POLL_INTERVAL_US)
 		return sd_event_exit(pipeline->loop, 0);
 	sd_event_source_set_time_relative(source, POLL_INTERVAL_US);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -188,8 +179,7 @@ static int drain(struct pipeline *pipeline)
 	sd_event_source_set_enabled(pipeline->poll_timer, SD_EVENT_OFF);
 	records_in(pipeline);
 	correlator_drain(pipeline->flow.correlator);
-	for (size_t i = 0; i < pipeline->n_exporters; i++)
-		pipeline->exporters[i]->ops->flush(pipeline->exporters[i]);
+	outputs_flush(&pipeline->outputs);
 	return sd_event_add_time_relative(pipeline->loop, &pipeline->drain_timer, CLOCK_MONOTONIC,
 					  0, POLL_ACCURACY_US, on_drain, pipeline);
 }
@@ -218,7 +208,68 @@ static void hooks_told(struct pipeline *pipeline, const struct channel_message *
 		json_object_set_new(pipeline->hooks, surface, json_string(hook));
 }
 
-static int on_message(struct pipeline *pipeline, const struct channel_message *message)
+/* --- other settings --- */
+
+static void reloaded(struct pipeline *pipeline, const char *error)
+{
+	static struct channel_message answer;
+
+	channel_message_init(&answer, CHANNEL_RELOADED, 0);
+	if (error)
+		channel_message_add(&answer, error);
+	channel_send(pipeline->setup->channel_fd, &answer);
+}
+
+/* All that can fail comes first. */
+static void settings_take(struct pipeline *pipeline, struct settings *settings)
+{
+	char error[512];
+	int r = outputs_change(&pipeline->outputs, settings, error, sizeof(error));
+
+	if (r == 0) {
+		settings_change(&pipeline->settings, settings);
+		credentials_clear(&pipeline->settings.credentials);
+		flow_configure(&pipeline->flow, &pipeline->settings.config);
+		log_set_level((enum log_level)pipeline->settings.config.log_level);
+	}
+	settings_clear(settings);
+	reloaded(pipeline, r < 0 ? error : NULL);
+}
+
+static void on_settled(void *context)
+{
+	struct pipeline *pipeline = context;
+
+	if (!pipeline->has_next || pipeline->draining)
+		return;
+	pipeline->has_next = false;
+	settings_take(pipeline, &pipeline->next);
+}
+
+static int settings_told(struct pipeline *pipeline, const int *fds, size_t n)
+{
+	struct settings settings;
+	char error[256];
+	int r = settings_receive(&settings, fds, n);
+
+	if (r < 0) {
+		snprintf(error, sizeof(error), "cannot take the settings: %s", strerror(-r));
+		reloaded(pipeline, error);
+	} else if (!outputs_changing(&pipeline->outputs) && !pipeline->draining) {
+		settings_take(pipeline, &settings);
+	} else if (!pipeline->has_next) {
+		pipeline->next = settings;
+		pipeline->has_next = true;
+	} else {
+		/* the watcher waits for an answer before it sends others */
+		settings_clear(&settings);
+	}
+	return 0;
+}
+
+/* Descriptors come with settings only. */
+static int on_message(struct pipeline *pipeline, const struct channel_message *message,
+		      const int *fds, size_t n_fds)
 {
 	switch (message->header.type) {
 	case CHANNEL_PROCESS:
@@ -233,6 +284,8 @@ static int on_message(struct pipeline *pipeline, const struct channel_message *m
 		return 0;
 	case CHANNEL_STOP:
 		return drain(pipeline);
+	case CHANNEL_RELOAD:
+		return settings_told(pipeline, fds, n_fds);
 	default:
 		return 0;
 	}
@@ -242,16 +295,31 @@ static int on_channel(sd_event_source *source, int fd, uint32_t revents, void *c
 {
 	static struct channel_message message;
 	struct pipeline *pipeline = context;
+	int fds[CHANNEL_FDS_MAX];
+	size_t n_fds;
 	int r;
 
 	(void)revents;
-	while ((r = channel_receive(fd, &message)) == 0)
-		on_message(pipeline, &message);
+	while ((r = channel_receive_fds(fd, &message, fds, &n_fds)) == 0)
+		on_message(pipeline, &message, fds, n_fds);
 	if (r == -EAGAIN || r == -EBADMSG)
 		return 0;
 	/* the watcher is gone: nobody feeds the ring any more */
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	return drain(pipeline);
+}
+
+/* A path is bytes, and JSON takes only UTF-8: it may be missing. */
+static json_t *configuration_json(const struct pipeline *pipeline)
+{
+	const struct settings *settings = &pipeline->settings;
+	const char *file = settings->config.file, *needs_restart = settings->needs_restart;
+	json_t *object = json_pack("{s:I}", "reloads", (json_int_t)settings->reloads);
+
+	json_object_set_new(object, "file", file ? json_string(file) : json_null());
+	json_object_set_new(object, "needs_restart",
+			    needs_restart[0] ? json_string(needs_restart) : json_null());
+	return object;
 }
 
 static json_t *on_ps(void *context)
@@ -260,9 +328,9 @@ static json_t *on_ps(void *context)
 	double uptime = (double)(clock_monotonic_ns() - pipeline->setup->started_ns) / 1e9;
 
 	totals_update(pipeline);
-	return json_pack("{s:s, s:f, s:O, s:O?, s:o, s:o}", "version", WEFT_VERSION, "uptime_s",
-			 uptime, "hooks", pipeline->hooks, "propagation",
-			 pipeline->setup->propagation, "processes",
+	return json_pack("{s:s, s:f, s:o, s:O, s:O?, s:o, s:o}", "version", WEFT_VERSION,
+			 "uptime_s", uptime, "configuration", configuration_json(pipeline), "hooks",
+			 pipeline->hooks, "propagation", pipeline->setup->propagation, "processes",
 			 processes_json(pipeline->flow.processes), "counters",
 			 totals_json(pipeline->totals));
 }
@@ -271,33 +339,17 @@ static json_t *on_ps(void *context)
 
 static int start_exporters(struct pipeline *pipeline)
 {
-	const struct config *config = pipeline->setup->config;
-	const struct export_options options = {
-		.headers = (const char *const *)config->otlp_headers.items,
-		.n_headers = config->otlp_headers.n / 2,
-		.timeout_ns = config->otlp_timeout_ns,
-		.gzip = config->otlp_compression == CONFIG_COMPRESSION_GZIP,
-		.certificate = config->otlp_certificate,
-		.client_certificate = config->otlp_client_certificate,
-		.client_key = config->otlp_client_key,
-		.batch_size = config->batch_size,
-		.batch_delay_ns = config->batch_delay_ns,
-		.queue_size = config->queue_size,
+	char error[512];
+	int r;
+
+	pipeline->outputs = (struct outputs){
+		.loop = pipeline->loop,
+		.settled = on_settled,
+		.context = pipeline,
 	};
-	char error[256];
-
-	for (size_t i = 0; i < config->targets.n && i < PIPELINE_TARGETS_MAX; i++) {
-		const char *target = config->targets.items[i];
-		const struct exporter_ops *ops = exporter_find(target, error, sizeof(error));
-		int r = ops ? ops->open(target, pipeline->setup->target_fds[i], &options,
-					pipeline->loop, &pipeline->exporters[i])
-			    : -EINVAL;
-
-		if (r < 0)
-			return log_error_r(r, "cannot export to %s: %s", target, strerror(-r));
-		pipeline->n_exporters++;
-	}
-	return 0;
+	r = outputs_open(&pipeline->outputs, &pipeline->settings, error, sizeof(error));
+	credentials_clear(&pipeline->settings.credentials);
+	return r < 0 ? log_error_r(r, "%s", error) : 0;
 }
 
 /* The ring and the shared page are mapped while bpf(2) is still allowed. */
@@ -306,7 +358,7 @@ static int map_kernel_side(struct pipeline *pipeline)
 	long page = sysconf(_SC_PAGESIZE);
 
 	int r = ring_open(&pipeline->ring, pipeline->setup->events_fd,
-			  pipeline->setup->config->ring_size, RING_WINDOW);
+			  pipeline->settings.config.ring_size, RING_WINDOW);
 
 	if (r < 0)
 		return r;
@@ -355,7 +407,7 @@ static int keep_descriptors(const struct pipeline_setup *setup)
 					      setup->channel_fd, setup->socket_fd };
 
 	for (size_t i = 0; i < PIPELINE_TARGETS_MAX; i++)
-		fds[4 + i] = i < setup->config->targets.n ? setup->target_fds[i] : -1;
+		fds[4 + i] = setup->settings->target_fds[i];
 	return sandbox_keep_descriptors(fds, sizeof(fds) / sizeof(fds[0]));
 }
 
@@ -372,7 +424,7 @@ static int start(struct pipeline *pipeline)
 	r = map_kernel_side(pipeline);
 	if (r < 0)
 		return log_error_r(r, "cannot map the ring buffer: %s", strerror(-r));
-	r = sandbox_drop_privileges(pipeline->setup->config->uid, pipeline->setup->config->gid);
+	r = sandbox_drop_privileges(pipeline->settings.config.uid, pipeline->settings.config.gid);
 	if (r < 0)
 		return log_error_r(r, "cannot give up privileges: %s", strerror(-r));
 	r = sandbox_filter_calls();
@@ -380,7 +432,7 @@ static int start(struct pipeline *pipeline)
 		return log_error_r(r, "cannot restrict system calls: %s", strerror(-r));
 	r = sd_event_new(&pipeline->loop);
 	if (r >= 0)
-		r = flow_init(&pipeline->flow, pipeline->setup->config);
+		r = flow_init(&pipeline->flow, &pipeline->settings.config);
 	if (r >= 0)
 		r = start_exporters(pipeline);
 	if (r >= 0)
@@ -395,26 +447,17 @@ static int start(struct pipeline *pipeline)
 static void stop(struct pipeline *pipeline)
 {
 	struct totals *totals = pipeline->totals;
-	const struct export_counters *out = &pipeline->exporters[0]->counters;
+	struct export_counters out;
 	char line[1024];
 
 	totals_update(pipeline);
-	totals->dropped[DROP_UNREACHABLE] += out->queued;
+	outputs_count(&pipeline->outputs, &out);
+	totals->dropped[DROP_UNREACHABLE] += out.queued;
 	totals->dropped[DROP_UNFINISHED] += totals_open(totals);
 	log_info("stopped: %s", totals_line(totals, line, sizeof(line)));
 	if (totals_losses(totals, line, sizeof(line))[0])
 		log_info("not followed by the kernel side: %s", line);
-	for (size_t i = 0; i < pipeline->n_exporters; i++) {
-		const struct exporter *exporter = pipeline->exporters[i];
-
-		if (exporter->last_error)
-			log_warning("%s: %s", pipeline->setup->config->targets.items[i],
-				    exporter->last_error);
-		/* one that has something to send yet may wait for a name server, which nothing cuts
-		   short; with the process all of it ends */
-		if (exporter->ops->idle(exporter))
-			exporter->ops->close(pipeline->exporters[i]);
-	}
+	outputs_close(&pipeline->outputs);
 }
 
 int pipeline_run(const struct pipeline_setup *setup)
@@ -425,6 +468,7 @@ int pipeline_run(const struct pipeline_setup *setup)
 	if (!pipeline)
 		return 1;
 	pipeline->setup = setup;
+	pipeline->settings = *setup->settings;
 	pipeline->totals = setup->totals;
 	pipeline->base = *setup->totals;
 	pipeline->flow.span = span_out;

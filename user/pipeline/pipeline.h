@@ -9,21 +9,19 @@
 #include <jansson.h>
 
 #include "config/config.h"
+#include "pipeline/settings.h"
 #include "stats/totals.h"
-
-#define PIPELINE_TARGETS_MAX 8
 
 /* What the watcher hands over; descriptors are inherited and become the pipeline's. */
 struct pipeline_setup {
-	const struct config *config;
-	int events_fd;			      /* map: ring buffer */
-	int control_fd;			      /* map: struct weft_control */
-	int channel_fd;			      /* to the watcher */
-	int socket_fd;			      /* listening control socket */
-	int target_fds[PIPELINE_TARGETS_MAX]; /* by index in config->targets; -1: opens none */
-	struct totals *totals;		      /* shared memory that outlives this process */
-	uint64_t started_ns;		      /* CLOCK_MONOTONIC, when weft started */
-	json_t *propagation;		      /* what the self-test has settled, for weft ps */
+	struct settings *settings; /* as they are by now; what the child does not need, it clears */
+	int events_fd;		   /* map: ring buffer */
+	int control_fd;		   /* map: struct weft_control */
+	int channel_fd;		   /* to the watcher */
+	int socket_fd;		   /* listening control socket */
+	struct totals *totals;	   /* shared memory that outlives this process */
+	uint64_t started_ns;	   /* CLOCK_MONOTONIC, when weft started */
+	json_t *propagation;	   /* what the self-test has settled, for weft ps */
 };
 
 /* Runs until the watcher says stop, or is gone. Gives the exit status. */

@@ -70,6 +70,11 @@ int processes_new(size_t max, bool join, struct processes **ret_processes)
 	return 0;
 }
 
+void processes_join(struct processes *processes, bool join)
+{
+	processes->join = join;
+}
+
 /* Forgets processes that have been gone for a while; all that are gone when there is no room. */
 static void sweep(struct processes *processes, bool full)
 {

@@ -18,6 +18,9 @@ struct processes;
 /* `join`: spans of processes that have an SDK are left to it. -ENOMEM. */
 int processes_new(size_t max, bool join, struct processes **ret_processes);
 
+/* The same from now on. */
+void processes_join(struct processes *processes, bool join);
+
 /* CHANNEL_PROCESS and CHANNEL_PROCESS_GONE. -EBADMSG: not as it should be; -ENOMEM. */
 int processes_told(struct processes *processes, const struct channel_message *message);
 

@@ -10,6 +10,14 @@ struct limits_processor {
 	size_t count;
 };
 
+static void limits_configure(struct processor *processor, const struct processor_options *options)
+{
+	struct limits_processor *limits = (struct limits_processor *)processor;
+
+	limits->value_length = options->attribute_value_length_limit;
+	limits->count = options->attribute_count_limit;
+}
+
 static int limits_start(const struct processor_options *options, struct processor **ret_processor)
 {
 	struct limits_processor *limits = calloc(1, sizeof(*limits));
@@ -17,8 +25,7 @@ static int limits_start(const struct processor_options *options, struct processo
 	if (!limits)
 		return -ENOMEM;
 	limits->base.ops = &processor_limits;
-	limits->value_length = options->attribute_value_length_limit;
-	limits->count = options->attribute_count_limit;
+	limits_configure(&limits->base, options);
 	*ret_processor = &limits->base;
 	return 0;
 }
@@ -67,6 +74,7 @@ static void limits_stop(struct processor *processor)
 const struct processor_ops processor_limits = {
 	.name = "limits",
 	.start = limits_start,
+	.configure = limits_configure,
 	.process = limits_process,
 	.stop = limits_stop,
 };

@@ -48,6 +48,13 @@ int process_chain_new(const struct processor_options *options, struct process_ch
 	return 0;
 }
 
+void process_chain_configure(struct process_chain *chain, const struct processor_options *options)
+{
+	for (size_t i = 0; i < chain->n_started; i++)
+		if (chain->started[i]->ops->configure)
+			chain->started[i]->ops->configure(chain->started[i], options);
+}
+
 void process_chain_run(struct process_chain *chain, struct span_builder *builder)
 {
 	for (size_t i = 0; i < chain->n_started; i++)

@@ -31,6 +31,8 @@ struct processor_ops {
 	const char *name;
 	/* 0, -EINVAL: an option is out of range, -ENOMEM. */
 	int (*start)(const struct processor_options *options, struct processor **ret_processor);
+	/* Goes on with these options, and all that it has learnt. NULL: it takes none. */
+	void (*configure)(struct processor *processor, const struct processor_options *options);
 	/* Changes the span in place. Never fails: what cannot be done is left out. */
 	void (*process)(struct processor *processor, struct span_builder *builder);
 	/* Frees the processor. */
@@ -46,6 +48,9 @@ struct process_chain;
 
 /* Starts all processors. -EINVAL or -ENOMEM of the first that fails: then none is left running. */
 int process_chain_new(const struct processor_options *options, struct process_chain **ret_chain);
+
+/* From now on with these options. */
+void process_chain_configure(struct process_chain *chain, const struct processor_options *options);
 
 /* Runs the span through all processors, in order. */
 void process_chain_run(struct process_chain *chain, struct span_builder *builder);

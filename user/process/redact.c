@@ -331,6 +331,14 @@ static void redact_attribute(struct redact_processor *redact, struct span_builde
 		span_set_bool(builder, ATTR_WEFT_TRUNCATED, true);
 }
 
+static void redact_configure(struct processor *processor, const struct processor_options *options)
+{
+	struct redact_processor *redact = (struct redact_processor *)processor;
+
+	redact->kept.names = options->query_keys_kept;
+	redact->kept.n = options->n_query_keys_kept;
+}
+
 static int redact_start(const struct processor_options *options, struct processor **ret_processor)
 {
 	struct redact_processor *redact = calloc(1, sizeof(*redact));
@@ -338,8 +346,7 @@ static int redact_start(const struct processor_options *options, struct processo
 	if (!redact)
 		return -ENOMEM;
 	redact->base.ops = &processor_redact;
-	redact->kept.names = options->query_keys_kept;
-	redact->kept.n = options->n_query_keys_kept;
+	redact_configure(&redact->base, options);
 	*ret_processor = &redact->base;
 	return 0;
 }
@@ -360,6 +367,7 @@ static void redact_stop(struct processor *processor)
 const struct processor_ops processor_redact = {
 	.name = "redact",
 	.start = redact_start,
+	.configure = redact_configure,
 	.process = redact_process,
 	.stop = redact_stop,
 };

@@ -152,6 +152,15 @@ void process_watch_catch_up(struct process_watch *watch, uint64_t lost, bool roo
 		process_watch_retell(watch);
 }
 
+void process_watch_describe(struct process_watch *watch)
+{
+	const struct config *config = watch->config;
+
+	watch->describe.command_args = config->command_args;
+	watch->describe.resource = (const char *const *)config->resource.items;
+	watch->describe.n_resource = config->resource.n;
+}
+
 int process_watch_open(struct process_watch *watch)
 {
 	return ring_open(&watch->ring, loader_process_events_fd(watch->loader),

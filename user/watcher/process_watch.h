@@ -30,6 +30,9 @@ struct process_watch {
 	struct channel_message message;
 };
 
+/* Processes are described as the configuration says by now. describe.proc is the caller's. */
+void process_watch_describe(struct process_watch *watch);
+
 /* Maps the kernel side's ring. The caller has set config, loader and describe. -errno. */
 int process_watch_open(struct process_watch *watch);
 

@@ -19,7 +19,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/control.h"
-#include "export/exporter.h"
 #include "pipeline/pipeline.h"
 #include "watcher/guard.h"
 #include "watcher/kernel_side.h"
@@ -27,7 +26,9 @@
 #include "watcher/open_connections.h"
 #include "watcher/privileges.h"
 #include "watcher/process_watch.h"
+#include "watcher/reload.h"
 #include "watcher/selection.h"
+#include "watcher/targets.h"
 
 #define COUNTERS_INTERVAL_US 1000000
 /* The pipeline's own time to drain, and some for a machine that is busy: in all less than a second.
@@ -40,7 +41,9 @@
 #define RESTARTS_WINDOW_NS (60 * NS_PER_SEC)
 
 struct watcher {
-	const struct config *config;
+	const struct config *config; /* of the settings */
+	struct settings settings;
+	struct reload reload;
 	struct process_watch processes;
 	struct loader *loader;
 	struct surface_state surfaces[SURFACE_MAX];
@@ -54,6 +57,7 @@ struct watcher {
 	struct pipeline_setup setup;
 	struct totals *totals;
 	struct guard guard;
+	enum hangup hangup;
 	int lock;
 	int channel; /* our end */
 	pid_t pipeline;
@@ -177,6 +181,7 @@ static int on_pipeline_end(sd_event_source *source, const siginfo_t *info, void 
 
 	(void)source;
 	watcher->pipeline = 0;
+	reload_pipeline_gone(&watcher->reload);
 	if (watcher->stopping || !watcher->ready) {
 		if (info->si_code != CLD_EXITED || info->si_status != 0) {
 			watcher->status = 1;
@@ -298,7 +303,28 @@ static int pipeline_ready(struct watcher *watcher)
 	watcher->ready = true;
 	tell_hooks(watcher);
 	tell_counters(watcher);
+	reload_pipeline_ready(&watcher->reload, watcher->channel);
 	return r;
+}
+
+/* The configuration is another one. */
+static void on_changed(void *context, bool described)
+{
+	struct watcher *watcher = context;
+
+	process_watch_describe(&watcher->processes);
+	if (described)
+		process_watch_retell(&watcher->processes);
+}
+
+static void on_message(struct watcher *watcher, const struct channel_message *message)
+{
+	size_t cursor = 0;
+
+	if (message->header.type == CHANNEL_READY)
+		pipeline_ready(watcher);
+	else if (message->header.type == CHANNEL_RELOADED && !watcher->stopping)
+		reload_answered(&watcher->reload, channel_message_next(message, &cursor));
 }
 
 static int on_channel(sd_event_source *source, int fd, uint32_t revents, void *context)
@@ -308,8 +334,7 @@ static int on_channel(sd_event_source *source, int fd, uint32_t revents, void *c
 
 	(void)revents;
 	while ((r = channel_receive(fd, &watcher->message)) == 0)
-		if (watcher->message.header.type == CHANNEL_READY)
-			pipeline_ready(watcher);
+		on_message(watcher, &watcher->message);
 	if (r != -EAGAIN && r != -EBADMSG)
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	return 0;
@@ -398,6 +423,17 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	return stop(context);
 }
 
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
+{
+	struct watcher *watcher = context;
+
+	(void)source;
+	(void)info;
+	if (!watcher->stopping)
+		reload_want(&watcher->reload);
+	return 0;
+}
+
 static int on_duration(sd_event_source *source, uint64_t usec, void *context)
 {
 	(void)source;
@@ -440,23 +476,10 @@ static int take_lock(struct watcher *watcher)
 /* What needs privileges, or must fail before anything is started. */
 static int open_targets(struct watcher *watcher)
 {
-	const struct strings *targets = &watcher->config->targets;
-	char error[256];
+	char error[CONFIG_TEXT_MAX];
+	int r = targets_open(&watcher->settings, error, sizeof(error));
 
-	if (targets->n > PIPELINE_TARGETS_MAX)
-		return log_error_r(-E2BIG, "%zu export targets are given, at most %d are possible",
-				   targets->n, PIPELINE_TARGETS_MAX);
-	for (size_t i = 0; i < targets->n; i++) {
-		int r;
-
-		if (!exporter_find(targets->items[i], error, sizeof(error)))
-			return log_error_r(-EINVAL, "%s", error);
-		r = exporter_prepare(targets->items[i], &watcher->setup.target_fds[i]);
-		if (r < 0)
-			return log_error_r(r, "cannot open %s: %s", targets->items[i],
-					   strerror(-r));
-	}
-	return 0;
+	return r < 0 ? log_error_r(r, "%s", error) : 0;
 }
 
 static int open_socket(struct watcher *watcher)
@@ -486,21 +509,32 @@ static int share_totals(struct watcher *watcher)
 	return 0;
 }
 
+/* Until the loop takes them they wait; a reload may be asked for before all has started. */
+static void block_signals(const int *signals, size_t n)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < n; i++)
+		sigaddset(&set, signals[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static int start_loop(struct watcher *watcher)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGCHLD };
-	sigset_t set;
 	int r = sd_event_new(&watcher->loop);
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaddset(&set, signals[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	block_signals(signals, sizeof(signals) / sizeof(signals[0]));
 	signal(SIGPIPE, SIG_IGN);
 	if (r >= 0)
 		r = sd_event_add_signal(watcher->loop, NULL, SIGINT, on_signal, watcher);
 	if (r >= 0)
 		r = sd_event_add_signal(watcher->loop, NULL, SIGTERM, on_signal, watcher);
+	if (r >= 0 && watcher->hangup != HANGUP_IGNORED)
+		r = sd_event_add_signal(watcher->loop, NULL, SIGHUP,
+					watcher->hangup == HANGUP_ENDS ? on_signal : on_hangup,
+					watcher);
 	if (r >= 0)
 		r = sd_event_add_io(watcher->loop, NULL, loader_process_events_fd(watcher->loader),
 				    EPOLLIN, on_process_ring, watcher);
@@ -584,32 +618,47 @@ static void watcher_clear(struct watcher *watcher)
 	sd_event_unref(watcher->loop);
 	if (watcher->setup.socket_fd >= 0)
 		unlink(watcher->config->socket);
+	reload_clear(&watcher->reload);
+	settings_clear(&watcher->settings);
 }
 
-int watcher_run(const struct config *config)
+/* All that holds no resources yet, but for the configuration. */
+static void watcher_init(struct watcher *watcher, struct config *config)
+{
+	settings_init(&watcher->settings);
+	watcher->settings.config = *config;
+	memset(config, 0, sizeof(*config));
+	watcher->config = watcher->processes.config = &watcher->settings.config;
+	watcher->channel = watcher->processes.channel = -1;
+	watcher->lock = -1;
+	watcher->guard = (struct guard)GUARD_NONE;
+	watcher->processes.describe.proc = "/proc";
+	process_watch_describe(&watcher->processes);
+	watcher->setup = (struct pipeline_setup){
+		.settings = &watcher->settings,
+		.socket_fd = -1,
+		.started_ns = clock_monotonic_ns(),
+	};
+	watcher->reload.settings = &watcher->settings;
+	watcher->reload.changed = on_changed;
+	watcher->reload.context = watcher;
+	reload_init(&watcher->reload);
+	watcher->hangup = hangup_is(watcher->config);
+	if (watcher->hangup != HANGUP_IGNORED)
+		block_signals((const int[]){ SIGHUP }, 1);
+}
+
+int watcher_run(struct config *config, int n_arguments, char *const *arguments)
 {
 	struct watcher *watcher = calloc(1, sizeof(*watcher));
 	int status;
 
 	if (!watcher)
 		return log_error_r(1, "out of memory");
-	watcher->config = config;
-	watcher->channel = watcher->processes.channel = -1;
-	watcher->lock = -1;
-	watcher->guard = (struct guard)GUARD_NONE;
-	watcher->processes.config = config;
-	watcher->processes.describe = (struct process_options){
-		.proc = "/proc",
-		.command_args = config->command_args,
-		.resource = (const char *const *)config->resource.items,
-		.n_resource = config->resource.n,
-	};
-	watcher->setup = (struct pipeline_setup){
-		.config = config,
-		.socket_fd = -1,
-		.started_ns = clock_monotonic_ns(),
-	};
-	log_set_level((enum log_level)config->log_level);
+	watcher->reload.n_arguments = n_arguments;
+	watcher->reload.arguments = arguments;
+	watcher_init(watcher, config);
+	log_set_level((enum log_level)watcher->config->log_level);
 	if (check_privileges() < 0)
 		status = 1;
 	else if (take_lock(watcher) < 0)

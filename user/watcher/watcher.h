@@ -10,10 +10,11 @@
 
 /*
  * Traces the host as the configuration says until its duration is over or SIGINT or SIGTERM comes.
- * The configuration is complete and checked; it stays the caller's. Tells on stderr what goes
- * wrong. Returns the exit status of the program: 0; 1 when something failed; 2
- * when nothing was started, since the configuration or another weft does not let it.
+ * The configuration is complete and checked, and is emptied: at SIGHUP another one, of the command
+ * line arguments[], takes its place. Tells on stderr what goes wrong. Returns the exit status of
+ * the program: 0; 1 when something failed; 2 when nothing was started, since the configuration or
+ * another weft does not let it.
  */
-int watcher_run(const struct config *config);
+int watcher_run(struct config *config, int n_arguments, char *const *arguments);
 
 #endif

@@ -18,19 +18,22 @@ FAST = {"OTEL_BSP_SCHEDULE_DELAY": "200"}
 
 
 class Receiver:
-    """A collector on this host, in the runner's namespace, where weft is, or in the case's own."""
+    """
+    A collector on this host, in the runner's namespace, where weft is, or in the case's own. `tls`:
+    more of its options, with which it speaks TLS.
+    """
 
-    def __init__(self, t, *answers, port=0, outside=True, bodies=False):
+    def __init__(self, t, *answers, port=0, outside=True, bodies=False, tls=()):
         name = f"receiver{len(t.processes)}"
         self.t, self.out = t, t.path(f"{name}-spans.jsonl")
         self.requests_path, self.log = t.path(f"{name}-requests.jsonl"), f"{name}.log"
         words = [apps.PYTHON, RECEIVER, "--out", self.out, "--requests", self.requests_path,
-                 "--port", port] + (["--bodies"] if bodies else [])
+                 "--port", port, *tls] + (["--bodies"] if bodies else [])
         for answer in answers:
             words += ["--answer", answer]
         self.process = t.spawn(words, log=self.log, outside=outside)
         self.port = self._listening()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
 
     def _listening(self):
         deadline = time.monotonic() + 10

@@ -221,6 +221,46 @@ static void test_bad_messages(void **state)
 	assert_int_equal(channel_receive(fixture->ends[1], &fixture->received), 0);
 }
 
+static void test_descriptors(void **state)
+{
+	struct fixture *fixture = *state;
+	int sent[CHANNEL_FDS_MAX + 1], received[CHANNEL_FDS_MAX];
+	size_t n;
+
+	for (size_t i = 0; i <= CHANNEL_FDS_MAX; i++)
+		sent[i] = STDIN_FILENO;
+	channel_message_init(&fixture->sent, CHANNEL_RELOAD, 0);
+	for (size_t i = 0; i <= CHANNEL_FDS_MAX; i++) {
+		assert_int_equal(channel_send_fds(fixture->ends[0], &fixture->sent, sent, i), 0);
+		assert_int_equal(
+			channel_receive_fds(fixture->ends[1], &fixture->received, received, &n), 0);
+		assert_int_equal(n, i);
+		for (size_t j = 0; j < n; j++) {
+			assert_true(fcntl(received[j], F_GETFD) & FD_CLOEXEC);
+			close(received[j]);
+		}
+	}
+	assert_int_equal(channel_send_fds(fixture->ends[0], &fixture->sent, sent,
+					  CHANNEL_FDS_MAX + 1),
+			 -E2BIG);
+}
+
+/* Who does not ask for descriptors gets none. */
+static void test_descriptors_unwanted(void **state)
+{
+	struct fixture *fixture = *state;
+	int next = dup(STDIN_FILENO);
+
+	close(next);
+	channel_message_init(&fixture->sent, CHANNEL_READY, 0);
+	assert_int_equal(channel_send_fds(fixture->ends[0], &fixture->sent, &fixture->ends[0], 1),
+			 0);
+	assert_int_equal(channel_receive(fixture->ends[1], &fixture->received), 0);
+	assert_int_equal(fixture->received.header.type, CHANNEL_READY);
+	assert_int_equal(dup(STDIN_FILENO), next);
+	close(next);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -236,6 +276,8 @@ int main(void)
 		TEST(test_other_side_gone),
 		TEST(test_other_side_gone_unread),
 		TEST(test_bad_messages),
+		TEST(test_descriptors),
+		TEST(test_descriptors_unwanted),
 	};
 
 	return cmocka_run_group_tests_name("base/channel", tests, NULL, NULL);

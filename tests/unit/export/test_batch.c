@@ -333,6 +333,44 @@ static void clear_counts_what_waited(void **state)
 	assert_int_equal(fixture->counters.dropped_unreachable, 5);
 }
 
+/* All of it goes, behind what the other holds, and is counted there. */
+static void test_move(void **state)
+{
+	struct fixture *fixture = *state;
+	struct export_counters counters = { 0 };
+	struct batch_queue other;
+	struct batch *batch;
+
+	open_queue(fixture, &plain_codec, 2, 3);
+	add(fixture, fixture->shop, 'a');
+	add(fixture, fixture->shop, 'b');
+	add(fixture, fixture->shop, 'c');
+	other = fixture->queue;
+	open_queue(fixture, &plain_codec, 2, 3);
+	other.counters = &counters;
+	counters = fixture->counters;
+	memset(&fixture->counters, 0, sizeof(counters));
+	add(fixture, fixture->cart, '1');
+	add(fixture, fixture->cart, '2');
+
+	batch_queue_move(&other, &fixture->queue);
+	assert_int_equal(counters.accepted, 0);
+	assert_int_equal(counters.queued, 0);
+	assert_int_equal(other.bytes, 0);
+	assert_int_equal(fixture->counters.accepted, 5);
+	assert_int_equal(fixture->counters.queued, 5);
+	for (size_t i = 0; i < 3; i++) {
+		batch = batch_queue_take(&fixture->queue);
+		assert_non_null(batch);
+		assert_ptr_equal(batch->groups[0].resource, i ? fixture->shop : fixture->cart);
+		batch_queue_settle(&fixture->queue, batch, SIZE_MAX, &counters.dropped_rejected);
+	}
+	assert_null(batch_queue_take(&fixture->queue));
+	assert_int_equal(fixture->counters.exported, 5);
+	assert_int_equal(fixture->queue.bytes, 0);
+	batch_queue_clear(&other);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -347,6 +385,7 @@ int main(void)
 		TEST(failed_encoding_leaves_no_trace),
 		TEST(an_empty_batch_is_not_sealed),
 		TEST(clear_counts_what_waited),
+		TEST(test_move),
 	};
 
 	return cmocka_run_group_tests_name("export/batch", tests, NULL, NULL);
