@@ -212,7 +212,7 @@ static __always_inline void option_repeat(struct bpf_sock_ops *ops, const struct
 		return;
 	if (sizes_asked(ops))
 		bpf_reserve_hdr_opt(ops, sizeof(struct context_option), 0);
-	else if (ops->skb_len && (ops->lost_out || ops->packets_out == 1))
+	else if (ops->lost_out || ops->packets_out == 1)
 		option_reserve(ops, conn);
 }
 
@@ -233,7 +233,7 @@ static __always_inline void header_unwanted(struct bpf_sock_ops *ops, const stru
 	if (!segments)
 		return;
 	if (conn ? conn->role != ROLE_SERVER && !(conn->wire & WIRE_F_ACTIVE)
-		 : !ops->skb_len || ++*segments < ASKED_SEGMENTS_MAX)
+		 : sizes_asked(ops) || ++*segments < ASKED_SEGMENTS_MAX)
 		return;
 	bpf_sk_storage_delete(&asked, sk);
 	bpf_sock_ops_cb_flags_set(ops,
@@ -242,8 +242,12 @@ static __always_inline void header_unwanted(struct bpf_sock_ops *ops, const stru
 
 static __always_inline void header_length(struct bpf_sock_ops *ops)
 {
-	struct conn *conn = wire_conn(ops->sk);
+	struct conn *conn;
 
+	/* most segments of a connection that is used once are acknowledgements and its end */
+	if (!sizes_asked(ops) && !ops->skb_len)
+		return;
+	conn = wire_conn(ops->sk);
 	if (!conn || !(conn->wire & WIRE_F_ALLOWED)) {
 		header_unwanted(ops, conn);
 		return;
@@ -257,7 +261,7 @@ static __always_inline void header_length(struct bpf_sock_ops *ops)
 	} else if (sizes_asked(ops)) {
 		if (option_possible(conn))
 			bpf_reserve_hdr_opt(ops, sizeof(struct context_option), 0);
-	} else if (ops->skb_len && !option_prepare(ops, conn)) {
+	} else if (!option_prepare(ops, conn)) {
 		option_reserve(ops, conn);
 	}
 }
