@@ -119,7 +119,8 @@ def python_has(*modules):
 
 
 def wait_for(address, process, what, limit=15):
-    """Until something accepts at the address."""
+    """Until something accepts at the address; longer where everything takes longer (WEFT_PATIENCE)."""
+    limit *= float(os.environ.get("WEFT_PATIENCE", "1"))
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:

@@ -20,7 +20,6 @@ FEW = ("http.server, curl", "chain of threads", "unix stream", "headers")
 KILLS = 6
 UNUSED_OFF = "3:0,4:0,4:1"  # spliced reads and io_uring: a start takes long here
 UNWATCHED_S = 1  # of load without weft, for each time that weft is killed
-PATIENCE = "5"  # segments that are late are sent again, hundreds a minute, without any weft
 MEANWHILE_S = 0.6  # everything takes longer here
 
 
@@ -84,7 +83,7 @@ def _section(t, told, name, function):
 def _kill(t, told, kills):
     """Half of the kills with a client that is traced, half with nginx, which asks FIONREAD."""
     wire_killed.MEANWHILE_S = MEANWHILE_S
-    os.environ.update(HOOKS_OFF=UNUSED_OFF, WEFT_PATIENCE=PATIENCE)
+    os.environ["HOOKS_OFF"] = UNUSED_OFF
     pipelines = 2 if kills <= KILLS else 4  # for each watcher, which takes long to start
     rounds = -(-kills // (2 * (pipelines + 1)))
 
