@@ -16,7 +16,7 @@ APPS = os.path.join(ROOT, "tests", "apps")
 RUN = ("python3", "curl", "iproute2", "bpftool", "nginx", "util-linux", "coreutils", "dash", "procps")
 BUILD = ("libc6-dev", "libbpf-dev", "libelf-dev", "zlib1g-dev", "libprotobuf-c-dev",
          "libcurl4-openssl-dev", "libjansson-dev", "libyaml-dev", "libsystemd-dev", "libcap-dev",
-         "libseccomp-dev", "liburing-dev")
+         "libseccomp-dev", "libnghttp2-dev", "liburing-dev")
 BUILD_S = 900
 PARTS = ("vm/weft-hooks-off", "tests/bpf/verify")
 # Programs of tests/apps that run there, and what they are linked with (tests/lib/apps.py, c_program).
@@ -24,9 +24,13 @@ PROGRAMS = {"calls": ["-luring"], "recorder": ["-lpthread"], "sockhash": ["-lbpf
 
 
 def make(apt, target):
-    """Unpacks the packages, once."""
-    if os.path.isdir(target):
-        return
+    """Unpacks the packages, once, and anew when there are others."""
+    listed, wanted = os.path.join(target, "packages"), " ".join([*RUN, *BUILD])
+    if os.path.exists(listed):
+        with open(listed, encoding="ascii") as handle:
+            if handle.read() == wanted:
+                return
+    shutil.rmtree(target, ignore_errors=True)
     part = f"{target}.part"
     shutil.rmtree(part, ignore_errors=True)
     archives = apt.download(apt.needed([*RUN, *BUILD]), os.path.join(f"{part}", "archives"))
@@ -38,6 +42,8 @@ def make(apt, target):
             out.write(text)
     for path in ("proc", "sys", "dev", "run", "tmp", "var/log/nginx", "var/lib/nginx"):
         os.makedirs(os.path.join(part, path), exist_ok=True)
+    with open(os.path.join(part, "packages"), "w", encoding="ascii") as out:
+        out.write(wanted)
     os.rename(part, target)
 
 
