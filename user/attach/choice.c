@@ -137,8 +137,9 @@ void choice_next(const struct choice *choice, size_t surface)
 	struct surface_state *state = &choice->state[surface];
 	const struct hook *hooks = surfaces[surface].hooks;
 	size_t n = surface_hooks(&surfaces[surface]);
+	int next = state->chosen + 1;
 
-	for (size_t i = (size_t)(state->chosen + 1); i < n; i++) {
+	for (size_t i = (size_t)next; i < n; i++) {
 		state->chosen = (int)i;
 		if (choice->hooks_off[surface] & 1u << i)
 			snprintf(state->reasons[i], LOADER_REASON_MAX, "turned off");

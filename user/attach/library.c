@@ -103,7 +103,7 @@ static int read_number(const char *path, const char *format, unsigned int *ret_n
 static int attach_perf(int prog_fd, bool returns, int fd, uint64_t offset)
 {
 	struct perf_event_attr attr = { .size = sizeof(attr) };
-	unsigned int type, bit;
+	unsigned int type = 0, bit = 0;
 	char path[32];
 	int event, r = read_number(UPROBE_EVENTS "type", "%u", &type);
 

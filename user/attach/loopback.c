@@ -94,7 +94,7 @@ static bool same_address(const union address *one, const union address *other)
 /* Takes the connection that comes from the pair's client. */
 static int accept_client(struct pair *pair, int listener)
 {
-	union address wanted, from;
+	union address wanted = { 0 }, from = { 0 };
 	socklen_t len = sizeof(wanted);
 
 	if (getsockname(pair->client, &wanted.any, &len) < 0)
@@ -120,7 +120,7 @@ static int accept_client(struct pair *pair, int listener)
 
 static int connect_client(struct pair *pair, int listener)
 {
-	union address address;
+	union address address = { 0 };
 	socklen_t len = sizeof(address);
 	int error = 0, r;
 

@@ -152,7 +152,9 @@ bool propagation_without_option(const struct selftest *test, const struct weft_k
 
 static double milliseconds(uint64_t ns)
 {
-	return (double)(ns / NS_PER_US) / 1000;
+	uint64_t microseconds = ns / NS_PER_US;
+
+	return (double)microseconds / 1000;
 }
 
 static json_t *check_json(const struct selftest_check *check)

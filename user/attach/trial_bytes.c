@@ -203,7 +203,8 @@ static int flow_take(const struct trial *trial, struct flow *flow)
 			return -errno;
 		if (n < 0)
 			break;
-		if (memcmp(bench->room, bench->pattern + flow->got % PATTERN_PERIOD, (size_t)n))
+		if (memcmp(bench->room, bench->pattern + flow->got % PATTERN_PERIOD, (size_t)n) !=
+		    0)
 			return -EBADMSG;
 		flow->got += (size_t)n;
 	}

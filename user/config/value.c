@@ -101,7 +101,7 @@ static int parse_in_range(const struct option *option, struct view text, uint64_
 static int parse_number(const struct option *option, void *field, const char *text,
 			const struct why *why)
 {
-	uint64_t value;
+	uint64_t value = 0;
 	int r = parse_in_range(option, view_of(text), &value, why);
 
 	if (r < 0)
@@ -331,7 +331,7 @@ static int parse_numbers(const struct option *option, void *field, const char *t
 	struct view item;
 
 	while (list_next(&text, &item)) {
-		uint64_t value;
+		uint64_t value = 0;
 		int r = parse_in_range(option, item, &value, why);
 
 		if (r == 0)

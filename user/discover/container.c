@@ -139,12 +139,10 @@ static void read_part(struct view part, struct container_facts *facts)
 		facts->id[id.len] = '\0';
 		facts->unit[0] = '\0';
 	}
-	if (pod_uid_of(part, facts->pod_uid))
+	if (pod_uid_of(part, facts->pod_uid) || text_ends_with(part, VIEW(".scope")))
 		facts->unit[0] = '\0';
 	else if (text_ends_with(part, VIEW(".service")))
 		unit_of(part, facts->unit);
-	else if (text_ends_with(part, VIEW(".scope")))
-		facts->unit[0] = '\0';
 }
 
 /* "HIERARCHY:CONTROLLERS:PATH"; the innermost part that says something wins. */

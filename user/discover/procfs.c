@@ -64,7 +64,7 @@ static int read_all(int fd, size_t max, struct procfs_file *ret_file)
 	for (;;) {
 		ssize_t n;
 
-		if (len + 1 >= room && len < max && grow(&data, &room, max) < 0)
+		if ((!data || (len + 1 >= room && len < max)) && grow(&data, &room, max) < 0)
 			return -ENOMEM;
 		if (len == max)
 			break;

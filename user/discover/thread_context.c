@@ -128,7 +128,7 @@ static int place_dynamic(struct view maps, const uint64_t index[2], struct tls_p
 static int place_described(int dir, struct view maps, uint64_t argument,
 			   struct tls_place *ret_place)
 {
-	uint64_t index[2];
+	uint64_t index[2] = { 0 };
 	int r = place_static(argument, ret_place);
 
 	if (r == 0 || argument == 0)
@@ -164,7 +164,7 @@ static int place_in_file(int dir, struct view maps, const struct mapped_file *fi
 			 struct tls_place *ret_place)
 {
 	_cleanup_close_ int fd = -1;
-	struct tls_symbol symbol;
+	struct tls_symbol symbol = { 0 };
 	uint64_t start = 0;
 	int r = open_file(dir, file, &fd);
 

@@ -203,12 +203,17 @@ static int queue_place(struct batch_queue *queue, const struct span *span)
 	return r;
 }
 
+static bool queue_full(const struct batch_queue *queue)
+{
+	return queue->counters->queued >= queue->queue_size || queue->bytes >= QUEUE_BYTES_MAX;
+}
+
 void batch_queue_add(struct batch_queue *queue, const struct span *span)
 {
 	struct export_counters *counters = queue->counters;
 
 	counters->accepted++;
-	if (counters->queued >= queue->queue_size || queue->bytes >= QUEUE_BYTES_MAX) {
+	if (queue_full(queue)) {
 		counters->dropped_queue_full++;
 		return;
 	}
@@ -292,10 +297,12 @@ int batch_queue_split(struct batch_queue *queue, struct batch *batch)
 
 void batch_queue_move(struct batch_queue *from, struct batch_queue *to)
 {
-	struct batch *batch;
-
 	batch_queue_seal(from);
-	while ((batch = batch_queue_take(from))) {
+	while (!queue_full(to)) {
+		struct batch *batch = batch_queue_take(from);
+
+		if (!batch)
+			return;
 		from->bytes -= batch->data.len;
 		from->counters->accepted -= batch->n_items;
 		from->counters->queued -= batch->n_items;

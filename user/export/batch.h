@@ -113,8 +113,8 @@ void batch_queue_put_back(struct batch_queue *queue, struct batch *batch);
 int batch_queue_split(struct batch_queue *queue, struct batch *batch);
 
 /*
- * All that is queued goes to another queue of the same codec, behind what it holds, as if it had
- * been added there; its bound may be passed by that. Does not call ready().
+ * What is queued goes to another queue of the same codec, behind what it holds, as if it had been
+ * added there, as long as that one is not full; the rest stays. Does not call ready().
  */
 void batch_queue_move(struct batch_queue *from, struct batch_queue *to);
 

@@ -28,6 +28,8 @@ void credentials_clear(struct credentials *credentials)
 /* What is wrong with the text, and what to do about it; NULL: nothing. */
 static const char *fault_of(struct view text)
 {
+	if (text.len == 0)
+		return "it is empty; name the PEM file that is meant";
 	if (text.len > FILE_SIZE_MAX)
 		return "it is larger than 1 MiB; name the one PEM file that is meant";
 	if (!memmem(text.data, text.len, "-----BEGIN ", strlen("-----BEGIN ")))

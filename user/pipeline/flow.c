@@ -43,10 +43,11 @@ static void exchange_started(void *context, struct exchange *exchange)
 	struct flow *flow = context;
 	const struct protocol *protocol = protocol_by_id(exchange->protocol);
 
-	if (protocol && protocol->telemetry)
+	if (protocol && protocol->telemetry) {
 		exchange->telemetry = protocol->telemetry(exchange);
-	if (exchange->telemetry && !is_weft(exchange, protocol))
-		processes_telemetry(flow->processes, exchange);
+		if (exchange->telemetry && !is_weft(exchange, protocol))
+			processes_telemetry(flow->processes, exchange);
+	}
 	correlator_started(flow->correlator, exchange);
 	if (exchange->adopted)
 		processes_traces(flow->processes, exchange);

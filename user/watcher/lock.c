@@ -67,7 +67,7 @@ int lock_take(const char *directory, const char *name, uint32_t netns, int *ret_
 	      struct lock_holder *ret_holder)
 {
 	_cleanup_close_ int fd = -1;
-	struct flock other;
+	struct flock other = { 0 };
 	bool same_name;
 	int r = open_file(directory, &fd);
 

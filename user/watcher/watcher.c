@@ -661,11 +661,7 @@ int watcher_run(struct config *config, int n_arguments, char *const *arguments)
 	log_set_level((enum log_level)watcher->config->log_level);
 	if (check_privileges() < 0)
 		status = 1;
-	else if (take_lock(watcher) < 0)
-		status = 2;
-	else if (open_targets(watcher) < 0)
-		status = 2;
-	else if (open_socket(watcher) < 0)
+	else if (take_lock(watcher) < 0 || open_targets(watcher) < 0 || open_socket(watcher) < 0)
 		status = 2;
 	else if (start(watcher) < 0)
 		status = 1;

@@ -81,7 +81,7 @@ static void test_read(void **state)
 static void test_refused(void **state)
 {
 	(void)state;
-	assert_refused(-EINVAL, "not PEM");
+	assert_refused(-EINVAL, "it is empty");
 	write_file("Not a key.\n", 1);
 	assert_refused(-EINVAL, "not PEM");
 	write_file("-----BEGIN ENCRYPTED PRIVATE KEY-----\n", 1);
