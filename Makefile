@@ -97,8 +97,10 @@ ASAN_FLAGS := $(COMMON) -O1 $(SANITIZE)
 FUZZ_FLAGS := $(COMMON) -O1 $(SANITIZE) -fsanitize=fuzzer-no-link
 
 # libbpf.a in one object, that offers the library's interface and not its inner names: some of
-# them, such as hashmap_delete, meet names of ours. The wrapped ones are user/attach/kernel_btf.c's.
+# them, such as hashmap_delete, meet names of ours. The wrapped ones are user/attach/kernel_btf.c's
+# and load_apart.c's.
 LIBBPF     := $(BUILD)/libbpf.o
+LIBBPF_WRAPPED := btf__load_vmlinux_btf btf__free bpf_prog_load
 LIBBPF_NAMES := 'bpf_*' 'btf_*' 'libbpf_*' 'ring_*' 'user_ring_*' 'perf_buffer_*'
 # A library that is loaded when it is needed (export/curl_library.h) is not linked.
 LDLIBS     := -Wl,--as-needed -lelf -lz $(PKG_LIBS) -ldl
@@ -139,7 +141,7 @@ $(eval $(call variant,$(BUILD),$(CC),$(MAIN_FLAGS)))
 
 $(LIBBPF): $(LIBBPF_A) $(BUILD)/config.mk
 	$(call say,LD,$@)
-	$(Q)$(LD) -r --wrap=btf__load_vmlinux_btf --wrap=btf__free --whole-archive $(LIBBPF_A) -o $@.tmp
+	$(Q)$(LD) -r $(LIBBPF_WRAPPED:%=--wrap=%) --whole-archive $(LIBBPF_A) -o $@.tmp
 	$(Q)$(OBJCOPY) -w $(addprefix -G ,$(LIBBPF_NAMES)) $@.tmp $@
 	@rm -f $@.tmp
 

@@ -17,6 +17,7 @@
 #include "attach/kernel_btf.h"
 #include "attach/kprobe.h"
 #include "attach/library.h"
+#include "attach/load_apart.h"
 #include "attach/open_sockets.h"
 #include "attach/preempt.h"
 #include "base/cleanup.h"
@@ -90,7 +91,12 @@ static void autoload(struct weft_bpf *skeleton, const struct btf *btf, const str
 	}
 }
 
-/* Opens and loads a skeleton with the chosen hooks of those surfaces whose bit is in `mask`. */
+#define ALL_SURFACES ((1u << SURFACE_MAX) - 1)
+
+/*
+ * Opens and loads a skeleton with the chosen hooks of those surfaces whose bit is in `mask`. Of all
+ * at once it is not said why they fail.
+ */
 static int load(const struct loader_options *options, const struct choice *choice,
 		unsigned int mask, struct weft_bpf **ret_skeleton)
 {
@@ -122,7 +128,9 @@ static int load(const struct loader_options *options, const struct choice *choic
 		bpf_map__set_map_flags(skeleton->maps.processes, 0);
 	bpf_map__set_max_entries(skeleton->maps.events, options->ring_size);
 	last_complaint[0] = 0;
-	r = weft_bpf__load(skeleton);
+	if (mask == ALL_SURFACES)
+		load_apart_begin();
+	r = load_apart_end(weft_bpf__load(skeleton));
 	if (r < 0) {
 		weft_bpf__destroy(skeleton);
 		return r;
@@ -170,13 +178,12 @@ static bool nothing_chosen(const struct choice *choice)
 static int load_best(const struct loader_options *options, const struct choice *choice,
 		     struct weft_bpf **ret_skeleton)
 {
-	const unsigned int all = (1u << SURFACE_MAX) - 1;
 	int first, r = check_required(choice->state);
 
 	if (r < 0)
 		return r;
 	/* all first choices at once is what works nearly always, and quick */
-	first = load(options, choice, all, ret_skeleton);
+	first = load(options, choice, ALL_SURFACES, ret_skeleton);
 	if (first == 0)
 		return 0;
 	for (size_t i = 0; i < SURFACE_MAX; i++)
@@ -185,7 +192,7 @@ static int load_best(const struct loader_options *options, const struct choice *
 	if (first == -EPERM && nothing_chosen(choice))
 		return -EPERM;
 	r = check_required(choice->state);
-	return r < 0 ? r : load(options, choice, all, ret_skeleton);
+	return r < 0 ? r : load(options, choice, ALL_SURFACES, ret_skeleton);
 }
 
 /* -errno. */
