@@ -9,6 +9,7 @@
 
 #define SLOT_ALIGN	 8u
 #define CAPACITY_INITIAL 16u
+#define CAPACITY_SPARSE	 1024u /* fewer slots are never too many */
 
 /* A slot is: the key's hash (zero: empty), the key, the value; each aligned to SLOT_ALIGN. */
 #define SLOT_KEY_OFFSET sizeof(uint64_t)
@@ -144,30 +145,51 @@ static bool must_grow(const struct hashmap *map)
 	return map->count >= map->capacity / 4 * 3;
 }
 
-static int grow(struct hashmap *map)
+/*
+ * After a time of many entries few of them lie far apart, each in lines of memory of its own that
+ * the processor has to fetch. Far from must_grow(), so that it does not go to and fro.
+ */
+static bool may_shrink(const struct hashmap *map)
 {
-	struct hashmap larger = *map;
+	return map->capacity >= CAPACITY_SPARSE && map->count < map->capacity / 16;
+}
 
-	larger.capacity = map->capacity ? map->capacity * 2 : CAPACITY_INITIAL;
-	larger.slots = calloc(larger.capacity, map->stride);
-	if (!larger.slots)
+static int resize(struct hashmap *map, size_t capacity)
+{
+	struct hashmap other = *map;
+
+	other.capacity = capacity;
+	other.slots = calloc(other.capacity, map->stride);
+	if (!other.slots)
 		return -ENOMEM;
 
 	for (size_t i = 0; i < map->capacity; i++) {
 		const unsigned char *slot = slot_at(map, i);
 		uint64_t hash = slot_hash(slot);
-		size_t index = hash & (larger.capacity - 1);
+		size_t index = hash & (other.capacity - 1);
 
 		if (hash == 0)
 			continue;
-		while (slot_hash(slot_at(&larger, index)) != 0)
-			index = (index + 1) & (larger.capacity - 1);
-		memcpy(slot_at(&larger, index), slot, map->stride);
+		while (slot_hash(slot_at(&other, index)) != 0)
+			index = (index + 1) & (other.capacity - 1);
+		memcpy(slot_at(&other, index), slot, map->stride);
 	}
 
 	free(map->slots);
-	*map = larger;
+	*map = other;
 	return 0;
+}
+
+/* Makes the map fit for one entry more. True: entries have moved. -ENOMEM: there is no room. */
+static int fit(struct hashmap *map)
+{
+	int r;
+
+	if (must_grow(map)) {
+		r = resize(map, map->capacity ? map->capacity * 2 : CAPACITY_INITIAL);
+		return r < 0 ? r : true;
+	}
+	return may_shrink(map) && resize(map, map->capacity / 4) == 0;
 }
 
 int hashmap_init(struct hashmap *map, size_t key_size, size_t value_size, size_t max_entries)
@@ -219,7 +241,7 @@ void *hashmap_get(const struct hashmap *map, const void *key)
 static int obtain(struct hashmap *map, const void *key, bool *ret_created, void **ret_value)
 {
 	uint64_t hash = key_hash(map, key);
-	unsigned char *slot;
+	unsigned char *slot = NULL;
 	int r;
 
 	if (map->capacity > 0) {
@@ -233,13 +255,11 @@ static int obtain(struct hashmap *map, const void *key, bool *ret_created, void 
 
 	if (hashmap_full(map))
 		return -ENOSPC;
-	if (must_grow(map)) {
-		r = grow(map);
-		if (r < 0)
-			return r;
-	}
-
-	slot = slot_at(map, slot_find(map, key, hash));
+	r = fit(map);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		slot = slot_at(map, slot_find(map, key, hash));
 	memcpy(slot, &hash, sizeof(hash));
 	memcpy(slot + SLOT_KEY_OFFSET, key, map->key_size);
 	memset(slot + map->value_offset, 0, map->stride - map->value_offset);
@@ -311,6 +331,14 @@ bool hashmap_delete(struct hashmap *map, const void *key)
 	slot_vacate(map, index);
 	map->count--;
 	return true;
+}
+
+void hashmap_drop(struct hashmap *map, void *value)
+{
+	const unsigned char *slot = (const unsigned char *)value - map->value_offset;
+
+	slot_vacate(map, (size_t)(slot - map->slots) / map->stride);
+	map->count--;
 }
 
 /*

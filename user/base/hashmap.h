@@ -7,7 +7,7 @@
  * cannot make them collide (but see hashmap_init_inner()). The map never holds more than
  * `max_entries`, and never takes more memory than about 2.7 * max_entries * (8 + key_size +
  * value_size) bytes; it starts with none and grows by doubling (one growth copies all entries; a
- * put is O(1) on average over many). It shrinks only when it is cleared.
+ * put is O(1) on average over many), and shrinks when a key is put after most have been taken out.
  *
  * Keys are compared byte by byte: a key that is a struct must have its padding zeroed. Keys and
  * values are aligned to 8 bytes.
@@ -84,6 +84,9 @@ int hashmap_add(struct hashmap *map, const void *key, const void *value);
 
 /* Takes the entry out. False: there was none (what other interfaces call -ENOENT). O(1). */
 bool hashmap_delete(struct hashmap *map, const void *key);
+
+/* Takes out the entry that `value` was handed out for, which must be there still. O(1). */
+void hashmap_drop(struct hashmap *map, void *value);
 
 /* True when no new key can be put. */
 static inline bool hashmap_full(const struct hashmap *map)

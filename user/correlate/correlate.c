@@ -9,10 +9,12 @@
 
 #include "base/clock.h"
 #include "base/hashmap.h"
+#include "correlate/describe.h"
 #include "correlate/peer.h"
 #include "correlate/sdk.h"
 #include "correlate/trace.h"
 #include "correlate/trace_state.h"
+#include "correlate/untraced.h"
 #include "span/semconv.h"
 
 /* A settled trace is remembered for late spans of its tree for as long after its entry span's end.
@@ -48,6 +50,7 @@ struct correlator {
 	struct hashmap halves;	/* exchange_key -> struct half */
 	struct hashmap callers; /* caller_key -> struct caller */
 	uint64_t next_sweep_ns;
+	struct untraced untraced;
 };
 
 static bool id_is_zero(const uint8_t *id)
@@ -63,17 +66,6 @@ static struct exchange_key key_of(const struct exchange *exchange)
 		.join = exchange->join,
 		.serial = exchange->family == AF_UNIX ? exchange->serial : 0,
 	};
-}
-
-static const char *evidence_name(enum parent_evidence evidence)
-{
-	static const char *const names[EVIDENCE_MAX] = {
-		[EVIDENCE_HEADER] = "header",	      [EVIDENCE_TCP_OPTION] = "tcp_option",
-		[EVIDENCE_SAME_HOST] = "same_host",   [EVIDENCE_UNIT] = "unit",
-		[EVIDENCE_EVENT_LOOP] = "event_loop", [EVIDENCE_THREAD_CONTEXT] = "thread_context",
-	};
-
-	return evidence < EVIDENCE_MAX ? names[evidence] : NULL;
 }
 
 /*
@@ -92,14 +84,21 @@ static struct trace *exchange_trace(const struct correlator *correlator,
 	return trace_of(correlator, exchange->role, exchange->span_id, exchange->parent_id);
 }
 
-/* A server span's parent, now that it is known, and how it became known. */
+/* A server span's parent, now that it is known. */
 static void span_place(struct span *span, const struct trace_place *place)
 {
 	memcpy(span->parent_id, place->parent_id, SPAN_ID_LEN);
 	if (!id_is_zero(span->parent_id))
 		span->flags |= SPAN_FLAG_IS_REMOTE;
-	if (!place->evidence)
+}
+
+/* How the parent of one that was frozen before became known. */
+static void span_prove(struct span *span, const struct trace_place *place)
+{
+	if (!place->evidence) {
 		span_remove(span, ATTR_WEFT_PARENT_EVIDENCE);
+		return;
+	}
 	for (size_t i = 0; i < span->n_attributes; i++)
 		if (span->attributes[i].key == ATTR_WEFT_PARENT_EVIDENCE)
 			attribute_set_text(&span->attributes[i], view_of(place->evidence));
@@ -115,12 +114,10 @@ static void span_move_up(struct span *span, const struct trace *trace)
 		span->flags |= SPAN_FLAG_IS_REMOTE;
 }
 
-/* Gives a span the ids of its settled trace, and hands it on. */
-static void span_settle(struct correlator *correlator, struct span *span)
+/* Gives a span the ids of its trace, which has settled, and hands it on. NULL: it has none. */
+static void span_settle(struct correlator *correlator, struct span *span, struct trace *trace)
 {
 	bool entry = span->kind == SPAN_KIND_SERVER;
-	struct trace *trace = trace_of(correlator, entry ? ROLE_SERVER : ROLE_CLIENT, span->span_id,
-				       span->parent_id);
 	struct trace *root = trace ? trace_root(trace) : NULL;
 
 	if (trace && entry)
@@ -131,18 +128,31 @@ static void span_settle(struct correlator *correlator, struct span *span)
 	}
 	if (!(span->flags & SPAN_FLAG_SAMPLED)) {
 		correlator->counters.not_sampled++;
-		span_free(span);
 		return;
 	}
 	if (trace && sdk_takes_server(trace)) {
 		if (entry) {
 			correlator->counters.left++;
-			span_free(span);
 			return;
 		}
 		span_move_up(span, trace);
 	}
 	correlator->options.settled(correlator->options.context, span);
+}
+
+/* The same of one that was held; `likely`: the trace that it was probably held for. */
+static void held_settle(struct correlator *correlator, struct span *span, struct trace *likely)
+{
+	bool entry = span->kind == SPAN_KIND_SERVER;
+	const uint8_t *id = entry ? span->span_id : span->parent_id;
+	struct trace *trace = memcmp(id, likely->entry, SPAN_ID_LEN) == 0
+				      ? likely
+				      : trace_find(&correlator->traces, id);
+
+	if (trace && entry)
+		span_prove(span, &trace->place);
+	span_settle(correlator, span, trace);
+	span_free(span);
 }
 
 /* Nobody waits for the other end of this trace's exchange any more. */
@@ -154,7 +164,7 @@ static void stop_awaiting(struct correlator *correlator, const struct trace *tra
 		return;
 	half = hashmap_get(&correlator->halves, &trace->awaits);
 	if (half && !half->client && memcmp(half->server, trace->entry, SPAN_ID_LEN) == 0)
-		hashmap_delete(&correlator->halves, &trace->awaits);
+		hashmap_drop(&correlator->halves, half);
 }
 
 /* The trace's place is final: so are the spans that waited for it, unless it continues another. */
@@ -178,7 +188,7 @@ static void trace_settle(struct correlator *correlator, struct trace *trace)
 		struct span *next = span->next;
 
 		correlator->counters.held--;
-		span_settle(correlator, span);
+		held_settle(correlator, span, trace);
 		span = next;
 	}
 }
@@ -204,6 +214,7 @@ static void trace_join(struct correlator *correlator, struct trace *trace, struc
 		trace->place.flags = client->trace_flags;
 	}
 	correlator->counters.joined++;
+	untraced_not(&correlator->untraced, trace->peers);
 	trace_settle(correlator, trace);
 }
 
@@ -245,7 +256,7 @@ static void server_called(struct correlator *correlator, struct exchange *exchan
 
 	memcpy(trace->place.trace_id, context->trace_id, TRACE_ID_LEN);
 	memcpy(trace->place.parent_id, &context->span_id, SPAN_ID_LEN);
-	trace->place.evidence = evidence_name(exchange->context.evidence);
+	trace->place.evidence = describe_evidence_name(exchange->context.evidence);
 	/* only what a head says can be handed on */
 	if (!exchange->context.head_span_id)
 		return;
@@ -272,10 +283,45 @@ static void state_take(const struct exchange *exchange, struct trace *trace)
 		trace->state = strndup(text, len);
 }
 
-static void server_started(struct correlator *correlator, struct exchange *exchange)
+/* Is the other end's record to be waited for? */
+static bool server_waits(struct correlator *correlator, const struct exchange *exchange,
+			 struct trace *trace)
+{
+	if (!peer_may_be_local(exchange))
+		return false;
+	trace->conn = exchange->conn;
+	trace->peers = untraced_peers(&correlator->untraced, exchange);
+	if (!untraced_is(&correlator->untraced, exchange, trace->peers))
+		return true;
+	correlator->counters.untraced++;
+	return false;
+}
+
+/* Finds the exchange's other end, or lets the trace wait for it. */
+static void server_meet(struct correlator *correlator, const struct exchange *exchange,
+			struct trace *trace)
 {
 	struct exchange_key key = key_of(exchange);
-	struct half *half;
+	bool waits = server_waits(correlator, exchange, trace);
+	struct half *half = waits ? hashmap_put(&correlator->halves, &key, NULL)
+				  : hashmap_get(&correlator->halves, &key);
+	struct exchange *client = half ? half->client : NULL;
+
+	if (client) {
+		hashmap_drop(&correlator->halves, half);
+		client->awaits_server = false;
+		trace_join(correlator, trace, client);
+	} else if (!waits) {
+		trace_settle(correlator, trace);
+	} else if (half) {
+		memcpy(half->server, trace->entry, SPAN_ID_LEN);
+		trace->awaits = key;
+		trace->awaited = true;
+	}
+}
+
+static void server_started(struct correlator *correlator, struct exchange *exchange)
+{
 	struct trace *trace;
 
 	make_room(correlator);
@@ -285,31 +331,13 @@ static void server_started(struct correlator *correlator, struct exchange *excha
 	memcpy(trace->place.trace_id, exchange->trace_id, TRACE_ID_LEN);
 	trace->place.flags = exchange->trace_flags;
 	trace->start_ns = exchange->request.start_ns;
-	trace->awaits = key;
 	trace->plain = exchange->context.use != CONTEXT_TAKEN;
 	sdk_server_started(trace, exchange);
 	if (!trace->plain) {
 		server_called(correlator, exchange, trace);
 		state_take(exchange, trace);
 	}
-	half = hashmap_get(&correlator->halves, &key);
-	if (half && half->client) {
-		struct exchange *client = half->client;
-
-		hashmap_delete(&correlator->halves, &key);
-		client->awaits_server = false;
-		trace_join(correlator, trace, client);
-		return;
-	}
-	if (!peer_may_be_local(exchange)) {
-		trace_settle(correlator, trace);
-		return;
-	}
-	half = hashmap_put(&correlator->halves, &key, NULL);
-	if (!half)
-		return;
-	memcpy(half->server, trace->entry, SPAN_ID_LEN);
-	trace->awaited = true;
+	server_meet(correlator, exchange, trace);
 }
 
 /* The process passes on the context that it received: the span is one of its own. */
@@ -382,6 +410,9 @@ static void client_started(struct correlator *correlator, struct exchange *excha
 	struct half *half;
 	bool created;
 
+	if (peer_may_be_local(exchange))
+		untraced_not(&correlator->untraced,
+			     untraced_peers(&correlator->untraced, exchange));
 	if (exchange->context.use == CONTEXT_CARRIED)
 		client_adopt(correlator, exchange);
 	caller = exchange_trace(correlator, exchange);
@@ -394,7 +425,7 @@ static void client_started(struct correlator *correlator, struct exchange *excha
 		struct trace *trace = trace_find(&correlator->traces, half->server);
 
 		if (halves_fit(correlator, trace, exchange)) {
-			hashmap_delete(&correlator->halves, &key);
+			hashmap_drop(&correlator->halves, half);
 			trace_join(correlator, trace, exchange);
 			return;
 		}
@@ -419,22 +450,21 @@ static void trace_forget_plain(struct correlator *correlator, struct trace *trac
 		trace_remove(&correlator->traces, trace);
 }
 
-/* Nobody may find the exchange any more. */
-static void exchange_forget(struct correlator *correlator, const struct exchange *exchange)
+/* Nobody may find the exchange any more. `trace`: its span's. */
+static void exchange_forget(struct correlator *correlator, const struct exchange *exchange,
+			    struct trace *trace)
 {
 	struct exchange_key key = key_of(exchange);
 	struct half *half;
-	struct trace *trace;
 
 	if (exchange->role == ROLE_CLIENT) {
 		if (!exchange->awaits_server)
 			return;
 		half = hashmap_get(&correlator->halves, &key);
 		if (half && half->client == exchange)
-			hashmap_delete(&correlator->halves, &key);
+			hashmap_drop(&correlator->halves, half);
 		return;
 	}
-	trace = exchange_trace(correlator, exchange);
 	if (trace) {
 		trace->ended = true;
 		trace->end_ns = exchange->response.end_ns ? exchange->response.end_ns
@@ -447,102 +477,78 @@ static void exchange_forget(struct correlator *correlator, const struct exchange
 		memcpy(caller_key.span_id, exchange->caller_id, SPAN_ID_LEN);
 		caller = hashmap_get(&correlator->callers, &caller_key);
 		if (caller && --caller->open == 0)
-			hashmap_delete(&correlator->callers, &caller_key);
+			hashmap_drop(&correlator->callers, caller);
 	}
 }
 
-/* To the caller's span, which is not trusted, or to one that the SDK has made in another trace. */
-static void link_set(const struct trace_context *context, struct view state,
-		     struct span_builder *builder)
+/* Does the trace's tree wait? Makes room for one more span that does. */
+static bool must_hold(struct correlator *correlator, struct trace *trace)
 {
-	struct span_link *link = span_set_link(builder);
+	struct trace *root = trace ? trace_root(trace) : NULL;
 
-	memcpy(link->trace_id, context->trace_id, TRACE_ID_LEN);
-	memcpy(link->span_id, &context->span_id, SPAN_ID_LEN);
-	link->flags = context->flags | SPAN_FLAG_HAS_IS_REMOTE | SPAN_FLAG_IS_REMOTE;
-	link->trace_state = state;
+	if (!root || !root->waiting)
+		return false;
+	if (correlator->counters.held < correlator->options.held_spans)
+		return true;
+	correlator->counters.early++;
+	trace_settle(correlator, root);
+	return false;
 }
 
-/* What came with the request beyond its caller's ids. */
-static void describe_context(const struct exchange *exchange, const struct trace *trace,
-			     struct span_builder *builder)
+static void hold(struct correlator *correlator, struct trace *trace,
+		 const struct span_builder *builder)
 {
-	char text[TRACE_STATE_MAX];
-	struct view state = { .data = text };
+	struct span *span = span_new(builder);
 
-	switch (exchange->context.use) {
-	case CONTEXT_FOREIGN:
-		state.len = trace_state_of(exchange, text);
-		link_set(&exchange->context.carried, span_text(builder, state), builder);
-		break;
-	case CONTEXT_CARRIED:
-		state.len = trace_state_of(exchange, text);
-		builder->span.trace_state = span_text(builder, state);
-		break;
-	default:
-		if (trace && trace->state)
-			builder->span.trace_state = span_text(builder, view_of(trace->state));
-		if (trace && trace->strays && exchange->sdk && exchange->role == ROLE_SERVER)
-			link_set(&trace->other, VIEW(""), builder);
+	if (!span) {
+		correlator->counters.no_memory++;
+		return;
 	}
+	trace_hold(trace, span);
+	correlator->counters.held++;
 }
 
 void correlator_finished(struct correlator *correlator, struct exchange *exchange,
 			 struct span_builder *builder)
 {
 	struct trace *trace = exchange_trace(correlator, exchange);
-	const char *evidence = evidence_name(exchange->evidence);
-	struct span *span;
+	struct span *span = &builder->span;
+	bool held;
 
-	exchange_forget(correlator, exchange);
+	exchange_forget(correlator, exchange, trace);
 	if (sdk_takes_client(exchange)) {
 		correlator->counters.left++;
 		return;
 	}
 	if (trace)
 		trace->sdk |= exchange->sdk;
-	memcpy(builder->span.trace_id, exchange->trace_id, TRACE_ID_LEN);
-	memcpy(builder->span.span_id, exchange->span_id, SPAN_ID_LEN);
-	memcpy(builder->span.parent_id, exchange->parent_id, SPAN_ID_LEN);
-	builder->span.flags = exchange->trace_flags | SPAN_FLAG_HAS_IS_REMOTE;
+	memcpy(span->trace_id, exchange->trace_id, TRACE_ID_LEN);
+	memcpy(span->span_id, exchange->span_id, SPAN_ID_LEN);
+	memcpy(span->parent_id, exchange->parent_id, SPAN_ID_LEN);
+	span->flags = exchange->trace_flags | SPAN_FLAG_HAS_IS_REMOTE;
 	describe_context(exchange, trace, builder);
-	/* a server span's evidence is filled in when its trace settles */
-	if (exchange->role == ROLE_SERVER && !evidence)
-		evidence = "";
-	if (evidence)
-		span_set_text(builder, ATTR_WEFT_PARENT_EVIDENCE, view_of(evidence));
-	span = span_new(builder);
-	if (!span) {
-		correlator->counters.no_memory++;
+	held = must_hold(correlator, trace);
+	describe_evidence(exchange, trace, held, builder);
+	if (held) {
+		hold(correlator, trace, builder);
 		return;
 	}
-	if (!trace && exchange->role == ROLE_SERVER)
-		span_remove(span, ATTR_WEFT_PARENT_EVIDENCE);
-	if (trace && trace_root(trace)->waiting) {
-		if (correlator->counters.held >= correlator->options.held_spans) {
-			correlator->counters.early++;
-			trace_settle(correlator, trace_root(trace));
-		}
-		if (trace_root(trace)->waiting) {
-			trace_hold(trace, span);
-			correlator->counters.held++;
-			return;
-		}
-	}
-	span_settle(correlator, span);
+	span_settle(correlator, span, trace);
 	if (trace)
 		trace_forget_plain(correlator, trace);
 }
 
 void correlator_dropped(struct correlator *correlator, const struct exchange *exchange)
 {
-	exchange_forget(correlator, exchange);
+	exchange_forget(correlator, exchange, exchange_trace(correlator, exchange));
 }
 
 /* A server request whose other end did not show up. */
 static void trace_give_up(struct correlator *correlator, struct trace *trace)
 {
 	correlator->counters.unjoined++;
+	if (trace->awaited)
+		untraced_waited(&correlator->untraced, trace->conn, trace->peers, trace->start_ns);
 	trace_settle(correlator, trace);
 	trace_forget_plain(correlator, trace);
 }
@@ -599,6 +605,7 @@ int correlator_new(const struct correlate_options *options, struct correlator **
 	if (!correlator)
 		return -ENOMEM;
 	correlator->options = *options;
+	untraced_init(&correlator->untraced);
 	r = trace_table_init(&correlator->traces, options->traces);
 	if (r == 0)
 		r = hashmap_init(&correlator->halves, sizeof(struct exchange_key),

@@ -22,7 +22,7 @@ struct correlate_options {
 				  */
 	size_t traces;		 /* traces that are remembered at a time */
 	size_t held_spans;	 /* spans that may wait at a time */
-	/* Called with each span, once, when its ids are final; the span is the callee's. */
+	/* Called with each span, once, when its ids are final; the span ends when it returns. */
 	void (*settled)(void *context, struct span *span);
 	void *context;
 };
@@ -30,6 +30,7 @@ struct correlate_options {
 struct correlate_counters {
 	uint64_t joined;   /* server requests whose other end was found */
 	uint64_t unjoined; /* server requests that waited for it in vain */
+	uint64_t untraced; /* server requests that did not wait, for nobody traces the other end */
 	uint64_t held;	   /* spans that wait now */
 	uint64_t early;	   /* traces settled before their window had passed: too many waited */
 	uint64_t invalid_context; /* fields that carry context and are malformed or doubled */
@@ -46,7 +47,7 @@ void correlator_started(struct correlator *correlator, struct exchange *exchange
 
 /*
  * The exchange has ended and `builder` describes it: sets ids, flags and the evidence of its
- * parent, then freezes the span and hands it on at once or when its trace has settled.
+ * parent, then hands the span on, at once or, frozen, when its trace has settled.
  */
 void correlator_finished(struct correlator *correlator, struct exchange *exchange,
 			 struct span_builder *builder);

@@ -52,6 +52,8 @@ struct trace {
 	char *state; /* tracestate that the entry span's request came with, heap; NULL: none */
 	uint64_t start_ns;
 	uint64_t end_ns;
+	uint64_t conn;	   /* the entry span's connection, */
+	uint64_t peers;	   /* and its two ends: correlate/untraced.h */
 	struct span *held; /* spans that wait, in the order in which they ended, at the tree's root
 			    */
 	struct span **held_tail;

@@ -24,7 +24,6 @@ static void span_settled(void *context, struct span *span)
 	struct flow *flow = context;
 
 	flow->span(flow->context, span);
-	span_free(span);
 }
 
 /* Another weft on this host has no SDK. */

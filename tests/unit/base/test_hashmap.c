@@ -191,6 +191,47 @@ static void test_memory_stays_bounded(void **state)
 	assert_int_equal(map.capacity, 2048);
 }
 
+/* A peak's slots are given back when keys are put again, and no entry is lost on the way. */
+static void test_shrinks_when_few_are_left(void **state)
+{
+	_cleanup_(hashmap_clear) struct hashmap map = { 0 };
+
+	(void)state;
+	assert_int_equal(hashmap_init(&map, sizeof(uint32_t), sizeof(uint64_t), 10000), 0);
+	for (uint32_t key = 0; key < 6000; key++)
+		assert_int_equal(hashmap_add(&map, &key, NULL), 0);
+	assert_int_equal(map.capacity, 8192);
+	for (uint32_t key = 0; key < 5990; key++)
+		assert_true(hashmap_delete(&map, &key));
+	assert_int_equal(map.capacity, 8192);
+	for (uint32_t key = 7000; key < 7010; key++) {
+		uint64_t value = key;
+
+		assert_int_equal(hashmap_add(&map, &key, &value), 0);
+	}
+	assert_in_range(map.capacity, 16, 1023);
+	assert_int_equal(map.count, 20);
+	for (uint32_t key = 5990; key < 6000; key++)
+		assert_non_null(hashmap_get(&map, &key));
+	for (uint32_t key = 7000; key < 7010; key++)
+		assert_int_equal(*(uint64_t *)hashmap_get(&map, &key), key);
+}
+
+static void test_drop_takes_out_what_was_handed_out(void **state)
+{
+	_cleanup_(hashmap_clear) struct hashmap map = { 0 };
+
+	(void)state;
+	assert_int_equal(hashmap_init(&map, sizeof(uint32_t), sizeof(uint64_t), 1000), 0);
+	for (uint32_t key = 0; key < 1000; key++)
+		assert_int_equal(hashmap_add(&map, &key, NULL), 0);
+	for (uint32_t key = 0; key < 1000; key += 2)
+		hashmap_drop(&map, hashmap_get(&map, &key));
+	assert_int_equal(map.count, 500);
+	for (uint32_t key = 0; key < 1000; key++)
+		assert_int_equal(hashmap_get(&map, &key) != NULL, key % 2);
+}
+
 static void test_add_names_each_error(void **state)
 {
 	_cleanup_(hashmap_clear) struct hashmap map = { 0 };
@@ -320,6 +361,8 @@ int main(void)
 		cmocka_unit_test(test_put_again_keeps_value),
 		cmocka_unit_test(test_full_map_refuses_new_keys),
 		cmocka_unit_test(test_memory_stays_bounded),
+		cmocka_unit_test(test_shrinks_when_few_are_left),
+		cmocka_unit_test(test_drop_takes_out_what_was_handed_out),
 		cmocka_unit_test(test_add_names_each_error),
 		cmocka_unit_test(test_set_and_odd_key_size),
 		cmocka_unit_test(test_next_visits_each_once),

@@ -56,12 +56,34 @@ struct end {
 	char head[HEAD_MAX];
 };
 
+/* A frozen one of the same contents. */
+static inline struct span *span_copy(const struct span *span)
+{
+	static struct span_builder builder;
+
+	span_builder_init(&builder);
+	for (uint16_t i = 0; i < span->n_attributes; i++)
+		span_set_string(&builder, span->attributes[i].key,
+				attribute_text(&span->attributes[i]));
+	builder.span = *span;
+	builder.span.attributes = builder.attributes;
+	builder.span.name = span_text(&builder, span->name);
+	builder.span.trace_state = span_text(&builder, span->trace_state);
+	if (span->link) {
+		builder.link = *span->link;
+		builder.link.trace_state = span_text(&builder, span->link->trace_state);
+		builder.span.link = &builder.link;
+	}
+	return span_new(&builder);
+}
+
 static inline void on_settled(void *context, struct span *span)
 {
 	struct world *world = context;
 
 	assert_true(world->n_spans < SPANS_MAX);
-	world->spans[world->n_spans++] = span;
+	world->spans[world->n_spans] = span_copy(span);
+	assert_non_null(world->spans[world->n_spans++]);
 }
 
 static inline void world_init(struct world *world, size_t traces, size_t held)
