@@ -77,6 +77,18 @@ static void span_out(void *context, struct span *span)
 	batch_queue_add(&replay->queue, span);
 }
 
+/* As export/file.c does it. */
+static int json_out(struct replay *replay, const struct batch *batch)
+{
+	struct otlp_json_parts parts;
+
+	if (otlp_json_gather(batch, &parts) < 0)
+		return otlp_json_line(batch, &replay->line);
+	replay->bytes += parts.size;
+	bytes_empty(&replay->line);
+	return 0;
+}
+
 static void batch_out(void *context)
 {
 	struct replay *replay = context;
@@ -85,7 +97,7 @@ static void batch_out(void *context)
 	while ((batch = batch_queue_take(&replay->queue))) {
 		int r = replay->protobuf
 				? otlp_encode_request(batch, &replay->scratch, &replay->line)
-				: otlp_json_line(batch, &replay->line);
+				: json_out(replay, batch);
 
 		replay->bytes += replay->line.len;
 		batch_queue_settle(&replay->queue, batch, r == 0 ? SIZE_MAX : 0,

@@ -48,6 +48,8 @@ static size_t character_len(struct view bytes, bool *ret_valid)
 	return n;
 }
 
+#define HIGH_BITS 0x8080808080808080ull
+
 /* Eight bytes at a time while all are ASCII, as nearly all text is. */
 static inline size_t ascii_len(struct view bytes)
 {
@@ -56,7 +58,7 @@ static inline size_t ascii_len(struct view bytes)
 
 	for (; bytes.len - n >= sizeof(word); n += sizeof(word)) {
 		memcpy(&word, bytes.data + n, sizeof(word));
-		if (word & 0x8080808080808080ull)
+		if (word & HIGH_BITS)
 			break;
 	}
 	while (n < bytes.len && !(bytes.data[n] & 0x80))
@@ -89,11 +91,40 @@ size_t utf8_cut(struct view text, size_t max)
 	return max;
 }
 
+/*
+ * Copies the ASCII that `bytes` begins with, and gives its length; nearly all text is nothing else.
+ * Eight bytes at a time, the last of them with some that were copied before.
+ */
+static inline size_t ascii_copy(struct view bytes, char *out, size_t size)
+{
+	size_t n = bytes.len < size ? bytes.len : size;
+	size_t i = 0;
+	uint64_t word = 0;
+
+	for (; n - i >= sizeof(word); i += sizeof(word)) {
+		memcpy(&word, bytes.data + i, sizeof(word));
+		if (word & HIGH_BITS)
+			return i;
+		memcpy(out + i, &word, sizeof(word));
+	}
+	if (i > 0 && i < n) {
+		memcpy(&word, bytes.data + n - sizeof(word), sizeof(word));
+		if (word & HIGH_BITS)
+			return i;
+		memcpy(out + n - sizeof(word), &word, sizeof(word));
+		return n;
+	}
+	for (; i < n && !(bytes.data[i] & 0x80); i++)
+		out[i] = bytes.data[i];
+	return i;
+}
+
 size_t utf8_repair(struct view bytes, char *out, size_t size)
 {
-	size_t used = 0;
+	size_t used = ascii_copy(bytes, out, size);
 	bool valid;
 
+	bytes = view_from(bytes, used);
 	while (bytes.len > 0) {
 		struct view run = { .data = bytes.data, .len = utf8_valid_len(bytes) };
 		size_t fits = utf8_cut(run, size - used);

@@ -34,8 +34,10 @@ struct entry {
 	struct entry **link;	  /* what points to this one in the bucket */
 	struct entry *older;
 	struct entry *younger;
+	struct message response; /* as it was before its head was lent */
 	bool started;
 	bool early; /* only the response is known so far */
+	bool lent;  /* the response's head lies in the record that ended the exchange */
 };
 
 struct conn_table {
@@ -222,6 +224,8 @@ static void exchange_finish(struct conn_table *table, struct exchange *exchange,
 	} else {
 		table->callbacks.finished(table->callbacks.context, exchange);
 	}
+	if (entry->lent)
+		exchange->response = entry->response;
 	entry_give(table, entry);
 }
 
@@ -250,6 +254,21 @@ static void message_append(struct message *message, const uint8_t *bytes, uint32
 	}
 	memcpy(message->head + message->head_len, bytes, len);
 	message->head_len += len;
+}
+
+/*
+ * The head of the response that ends the exchange need not be copied: whoever reads it does so
+ * before the record is gone, and most need not be read at all.
+ */
+static void response_lend(struct entry *entry, const struct event_response *event, uint32_t max)
+{
+	struct message *message = &entry->exchange.response;
+
+	entry->response = *message;
+	entry->lent = true;
+	message->head = (uint8_t *)event->head;
+	message->head_len = event->head_len < max ? event->head_len : max;
+	message->truncated |= event->head_len > max;
 }
 
 /* What every record of a head says. */
@@ -382,13 +401,18 @@ static void request_event(struct conn_table *table, const struct event_request *
 static void response_event(struct conn_table *table, struct exchange *exchange,
 			   const struct event_response *event)
 {
+	struct entry *entry = entry_of(exchange);
+
 	if (event->header.flags & EVENT_F_INTERIM)
 		return;
-	if (!entry_of(exchange)->early)
+	if (!entry->early)
 		exchange_start(table, exchange);
 	exchange->status = event->status;
-	message_append(&exchange->response, event->head, event->head_len,
-		       table->limits.response_head);
+	if (event->header.flags & EVENT_F_END && !entry->early && !exchange->response.head_len)
+		response_lend(entry, event, table->limits.response_head);
+	else
+		message_append(&exchange->response, event->head, event->head_len,
+			       table->limits.response_head);
 	message_update(&exchange->response, &event->header, event->body_bytes, event->end_ns);
 	if (event->header.flags & EVENT_F_END)
 		exchange_finish(table, exchange,

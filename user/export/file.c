@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -107,12 +108,35 @@ static bool file_write_line(struct file_exporter *file)
 	return true;
 }
 
+/*
+ * The batch in hand as it lies in memory, without a line made of it. False: that needs to be made,
+ * for the disk has taken only some of it, or nothing.
+ */
+static bool file_write_at_once(struct file_exporter *file)
+{
+	struct otlp_json_parts parts;
+	ssize_t n;
+
+	if (file->torn || otlp_json_gather(file->batch, &parts) < 0)
+		return false;
+	n = writev(file->fd, parts.list, (int)parts.n);
+	if (n == (ssize_t)parts.size) {
+		file_settle(file, SIZE_MAX, &file->exporter.counters.exported);
+		return true;
+	}
+	file->written = n > 0 ? (size_t)n : 0;
+	return false;
+}
+
 /* Next batch in hand, its line made. False: there is none. */
 static bool file_next_line(struct file_exporter *file)
 {
 	while ((file->batch = batch_queue_take(&file->queue))) {
+		if (file_write_at_once(file))
+			continue;
 		if (otlp_json_line(file->batch, &file->line) == 0)
 			return true;
+		file->torn |= file->written > 0;
 		file_settle(file, 0, &file->exporter.counters.dropped_no_memory);
 	}
 	return false;

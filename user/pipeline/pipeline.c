@@ -25,6 +25,13 @@
  * they. */
 #define POLL_INTERVAL_US 20000
 #define POLL_ACCURACY_US 2000
+/*
+ * Where many come it is done less often: what the pipeline works with has to be fetched into the
+ * processor's caches each time. The ring is far from full then, or else it is not waited so long.
+ */
+#define POLL_INTERVAL_BUSY_US 50000
+#define BUSY_RECORDS	      100
+#define RING_SHARE_MAX	      16 /* of the ring, that may come in such a time */
 /* So much of the ring is mapped at a time: about a thousand records. */
 #define RING_WINDOW (256u << 10)
 /* At the end exporters get this long to send what they hold. */
@@ -99,6 +106,14 @@ static int records_in(struct pipeline *pipeline)
 	return n < 0 ? 0 : n;
 }
 
+/* When to look again, after `n` records have come that took `bytes` in the ring. */
+static uint64_t poll_interval_us(const struct pipeline *pipeline, int n, unsigned long bytes)
+{
+	bool busy = n >= BUSY_RECORDS && bytes <= pipeline->ring.size / RING_SHARE_MAX;
+
+	return busy ? POLL_INTERVAL_BUSY_US : POLL_INTERVAL_US;
+}
+
 /* Headers that point to spans are only made while somebody makes the spans. */
 static void say_alive(struct pipeline *pipeline)
 {
@@ -111,11 +126,14 @@ static void say_alive(struct pipeline *pipeline)
  */
 static void ring_turn(struct pipeline *pipeline)
 {
+	unsigned long before = pipeline->ring.at;
 	bool sleep = false;
+	int n;
 
 	pipeline->unix_offset_ns = clock_unix_offset_ns();
 	say_alive(pipeline);
-	if (records_in(pipeline) == 0) {
+	n = records_in(pipeline);
+	if (n == 0) {
 		__atomic_store_n(&pipeline->page->reader_idle, 1, __ATOMIC_SEQ_CST);
 		sleep = records_in(pipeline) == 0;
 		if (!sleep)
@@ -127,7 +145,9 @@ static void ring_turn(struct pipeline *pipeline)
 	totals_update(pipeline);
 	sd_event_source_set_enabled(pipeline->ring_source, sleep ? SD_EVENT_ON : SD_EVENT_OFF);
 	if (!sleep || correlator_waiting(pipeline->flow.correlator)) {
-		sd_event_source_set_time_relative(pipeline->poll_timer, POLL_INTERVAL_US);
+		sd_event_source_set_time_relative(pipeline->poll_timer,
+						  poll_interval_us(pipeline, n,
+								   pipeline->ring.at - before));
 		sd_event_source_set_enabled(pipeline->poll_timer, SD_EVENT_ONESHOT);
 	}
 }

@@ -53,6 +53,22 @@ static void add(struct fixture *fixture, struct span *span)
 	span_free(span);
 }
 
+/* Without copies it is the same line, if it can be done without. */
+static void assert_gathers_the_same(const struct fixture *fixture, const struct batch *batch)
+{
+	struct otlp_json_parts parts;
+	size_t at = 0;
+
+	if (otlp_json_gather(batch, &parts) < 0)
+		return;
+	assert_in_range(parts.n, 1, OTLP_JSON_PARTS_MAX);
+	assert_int_equal(parts.size, fixture->line.len);
+	for (size_t i = 0; i < parts.n; at += parts.list[i++].iov_len)
+		assert_memory_equal(parts.list[i].iov_base, fixture->line.data + at,
+				    parts.list[i].iov_len);
+	assert_int_equal(at, parts.size);
+}
+
 /* The batch's line, which must be one, and parsed. */
 static json_t *line(struct fixture *fixture)
 {
@@ -63,6 +79,7 @@ static json_t *line(struct fixture *fixture)
 	batch = batch_queue_take(&fixture->queue);
 	assert_non_null(batch);
 	assert_int_equal(otlp_json_line(batch, &fixture->line), 0);
+	assert_gathers_the_same(fixture, batch);
 	batch_queue_put_back(&fixture->queue, batch);
 	assert_ptr_equal(memchr(fixture->line.data, '\n', fixture->line.len),
 			 fixture->line.data + fixture->line.len - 1);
