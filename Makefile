@@ -35,8 +35,8 @@ say  = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$(1)' '$(patsubst $(CURDI
 # --- tools and libraries ---------------------------------------------------------------------
 
 # Goals that compile nothing do without configuration, so they work on a machine that lacks packages.
-NO_CONFIG := help clean deps run test bench bench-compare bench-vm check check-all check-faults check-wire check-vm \
-	     check-reproducible format fuzz-all soak
+NO_CONFIG := help clean deps run test bench bench-compare bench-vm check check-all check-faults check-grpc check-wire \
+	     check-vm check-reproducible format fuzz-all soak
 ifneq ($(filter-out $(NO_CONFIG),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/config.mk
 endif
@@ -335,6 +335,13 @@ check-faults:
 	@$(MAKE) --no-print-directory $(parallel) all
 	@scripts/as-root tests/e2e/run --long 'faults*'
 
+# gRPC between two programs of each language that has a library for it; the builds take minutes.
+.PHONY: check-grpc
+check-grpc:
+	@scripts/deps grpc || :
+	@$(MAKE) --no-print-directory $(parallel) all
+	@scripts/as-root tests/e2e/run --long 'grpc_*' 'connect_*'
+
 # Mixed load for so long, while memory, descriptors and queues are looked at.
 MINUTES ?= 30
 .PHONY: soak
@@ -418,6 +425,7 @@ help:
 	@echo 'make format     lay out the C files with clang-format'
 	@echo 'make deps       install what the build needs'
 	@echo 'make check-faults  what goes wrong on a host: full disks and maps, dead processes ... (root)'
+	@echo 'make check-grpc gRPC of every language that has a library for it (root)'
 	@echo 'make soak       MINUTES=30: does anything grow, or get lost, under mixed load (root)'
 	@echo 'make check-all  all that takes longer than make test, a line each (root); GOALS="soak"'
 	@echo 'make bench      measure cost and speed on this host (root); ARGS=--quick: README rows only'

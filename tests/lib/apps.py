@@ -278,15 +278,6 @@ def raw(t, *options, host="127.0.0.1", env=None):
     return App(t, raw_words(*options, host, port), port, log="raw.log", env=env)
 
 
-GRPC_PYTHON = [PYTHON, "-B", os.path.join(APPS, "grpc_app.py")]
-
-
-def grpc_python(t):
-    """gRPC's own library for Python: a server with a pool of threads."""
-    port = t.port()
-    return App(t, [*GRPC_PYTHON, "serve", port], port)
-
-
 def flask(t, behind=None, reuse=True, unix=False, place=HERE):
     """gunicorn with threads and the Flask application. `behind`: a port, or host:port."""
     if not shutil.which("gunicorn"):
@@ -312,12 +303,13 @@ def node(t, behind=None):
     return App(t, words, port)
 
 
-def _stale(target, source):
+def stale(target, source):
     return not os.path.exists(target) or os.path.getmtime(target) < os.path.getmtime(source)
 
 
-def _build(words, what, **options):
-    done = subprocess.run(words, capture_output=True, text=True, timeout=170, **options)
+def build(words, what, timeout=170, **options):
+    """Runs what makes a program of the tests; RuntimeError if it fails."""
+    done = subprocess.run(words, capture_output=True, text=True, timeout=timeout, **options)
     if done.returncode != 0:
         raise RuntimeError(f"building {what}: {done.stderr.strip()[-400:]}")
 
@@ -328,9 +320,9 @@ def bpf_object(name):
         raise Skip("not installed: clang")
     os.makedirs(BUILT, exist_ok=True)
     target, source = os.path.join(BUILT, f"{name}.bpf.o"), os.path.join(APPS, f"{name}.bpf.c")
-    if _stale(target, source):
-        _build(["clang", "-g", "-O2", "-target", "bpf", "-Wall", "-c", "-o", target, source,
-                "-I", os.path.join(ROOT, "vmlinux", os.uname().machine)], name)
+    if stale(target, source):
+        build(["clang", "-g", "-O2", "-target", "bpf", "-Wall", "-c", "-o", target, source,
+               "-I", os.path.join(ROOT, "vmlinux", os.uname().machine)], name)
     return target
 
 
@@ -341,9 +333,9 @@ def go_program(source):
     os.makedirs(BUILT, exist_ok=True)
     directory = os.path.join(APPS, source)
     target = os.path.join(BUILT, os.path.basename(source))
-    if _stale(target, os.path.join(directory, "main.go")):
+    if stale(target, os.path.join(directory, "main.go")):
         env = {**os.environ, "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-        _build(["go", "build", "-o", target, "."], source, cwd=directory, env=env)
+        build(["go", "build", "-o", target, "."], source, cwd=directory, env=env)
     return target
 
 
@@ -361,13 +353,13 @@ def java_program(source, archive):
     if not shutil.which("javac") or not shutil.which("jar"):
         raise Skip("not installed: javac and jar (a JDK)")
     target, path = os.path.join(BUILT, archive), os.path.join(APPS, source)
-    if _stale(target, path):
+    if stale(target, path):
         name = os.path.splitext(os.path.basename(source))[0]
         classes = os.path.join(BUILT, "classes", name)
         os.makedirs(classes, exist_ok=True)
-        _build(["javac", "-d", classes, path], source)
-        _build(["jar", "--create", "--file", target, "--main-class", name, "-C", classes, "."],
-               archive)
+        build(["javac", "-d", classes, path], source)
+        build(["jar", "--create", "--file", target, "--main-class", name, "-C", classes, "."],
+              archive)
     return target
 
 
@@ -392,11 +384,11 @@ def sdk_python(t):
     made = os.path.join(place, "made")
     if not python_has("flask", "requests", "ensurepip"):
         raise Skip("not installed: python3-flask, python3-requests or python3-venv")
-    if _stale(made, required):
+    if stale(made, required):
         try:
-            _build([PYTHON, "-m", "venv", "--clear", "--system-site-packages", place], "sdk")
-            _build([*netns.outside(t.runner_pid), os.path.join(place, "bin", "pip"), "install",
-                    "--quiet", "--timeout", "20", "--requirement", required], "sdk")
+            build([PYTHON, "-m", "venv", "--clear", "--system-site-packages", place], "sdk")
+            build([*netns.outside(t.runner_pid), os.path.join(place, "bin", "pip"), "install",
+                   "--quiet", "--timeout", "20", "--requirement", required], "sdk")
         except (RuntimeError, subprocess.TimeoutExpired) as error:
             reason = str(error).splitlines()[-1]
             raise Skip(f"OpenTelemetry's SDK cannot be had: {reason}") from None
@@ -435,9 +427,9 @@ def c_program(name, *libraries, variant=""):
     """
     os.makedirs(BUILT, exist_ok=True)
     target, source = os.path.join(BUILT, name + variant), os.path.join(APPS, f"{name}.c")
-    if _stale(target, source):
+    if stale(target, source):
         if not shutil.which("cc"):
             raise Skip("not installed: a C compiler")
-        _build(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-o", target,
-                source, *libraries], name)
+        build(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-o", target,
+               source, *libraries], name)
     return target

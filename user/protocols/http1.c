@@ -9,6 +9,7 @@
 #include "base/cursor.h"
 #include "protocols/http_span.h"
 #include "protocols/protocol.h"
+#include "protocols/rpc_span.h"
 #include "protocols/telemetry.h"
 
 #define METHOD_MAX	64
@@ -129,6 +130,7 @@ enum known_field {
 	FIELD_USER_AGENT,
 	FIELD_CONTENT_LENGTH,
 	FIELD_TRANSFER_ENCODING,
+	FIELD_CONTENT_TYPE,
 	FIELD_MAX,
 };
 
@@ -137,6 +139,7 @@ static const struct view known_names[FIELD_MAX] = {
 	[FIELD_USER_AGENT] = VIEW_INIT("User-Agent"),
 	[FIELD_CONTENT_LENGTH] = VIEW_INIT("Content-Length"),
 	[FIELD_TRANSFER_ENCODING] = VIEW_INIT("Transfer-Encoding"),
+	[FIELD_CONTENT_TYPE] = VIEW_INIT("Content-Type"),
 };
 
 /* Their values; without data: not there. */
@@ -419,12 +422,58 @@ static void use_host(struct view host, struct http_facts *facts)
 		http_authority_parse(host, &facts->host, &facts->port);
 }
 
+/* The first values of those names in a message's head. */
+static void read_named(const struct message *message, const struct view *names, size_t n,
+		       struct view *ret_values)
+{
+	struct fields fields = { .cursor = cursor_of(message_head(message)) };
+	struct view line, value;
+	int i;
+
+	take_start_line(&fields.cursor, &line);
+	while ((i = fields_next(&fields, names, n, &value)) >= 0)
+		if (!ret_values[i].data)
+			ret_values[i] = value;
+}
+
+/* What the heads say of a call of a procedure; most requests are none, and are not read again. */
+static enum rpc_form read_call(const struct exchange *exchange, const struct http_facts *facts,
+			       struct view content_type, struct rpc_facts *ret_rpc)
+{
+	static const struct view asked[] = {
+		VIEW_INIT("Connect-Protocol-Version"),
+		VIEW_INIT("Connect-Timeout-Ms"),
+		VIEW_INIT("Grpc-Timeout"),
+	};
+	static const struct view answered[] = {
+		VIEW_INIT("Content-Type"),
+		VIEW_INIT("Grpc-Status"),
+	};
+	struct view request[3] = {}, response[2] = {};
+
+	if (content_type.len > 0 && !rpc_type_is_likely(content_type))
+		return RPC_NO_CALL;
+	*ret_rpc = (struct rpc_facts){ .content_type = content_type };
+	if (content_type.len == 0 && rpc_form_of(facts, ret_rpc) == RPC_NO_CALL)
+		return RPC_NO_CALL;
+	read_named(&exchange->request, asked, 3, request);
+	read_named(&exchange->response, answered, 2, response);
+	ret_rpc->connect_version = request[0];
+	ret_rpc->connect_timeout = request[1];
+	ret_rpc->grpc_timeout = request[2];
+	ret_rpc->response_type = response[0];
+	ret_rpc->grpc_status = response[1];
+	return rpc_form_of(facts, ret_rpc);
+}
+
 static int http1_describe(const struct exchange *exchange, struct span_builder *builder)
 {
 	struct cursor cursor = cursor_of(message_head(&exchange->request));
 	struct http_facts facts = { 0 };
 	struct request_line line = { 0 };
 	struct known_fields known;
+	struct rpc_facts rpc;
+	enum rpc_form form;
 	char user_agent[USER_AGENT_MAX];
 	struct view text;
 	bool whole = take_start_line(&cursor, &text);
@@ -443,7 +492,11 @@ static int http1_describe(const struct exchange *exchange, struct span_builder *
 	facts.user_agent = unfold(known.values[FIELD_USER_AGENT], user_agent);
 	facts.request_body = body_size(&exchange->request, &known, true);
 	read_response(exchange, &facts);
-	http_span_describe(exchange, &facts, builder);
+	form = read_call(exchange, &facts, known.values[FIELD_CONTENT_TYPE], &rpc);
+	if (form != RPC_NO_CALL)
+		rpc_span_describe(exchange, &facts, &rpc, form, builder);
+	else
+		http_span_describe(exchange, &facts, builder);
 	return 0;
 }
 

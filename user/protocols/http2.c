@@ -145,7 +145,10 @@ static const char *const reset_codes[] = {
 #define CODE_NO_ERROR 0
 #define CODE_CANCEL   8
 
-/* A caller that wants no answer any more has met no error; all else is one. */
+/*
+ * A caller that wants no answer any more has met no error; all else is one. A call of a procedure
+ * has its own word for it.
+ */
 static void describe_reset(const struct exchange *exchange, struct span_builder *builder)
 {
 	uint32_t code = exchange->reset_code;
@@ -154,6 +157,8 @@ static void describe_reset(const struct exchange *exchange, struct span_builder 
 	if (exchange->end != EXCHANGE_CANCELLED)
 		return;
 	span_set_text(builder, ATTR_WEFT_END, VIEW("cancelled"));
+	if (span_builder_attribute(builder, ATTR_RPC_RESPONSE_STATUS_CODE))
+		return;
 	if (code == CODE_NO_ERROR || (code == CODE_CANCEL && !exchange->reset_by_server) ||
 	    builder->span.status == SPAN_STATUS_ERROR)
 		return;
@@ -161,11 +166,24 @@ static void describe_reset(const struct exchange *exchange, struct span_builder 
 	span_set_text(builder, ATTR_ERROR_TYPE, view_of(known ? reset_codes[code] : "_OTHER"));
 }
 
+static void read_call(const struct heads *heads, struct rpc_facts *ret_rpc)
+{
+	*ret_rpc = (struct rpc_facts){
+		.content_type = heads->request[HTTP2_FIELD_CONTENT_TYPE],
+		.connect_version = heads->request[HTTP2_FIELD_CONNECT_VERSION],
+		.connect_timeout = heads->request[HTTP2_FIELD_CONNECT_TIMEOUT],
+		.grpc_timeout = heads->request[HTTP2_FIELD_GRPC_TIMEOUT],
+		.response_type = heads->response[HTTP2_FIELD_CONTENT_TYPE],
+		.grpc_status = heads->response[HTTP2_FIELD_GRPC_STATUS],
+	};
+}
+
 static int http2_describe(const struct exchange *exchange, struct span_builder *builder)
 {
 	struct heads heads = {};
 	struct http_facts facts;
 	struct rpc_facts rpc;
+	enum rpc_form form;
 	int r;
 
 	read_head(&exchange->request, heads.request, &heads.unknown);
@@ -173,10 +191,10 @@ static int http2_describe(const struct exchange *exchange, struct span_builder *
 	r = read_facts(exchange, &heads, &facts);
 	if (r < 0)
 		return r;
-	rpc.content_type = heads.request[HTTP2_FIELD_CONTENT_TYPE];
-	rpc.status = heads.response[HTTP2_FIELD_GRPC_STATUS];
-	if (rpc_is_call(&facts, &rpc))
-		rpc_span_describe(exchange, &facts, &rpc, builder);
+	read_call(&heads, &rpc);
+	form = rpc_form_of(&facts, &rpc);
+	if (form != RPC_NO_CALL)
+		rpc_span_describe(exchange, &facts, &rpc, form, builder);
 	else
 		http_span_describe(exchange, &facts, builder);
 	describe_reset(exchange, builder);

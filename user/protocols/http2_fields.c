@@ -17,6 +17,9 @@ static const struct view names[HTTP2_FIELD_MAX] = {
 	[HTTP2_FIELD_CONTENT_LENGTH] = VIEW_INIT("content-length"),
 	[HTTP2_FIELD_TRACESTATE] = VIEW_INIT("tracestate"),
 	[HTTP2_FIELD_GRPC_STATUS] = VIEW_INIT("grpc-status"),
+	[HTTP2_FIELD_GRPC_TIMEOUT] = VIEW_INIT("grpc-timeout"),
+	[HTTP2_FIELD_CONNECT_VERSION] = VIEW_INIT("connect-protocol-version"),
+	[HTTP2_FIELD_CONNECT_TIMEOUT] = VIEW_INIT("connect-timeout-ms"),
 };
 
 /* Before each value. */

@@ -5,48 +5,16 @@
 #include <string.h>
 
 #include "protocols/endpoint.h"
+#include "protocols/rpc_status.h"
 #include "span/semconv.h"
 
-/* gRPC, "Status codes and their use in gRPC". */
-static const struct {
-	const char *name;
-	bool server_error; /* the conventions' list for servers; clients take all but OK for one */
-} statuses[] = {
-	{ "OK", false },
-	{ "CANCELLED", false },
-	{ "UNKNOWN", true },
-	{ "INVALID_ARGUMENT", false },
-	{ "DEADLINE_EXCEEDED", true },
-	{ "NOT_FOUND", false },
-	{ "ALREADY_EXISTS", false },
-	{ "PERMISSION_DENIED", false },
-	{ "RESOURCE_EXHAUSTED", false },
-	{ "FAILED_PRECONDITION", false },
-	{ "ABORTED", false },
-	{ "OUT_OF_RANGE", false },
-	{ "UNIMPLEMENTED", true },
-	{ "INTERNAL", true },
-	{ "UNAVAILABLE", true },
-	{ "DATA_LOSS", true },
-	{ "UNAUTHENTICATED", false },
-};
-
-#define STATUS_NONE (-1)
-
-/* A number without leading zeroes; one that has no name is none. */
-static int parse_status(struct view text)
-{
-	int status = 0;
-
-	if (text.len == 0 || text.len > 2)
-		return STATUS_NONE;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] < '0' || text.data[i] > '9')
-			return STATUS_NONE;
-		status = status * 10 + (text.data[i] - '0');
-	}
-	return (size_t)status < sizeof(statuses) / sizeof(statuses[0]) ? status : STATUS_NONE;
-}
+#define TIMEOUT_DIGITS_MAX 10 /* gRPC has 8, Connect 10 */
+/*
+ * A timeout begins before the head that tells it is sent, perhaps on a connection that is not there
+ * yet: so much of it may be over by then, at most one part in so many.
+ */
+#define TIMEOUT_SLACK_NS   50000000u
+#define TIMEOUT_SLACK_PART 4
 
 /* "/package.Service/Method", without the slash before it. Empty: it is none. */
 static struct view method_of(struct view path)
@@ -59,15 +27,147 @@ static struct view method_of(struct view path)
 	return method;
 }
 
-/* gRPC over HTTP2, "Requests": "application/grpc", and what says more of the message's form. */
-bool rpc_is_call(const struct http_facts *http, const struct rpc_facts *rpc)
+/* The type begins so, and goes on with what tells of the messages' form alone. */
+static bool is_type(struct view type, struct view name)
 {
-	static const struct view type = VIEW_INIT("application/grpc");
-	struct view rest = view_from(rpc->content_type, type.len);
+	struct view rest = view_from(type, name.len);
 
-	if (!view_starts_with(rpc->content_type, type) || method_of(http->path).len == 0)
-		return false;
-	return rest.len == 0 || rest.data[0] == '+' || rest.data[0] == ';';
+	return view_starts_with(type, name) &&
+	       (rest.len == 0 || rest.data[0] == '+' || rest.data[0] == ';' || rest.data[0] == ' ');
+}
+
+/* Types that say by themselves what they are. */
+static const struct {
+	struct view type;
+	enum rpc_form form;
+} forms[] = {
+	{ VIEW_INIT("application/grpc"), RPC_GRPC },
+	{ VIEW_INIT("application/grpc-web"), RPC_GRPC_WEB },
+	{ VIEW_INIT("application/grpc-web-text"), RPC_GRPC_WEB },
+	{ VIEW_INIT("application/connect"), RPC_CONNECT_STREAM },
+};
+
+/* Those of Connect's unary calls: any codec may have one, these two all peers have. */
+static bool is_unary_type(struct view type)
+{
+	return is_type(type, VIEW("application/proto")) || is_type(type, VIEW("application/json"));
+}
+
+bool rpc_type_is_likely(struct view content_type)
+{
+	return view_starts_with(content_type, VIEW("application/grpc")) ||
+	       view_starts_with(content_type, VIEW("application/connect+")) ||
+	       is_unary_type(content_type);
+}
+
+/* Connect protocol, "Unary-Get-Request": the message is in the query. */
+static bool is_connect_get(const struct http_facts *http)
+{
+	static const struct view mark = VIEW_INIT("connect=v1");
+
+	return view_equal(http->method, VIEW("GET")) && http->query.len >= mark.len &&
+	       memmem(http->query.data, http->query.len, mark.data, mark.len);
+}
+
+/* gRPC over HTTP2 "Requests"; gRPC-Web; Connect protocol "Unary-Request", "Streaming-Request". */
+enum rpc_form rpc_form_of(const struct http_facts *http, const struct rpc_facts *rpc)
+{
+	if (method_of(http->path).len == 0)
+		return RPC_NO_CALL;
+	if (rpc->content_type.len == 0)
+		return is_connect_get(http) ? RPC_CONNECT : RPC_NO_CALL;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		if (is_type(rpc->content_type, forms[i].type))
+			return forms[i].form;
+	if (is_unary_type(rpc->content_type) && view_equal(rpc->connect_version, VIEW("1")))
+		return RPC_CONNECT;
+	return RPC_NO_CALL;
+}
+
+static bool is_connect(enum rpc_form form)
+{
+	return form == RPC_CONNECT || form == RPC_CONNECT_STREAM;
+}
+
+static uint64_t unit_ns(char unit)
+{
+	switch (unit) {
+	case 'H':
+		return 3600000000000;
+	case 'M':
+		return 60000000000;
+	case 'S':
+		return 1000000000;
+	case 'm':
+		return 1000000;
+	case 'u':
+		return 1000;
+	case 'n':
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* What the caller gives the call, in ns; 0: no limit is known. */
+static uint64_t timeout_of(const struct rpc_facts *rpc, enum rpc_form form)
+{
+	struct view text = is_connect(form) ? rpc->connect_timeout : rpc->grpc_timeout;
+	uint64_t unit = 1000000, value = 0;
+
+	if (!is_connect(form) && text.len > 0)
+		unit = unit_ns(text.data[--text.len]);
+	if (text.len == 0 || text.len > TIMEOUT_DIGITS_MAX)
+		return 0;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return 0;
+		value = value * 10 + (uint64_t)(text.data[i] - '0');
+	}
+	return value < UINT64_MAX / 2 / (unit ? unit : 1) ? value * unit : 0;
+}
+
+/* The call was given up when its time was over: with its stream, or with its connection. */
+static bool timed_out(const struct exchange *exchange, const struct rpc_facts *rpc,
+		      enum rpc_form form)
+{
+	bool given_up = exchange->end == EXCHANGE_CANCELLED || exchange->end == EXCHANGE_CLOSED ||
+			exchange->end == EXCHANGE_RESET;
+	uint64_t timeout = given_up ? timeout_of(rpc, form) : 0;
+	uint64_t slack = timeout / TIMEOUT_SLACK_PART;
+
+	if (slack > TIMEOUT_SLACK_NS)
+		slack = TIMEOUT_SLACK_NS;
+	return timeout && exchange->request.start_ns &&
+	       exchange->closed_ns > exchange->request.start_ns + timeout - slack;
+}
+
+/* A client that wants no answer any more may say so without an error. */
+static int status_of_reset(const struct exchange *exchange)
+{
+	if (exchange->reset_code == 0 && !exchange->reset_by_server)
+		return RPC_CANCELLED;
+	return rpc_status_of_reset(exchange->reset_code);
+}
+
+/* The status that the call's own words do not tell, as a client's library concludes it. */
+static int conclude_status(const struct exchange *exchange, const struct http_facts *http,
+			   const struct rpc_facts *rpc, enum rpc_form form)
+{
+	if (timed_out(exchange, rpc, form))
+		return RPC_DEADLINE_EXCEEDED;
+	if (form == RPC_CONNECT && http->status >= 300 &&
+	    is_type(rpc->response_type, VIEW("application/json")))
+		return rpc_status_of_connect(http->status);
+	/* something between the two has answered, or a server that knows nothing of calls */
+	if (http->status >= 300)
+		return exchange->role == ROLE_CLIENT ? rpc_status_of_http(http->status)
+						     : RPC_STATUS_NONE;
+	if (exchange->end == EXCHANGE_CANCELLED)
+		return status_of_reset(exchange);
+	if (form == RPC_CONNECT && http->status == 200 && exchange->response.ended)
+		return RPC_OK;
+	return RPC_STATUS_NONE;
 }
 
 static void set_error(struct view type, struct span_builder *builder)
@@ -77,37 +177,41 @@ static void set_error(struct view type, struct span_builder *builder)
 }
 
 static void describe_outcome(const struct exchange *exchange, const struct http_facts *http,
-			     const struct rpc_facts *rpc, struct span_builder *builder)
+			     const struct rpc_facts *rpc, enum rpc_form form,
+			     struct span_builder *builder)
 {
-	int status = parse_status(rpc->status);
 	bool client = exchange->role == ROLE_CLIENT;
+	int status = is_connect(form) ? RPC_STATUS_NONE : rpc_status_parse(rpc->grpc_status);
 	char text[8];
 
 	endpoint_describe_end(exchange, builder);
-	if (status != STATUS_NONE) {
-		struct view name = view_of(statuses[status].name);
+	if (status == RPC_STATUS_NONE)
+		status = conclude_status(exchange, http, rpc, form);
+	if (status != RPC_STATUS_NONE) {
+		struct view name = view_of(rpc_status_name(status, is_connect(form)));
 
-		span_set_text(builder, ATTR_RPC_RESPONSE_STATUS_CODE, name);
-		if (client ? status != 0 : statuses[status].server_error)
+		/* Connect has no code for what went well */
+		if (status != RPC_OK || !is_connect(form))
+			span_set_text(builder, ATTR_RPC_RESPONSE_STATUS_CODE, name);
+		if (rpc_status_is_error(status, client))
 			set_error(name, builder);
-		return;
-	}
-	/* no status of its own: something between the two has answered */
-	if (http->status >= 400) {
+	} else if (http->status >= (client ? 400 : 500)) {
 		snprintf(text, sizeof(text), "%u", http->status);
 		set_error(view_of(text), builder);
 	}
 }
 
 void rpc_span_describe(const struct exchange *exchange, const struct http_facts *http,
-		       const struct rpc_facts *rpc, struct span_builder *builder)
+		       const struct rpc_facts *rpc, enum rpc_form form,
+		       struct span_builder *builder)
 {
 	struct view method = span_text(builder, method_of(http->path));
 
 	builder->span.name = method;
-	span_set_text(builder, ATTR_RPC_SYSTEM_NAME, VIEW("grpc"));
+	span_set_text(builder, ATTR_RPC_SYSTEM_NAME,
+		      is_connect(form) ? VIEW("connectrpc") : VIEW("grpc"));
 	span_set_text(builder, ATTR_RPC_METHOD, method);
-	describe_outcome(exchange, http, rpc, builder);
+	describe_outcome(exchange, http, rpc, form, builder);
 	http_span_describe_server(exchange, http->host, http->port, builder);
 	endpoint_describe(exchange, builder);
 	span_set_text(builder, ATTR_NETWORK_PROTOCOL_NAME, VIEW("http"));

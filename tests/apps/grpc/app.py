@@ -1,17 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""
-gRPC's own library for Python at both ends, without generated code: messages are bytes.
-
-  grpc_app.py serve PORT
-  grpc_app.py call PORT COUNT THREADS     each kind of call COUNT times, over one channel
-
-Methods are /weft.Test/KIND_NUMBER. The client's last line is a JSON object: status -> calls.
-"""
+"""gRPC's own library for Python at both ends: README.md."""
 import collections
 import concurrent.futures
 import json
 import sys
+import threading
 import time
 
 import grpc
@@ -47,12 +41,20 @@ def slow(request, context):
     return request
 
 
+def endless(request, context):
+    yield request
+    over = threading.Event()
+    if context.add_callback(over.set):
+        over.wait(30)
+
+
 HANDLERS = {
     "Unary": grpc.unary_unary_rpc_method_handler(unary),
     "ServerStream": grpc.unary_stream_rpc_method_handler(stream),
     "ClientStream": grpc.stream_unary_rpc_method_handler(collect),
     "Both": grpc.stream_stream_rpc_method_handler(both),
     "Slow": grpc.unary_unary_rpc_method_handler(slow),
+    "Cancel": grpc.unary_stream_rpc_method_handler(endless),
     **{name: refuse(status) for name, status in FAILING.items()},
 }
 
@@ -80,8 +82,12 @@ def one(channel, kind, number):
             channel.stream_unary(path)(iter(parts), timeout=30)
         elif kind == "Both":
             list(channel.stream_stream(path)(iter(parts), timeout=30))
+        elif kind == "Cancel":
+            stream = channel.unary_stream(path)(parts[0], timeout=30)
+            for _ in stream:
+                stream.cancel()
         elif kind == "Slow":
-            channel.unary_unary(path)(parts[0], timeout=0.1)
+            channel.unary_unary(path)(parts[0], timeout=0.3)
         else:
             channel.unary_unary(path)(parts[0], timeout=30)
         return "OK"
@@ -96,7 +102,7 @@ def call(port, count, threads):
         with concurrent.futures.ThreadPoolExecutor(threads) as pool:
             work = [(kind, n) for n in range(count) for kind in kinds]
             counts.update(pool.map(lambda w: f"{w[0]} {one(channel, *w)}", work))
-        counts.update(f"Slow {one(channel, 'Slow', n)}" for n in range(3))
+        counts.update(f"{kind} {one(channel, kind, n)}" for kind in ("Slow", "Cancel") for n in range(3))
         time.sleep(1.2)  # until the slow ones are over at the server, too
     print(json.dumps(counts))
 

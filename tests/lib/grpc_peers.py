@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The peers of gRPC, tests/apps/grpc: a program in each language, built when its source is newer from
+what the language's own registry gives, in the runner's network.
+"""
+
+import os
+import shutil
+import subprocess
+
+import apps
+import netns
+from case import Skip
+
+SOURCES = os.path.join(apps.APPS, "grpc")
+BUILT = os.path.join(apps.BUILT, "grpc")
+BUILD_LIMIT_S = 600
+
+
+def _needs(*programs):
+    missing = [name for name in programs if not shutil.which(name)]
+    if missing:
+        raise Skip(f"not installed: {', '.join(missing)}")
+
+
+def _made(t, name, sources, fetch, words=(), env=None):
+    """
+    The directory with a copy of `sources` (files of tests/apps/grpc/NAME) and what is made of them there:
+    by `fetch`, which takes from a registry what it needs or the case is skipped, and by `words`.
+    """
+    place, mark = os.path.join(BUILT, name), os.path.join(BUILT, name, "made")
+    sources = [(source, os.path.join(SOURCES, name, source)) for source in sources]
+    if not any(apps.stale(mark, path) for _, path in sources):
+        return place
+    for source, path in sources:
+        os.makedirs(os.path.dirname(os.path.join(place, source)), exist_ok=True)
+        shutil.copyfile(path, os.path.join(place, source))
+    options = {"cwd": place, "stdin": subprocess.DEVNULL, "env": {**os.environ, **(env or {})}}
+    try:
+        apps.build([*netns.outside(t.runner_pid), *fetch], f"gRPC's peer {name}", BUILD_LIMIT_S, **options)
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
+        raise Skip(f"what it needs cannot be had: {str(error).splitlines()[-1]}") from None
+    if words:
+        apps.build(words, f"gRPC's peer {name}", BUILD_LIMIT_S, **options)
+    with open(mark, "w", encoding="ascii"):
+        pass
+    return place
+
+
+def python(_):
+    if not apps.python_has("grpc"):
+        raise Skip("Python has no grpc (python3-grpcio)")
+    return [apps.PYTHON, "-B", os.path.join(SOURCES, "app.py")]
+
+
+def go(t):
+    _needs("go")
+    env = {"GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
+    place = _made(t, "go", ["main.go", "go.mod", "go.sum"], ["go", "mod", "download"],
+                  ["go", "build", "-o", "peer", "."], env)
+    return [os.path.join(place, "peer")]
+
+
+def _node(t):
+    _needs("node", "npm")
+    return _made(t, "node", ["package.json", "grpc_js.js", "connect.js"],
+                 ["npm", "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"])
+
+
+def node(t):
+    return ["node", os.path.join(_node(t), "grpc_js.js")]
+
+
+def connect(t):
+    return ["node", os.path.join(_node(t), "connect.js")]
+
+
+def serve(t, words, *more):
+    port = t.port()
+    return apps.App(t, [*words, "serve", port, *more], port, log="server.log")
