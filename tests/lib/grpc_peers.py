@@ -75,6 +75,29 @@ def connect(t):
     return ["node", os.path.join(_node(t), "connect.js")]
 
 
+def java(t):
+    _needs("java", "javac", "mvn")
+    place = _made(t, "java", ["pom.xml", "src/main/java/Peer.java"], ["mvn", "-q", "-B", "-ntp", "package"])
+    jars = [os.path.join(place, "target", name) for name in ("classes", "dependency/*")]
+    return ["java", "-Xmx256m", "-cp", ":".join(jars), "Peer"]
+
+
+def rust(t):
+    _needs("cargo")
+    place = _made(t, "rust", ["Cargo.toml", "src/main.rs"], ["cargo", "fetch", "--quiet"],
+                  ["cargo", "build", "--quiet", "--offline"])
+    return [os.path.join(place, "target", "debug", "peer")]
+
+
+def cpp(t):
+    if not os.path.exists("/usr/include/grpcpp/generic/generic_stub.h"):
+        raise Skip("not installed: libgrpc++-dev")
+    libraries = ["-lgrpc++", "-lgrpc", "-lgpr", "-labsl_synchronization", "-pthread"]
+    place = _made(t, "cpp", ["peer.cc"], ["true"],
+                  ["c++", "-std=c++17", "-O1", "-Wall", "-o", "peer", "peer.cc", *libraries])
+    return [os.path.join(place, "peer")]
+
+
 def serve(t, words, *more):
     port = t.port()
     return apps.App(t, [*words, "serve", port, *more], port, log="server.log")

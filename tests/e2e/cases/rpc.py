@@ -86,3 +86,6 @@ def _peer(name, words, long=False):
 _peer("python", grpc_peers.python)
 _peer("go", grpc_peers.go)
 _peer("node", grpc_peers.node)
+_peer("java", grpc_peers.java, long=True)  # its Maven plugins, and half a minute of them
+_peer("rust", grpc_peers.rust, long=True)  # a minute of compiling
+_peer("cpp", grpc_peers.cpp, long=True)  # a package of 60 MB with its like
