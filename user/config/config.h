@@ -94,6 +94,13 @@ enum config_sdk_spans {
 	CONFIG_SDK_KEEP,
 };
 
+/* Categories of OTEL_SEMCONV_STABILITY_OPT_IN. None is 0: each may stand beside the others. */
+enum config_semconv {
+	CONFIG_SEMCONV_OTHER = 1,
+	CONFIG_SEMCONV_RPC,
+	CONFIG_SEMCONV_RPC_DUP, /* older names, too */
+};
+
 #define CONFIG_OPTIONS_MAX 48
 
 struct config {
@@ -116,6 +123,7 @@ struct config {
 	struct numbers propagators; /* enum propagator or config_propagator, most wanted first;
 				       PROPAGATOR_NONE stands alone */
 	int sdk_spans;		    /* enum config_sdk_spans */
+	struct numbers semconv;	    /* enum config_semconv */
 	int inject;		    /* enum inject_mode */
 	int tcp_option;		    /* 1: on */
 	int tls;		    /* 1: what TLS carries is read in the libraries */

@@ -33,6 +33,22 @@ static const struct option_word sdk_spans[] = {
 	{ NULL, 0 },
 };
 
+/* Categories of the semantic conventions; of all others weft has the stable names alone. */
+static const struct option_word semconv_categories[] = {
+	{ "rpc", CONFIG_SEMCONV_RPC },
+	{ "rpc/dup", CONFIG_SEMCONV_RPC_DUP },
+	{ "http", CONFIG_SEMCONV_OTHER },
+	{ "http/dup", CONFIG_SEMCONV_OTHER },
+	{ "database", CONFIG_SEMCONV_OTHER },
+	{ "database/dup", CONFIG_SEMCONV_OTHER },
+	{ "messaging", CONFIG_SEMCONV_OTHER },
+	{ "messaging/dup", CONFIG_SEMCONV_OTHER },
+	{ "code", CONFIG_SEMCONV_OTHER },
+	{ "code/dup", CONFIG_SEMCONV_OTHER },
+	{ "gen_ai_latest_experimental", CONFIG_SEMCONV_OTHER },
+	{ NULL, 0 },
+};
+
 static const struct option_word inject_modes[] = {
 	{ "auto", INJECT_AUTO },
 	{ "off", INJECT_OFF },
@@ -136,6 +152,13 @@ const struct option options[] = {
 	  .words = switches,
 	  .help = "see what TLS carries, by probes in OpenSSL and GnuTLS; off: no program's or "
 		  "library's code is touched" },
+	{ .name = "semconv_stability_opt_in", .type = TYPE_WORDS, .group = GROUP_CAPTURE,
+	  FIELD(semconv),
+	  .commands = CONFIG_RUN, .argument = "LIST", .words = semconv_categories, .items_max = 16,
+	  .variables = { "OTEL_SEMCONV_STABILITY_OPT_IN" },
+	  .help = "rpc/dup: spans of calls have the older names of attributes, too: rpc.system, "
+		  "rpc.service, rpc.grpc.status_code; whatever else is named here, weft has the "
+		  "stable names" },
 	{ .name = "command_args", .type = TYPE_BOOL, .group = GROUP_CAPTURE, FIELD(command_args),
 	  .commands = CONFIG_RUN, .flags = OPTION_LIVE, .preset = "false",
 	  .help = "add process.command_args to the resource; arguments may hold secrets" },

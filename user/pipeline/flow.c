@@ -152,11 +152,20 @@ static int unpacked_init(struct flow *flow, const struct config *config)
 	return r;
 }
 
+static bool opted_in(const struct config *config, enum config_semconv category)
+{
+	for (size_t i = 0; i < config->semconv.n; i++)
+		if (config->semconv.items[i] == category)
+			return true;
+	return false;
+}
+
 static struct processor_options process_options(const struct config *config)
 {
 	return (struct processor_options){
 		.query_keys_kept = (const char *const *)config->query_keys.items,
 		.n_query_keys_kept = config->query_keys.n,
+		.older_rpc_names = opted_in(config, CONFIG_SEMCONV_RPC_DUP),
 	};
 }
 

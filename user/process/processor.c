@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "process/limits.h"
+#include "process/older_names.h"
 #include "process/redact.h"
 #include "process/route.h"
 
@@ -16,6 +17,7 @@
 static const struct processor_ops *const processors[] = {
 	&processor_redact,
 	&processor_route,
+	&processor_older_names,
 	&processor_limits,
 };
 

@@ -7,6 +7,7 @@
 #ifndef WEFT_PROCESS_PROCESSOR_H
 #define WEFT_PROCESS_PROCESSOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "span/span.h"
@@ -23,6 +24,8 @@ struct processor_options {
 	size_t attribute_value_length_limit;
 	/* OTEL_ATTRIBUTE_COUNT_LIMIT; 0: no limit but SPAN_ATTRIBUTES_MAX. */
 	size_t attribute_count_limit;
+	/* process/older_names.h */
+	bool older_rpc_names;
 };
 
 struct processor;

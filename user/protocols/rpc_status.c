@@ -39,6 +39,14 @@ const char *rpc_status_name(int status, bool connect)
 	return connect ? statuses[status].connect : statuses[status].name;
 }
 
+int rpc_status_of_name(struct view name)
+{
+	for (int status = 0; status < RPC_STATUS_MAX; status++)
+		if (view_equal(name, view_of(statuses[status].name)))
+			return status;
+	return RPC_STATUS_NONE;
+}
+
 bool rpc_status_is_error(int status, bool client)
 {
 	return client ? status != RPC_OK : statuses[status].server_error;

@@ -37,6 +37,9 @@ enum rpc_status {
 /* "NOT_FOUND", or Connect's "not_found". The status is one. */
 const char *rpc_status_name(int status, bool connect);
 
+/* gRPC's name, as above; RPC_STATUS_NONE: it is none. */
+int rpc_status_of_name(struct view name);
+
 /* Is it an error at that end? Clients take all but OK for one. */
 bool rpc_status_is_error(int status, bool client);
 

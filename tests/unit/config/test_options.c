@@ -21,6 +21,7 @@ static const struct sample {
 	{ "response_head", { "64", "1000", "8192" } },
 	{ "query_keys", { "a", "b,c", "d" } },
 	{ "tls", { "", "off", "on" } },
+	{ "semconv_stability_opt_in", { "rpc", "http,rpc/dup", "rpc/dup" } },
 	{ "command_args", { "true", "TRUE", "true" } },
 	{ "propagators", { "b3", "xray,TraceContext,ottrace", "none" } },
 	{ "inject", { "", "off", "auto" } },
