@@ -184,7 +184,10 @@ static __always_inline enum unit_kind context_speak(struct conn *conn, __u32 pid
 	enum unit_kind kind = process ? process->unit : UNIT_THREAD;
 	struct unit *unit;
 
-	if (!sdk_speak(conn, process, tid) || (conn->opened_for && request_is_open(&conn->parent)))
+	if (!sdk_speak(conn, process, tid))
+		return kind;
+	/* who opened it for a request that is not known does not serve another one with it first */
+	if (conn->opened_for && (!conn->parent.conn || request_is_open(&conn->parent)))
 		return kind;
 	unit = serving_unit(kind, tid);
 	if (unit)
@@ -391,7 +394,8 @@ SUBPROGRAM int context_receive(struct conn *conn, struct walk *walk,
 	else if (kind == CONTEXT_DECISION && sender_trusted(conn))
 		sampling_obey(&conn->own, &ret_context->carried);
 	unit = unit_of(walk->tid);
-	if (unit && unit->current.span_id == conn->own.span_id)
+	/* unless the thread has several before it: context_begin_server() */
+	if (unit && unit->current.conn && unit->current.span_id == conn->own.span_id)
 		unit->current = conn->own;
 	return 0;
 }
@@ -553,8 +557,8 @@ SUBPROGRAM int context_resume(struct conn *conn)
 	else if (conn->role == ROLE_SERVER && conn->own.conn &&
 		 (conn->framed || conn->requests - conn->answered == 1))
 		unit->current = conn->own;
-	else if (conn->role == ROLE_CLIENT && conn->parent.conn && conn->parent.conn != CONN_OF_SDK)
-		unit->current = conn->parent;
+	else if (conn->role == ROLE_CLIENT && conn->parent.conn != CONN_OF_SDK)
+		unit->current = conn->parent; /* nobody's, if that is not known */
 	return 0;
 }
 
@@ -562,10 +566,13 @@ SUBPROGRAM int context_open(struct conn *conn)
 {
 	struct unit *unit = serving_unit(UNIT_EVENT_LOOP, bpf_get_current_pid_tgid());
 
-	if (!conn || !unit)
+	if (!conn)
+		return 0;
+	conn->opened_for = 1;
+	conn->parent.conn = 0;
+	if (!unit)
 		return 0;
 	unit->opens = 1;
 	conn->parent = unit->current;
-	conn->opened_for = 1;
 	return 0;
 }

@@ -101,3 +101,50 @@ def cpp(t):
 def serve(t, words, *more):
     port = t.port()
     return apps.App(t, [*words, "serve", port, *more], port, log="server.log")
+
+
+NGINX = """
+daemon off; worker_processes 1; pid {dir}/proxy.pid; error_log {dir}/proxy.err warn; user root;
+events {{ worker_connections 2048; }}
+http {{
+  access_log off; client_body_temp_path {dir}/p-body; proxy_temp_path {dir}/p-proxy;
+  fastcgi_temp_path {dir}/p-f; uwsgi_temp_path {dir}/p-u; scgi_temp_path {dir}/p-s;
+  keepalive_requests 1000000;
+  upstream behind {{ server 127.0.0.1:{inner}; keepalive 64; }}
+  server {{
+    listen 127.0.0.1:{port} http2 backlog=4096;
+    location / {{ grpc_pass grpc://behind; grpc_read_timeout 60s; }}
+  }}
+}}
+"""
+
+HAPROXY = """
+global
+  maxconn 2000
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+frontend entry
+  bind 127.0.0.1:{port} proto h2
+  default_backend behind
+backend behind
+  server one 127.0.0.1:{inner} proto h2
+"""
+
+
+def nginx(t, inner):
+    """A proxy from HTTP/2 to HTTP/2, one request at a time on each connection behind it."""
+    _needs("nginx")
+    port = t.port()
+    config = t.write("proxy.conf", NGINX.format(dir=t.dir, port=port, inner=inner))
+    return apps.App(t, ["nginx", "-e", t.path("proxy.err"), "-p", t.dir, "-c", config], port, workers=1)
+
+
+def haproxy(t, inner):
+    """The same, all requests on few connections."""
+    _needs("haproxy")
+    port = t.port()
+    config = t.write("haproxy.cfg", HAPROXY.format(port=port, inner=inner))
+    return apps.App(t, ["haproxy", "-db", "-f", config], port)

@@ -44,12 +44,13 @@ def _outcome(span):
     return (common.ERROR, status) if bad else (common.UNSET, None)
 
 
-def _call(t, words, port, wanted):
-    """The client's calls; fails the case if they did not end as they should."""
+def _call(t, words, port):
+    """The client's calls; {"KIND STATUS": calls} as it has met them."""
     done = subprocess.run([*words, "call", str(port), str(COUNT), str(THREADS)],
                           capture_output=True, text=True, timeout=90)
-    t.expect("what the client has met", wanted,
-             json.loads(done.stdout.splitlines()[-1]) if done.stdout else done.stderr[-300:])
+    if not t.expect_true(f"the client has ended well: {done.stderr[-300:]}", done.stdout):
+        return {}
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _check(t, spans, port, wanted):
@@ -75,7 +76,7 @@ def _peer(name, words, long=False):
         app = grpc_peers.serve(t, program)
         weft = t.weft("--port", app.port)
         wanted = calls_of(COUNT)
-        _call(t, program, app.port, wanted)
+        t.expect("what the client has met", wanted, _call(t, program, app.port))
         spans = t.stop(weft)
         _check(t, spans, app.port, wanted)
         given_up = [(s.kind, kind_of(s), s["rpc.response.status_code"]) for s in spans if kind_of(s) in GIVEN_UP]
@@ -89,3 +90,57 @@ _peer("node", grpc_peers.node)
 _peer("java", grpc_peers.java, long=True)  # its Maven plugins, and half a minute of them
 _peer("rust", grpc_peers.rust, long=True)  # a minute of compiling
 _peer("cpp", grpc_peers.cpp, long=True)  # a package of 60 MB with its like
+
+
+def _proxy(name, proxy):
+    """A proxy between the two: four spans for each call, each below the one before."""
+    @case(name=f"grpc_proxy_{name}", timeout=240)
+    def _(t):
+        program = grpc_peers.go(t)
+        app = grpc_peers.serve(t, program)
+        entry = proxy(t, app.port)
+        weft = t.weft("--port", f"{entry.port},{app.port}")
+        wanted = calls_of(COUNT)
+        # at a call's deadline the proxy may be faster than the client to say so, in its own words
+        told = {k: n for k, n in _call(t, program, entry.port).items() if not k.startswith("Slow")}
+        t.expect("what the client has met", {k: n for k, n in wanted.items() if not k.startswith("Slow")}, told)
+        spans = t.stop(weft)
+        counts = {k.split()[0]: n for k, n in wanted.items()}
+        through = entry.pids
+
+        def of(kind, inside):
+            return spans.where(lambda s: s.kind == kind and (s.resource.get("process.pid") in through) == inside)
+
+        for what, some in (("clients", of(common.CLIENT, False)), ("the proxy as server", of(common.SERVER, True)),
+                           ("the proxy as client", of(common.CLIENT, True)), ("servers", of(common.SERVER, False))):
+            t.expect(f"spans of {what}", counts, dict(Counter(kind_of(s) for s in some)))
+        t.expect("client spans", told, _told([s for s in of(common.CLIENT, False) if kind_of(s) != "Slow"],
+                                             common.CLIENT))
+        right_parents(t, spans)
+        inner = of(common.CLIENT, True)
+        wrong = [s for s in inner if (above := spans.parent(s)) and above["rpc.method"] != s["rpc.method"]]
+        t.expect("the proxy's client spans below another call's", 0, len(wrong))
+        chains = sum(1 for s in inner if spans.parent(s))
+        t.note(f"{len(spans)} spans of {sum(wanted.values())} calls, {chains} whole chains")
+
+
+_proxy("nginx", grpc_peers.nginx)
+_proxy("haproxy", grpc_peers.haproxy)
+
+
+@case(timeout=120)
+def grpc_older_names(t):
+    """OTEL_SEMCONV_STABILITY_OPT_IN=rpc/dup: the names of before the stable ones, too."""
+    program = grpc_peers.python(t)
+    app = grpc_peers.serve(t, program)
+    weft = t.weft("--port", app.port, env={"OTEL_SEMCONV_STABILITY_OPT_IN": "http,rpc/dup"})
+    wanted = calls_of(COUNT)
+    t.expect("what the client has met", wanted, _call(t, program, app.port))
+    spans = t.stop(weft)
+    _check(t, spans, app.port, wanted)
+    numbers = {"OK": 0, "CANCELLED": 1, "DEADLINE_EXCEEDED": 4, "NOT_FOUND": 5, "PERMISSION_DENIED": 7,
+               "UNIMPLEMENTED": 12, "INTERNAL": 13}
+    common.all_equal(t, "rpc.system", "grpc", spans, lambda s: s["rpc.system"])
+    common.all_equal(t, "rpc.service", "weft.Test", spans, lambda s: s["rpc.service"])
+    common.all_equal(t, "rpc.grpc.status_code", lambda s: numbers.get(s["rpc.response.status_code"]), spans,
+                     lambda s: s["rpc.grpc.status_code"])
