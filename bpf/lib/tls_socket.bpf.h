@@ -125,15 +125,12 @@ static __always_inline void tls_records(struct conn *conn, struct walk *walk, st
 		conn->stream[dir].lost = 1;
 }
 
-/* A call on the socket has moved bytes. */
-static __always_inline void tls_bytes(struct sock *sk, struct conn *conn, __u8 dir, __u32 len)
+/*
+ * A call on the socket has moved bytes, which have not been looked at yet. A function of its own, so
+ * that its stack is not in use while they are.
+ */
+static __noinline __attribute__((unused)) int tls_call_begins(struct conn *conn, struct unit *unit, __u8 dir, __u32 len)
 {
-	__u32 tid = bpf_get_current_pid_tgid();
-	struct unit *unit = dir == DIR_IN ? unit_make(tid) : unit_of(tid);
-	struct walk *walk = scratch_take(SCRATCH_DATA);
-
-	if (!walk)
-		return;
 	if (unit && (dir == DIR_IN || tls_is_read(unit)))
 		tls_note(&unit->tls, conn);
 	if (unit && tls_is_read(unit))
@@ -144,14 +141,26 @@ static __always_inline void tls_bytes(struct sock *sk, struct conn *conn, __u8 d
 		conn->stream[DIR_IN].left = 0;
 		conn->stream[DIR_IN].have = 0;
 	}
+	return 0;
+}
+
+static __always_inline void tls_bytes(struct sock *sk, struct conn *conn, __u8 dir, __u32 len)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct unit *unit = dir == DIR_IN ? unit_make(tid) : unit_of(tid);
+	struct walk *walk = scratch_take(SCRATCH_DATA);
+
+	if (!walk)
+		return;
+	tls_call_begins(conn, unit, dir, len);
 	walk_init(walk, sk, dir, len);
 	if (!walk_call(walk, conn, sk))
 		tls_records(conn, walk, unit);
 	scratch_give(walk);
 }
 
-/* A call that moved nothing. A write that has to wait is called again. */
-static __always_inline void tls_failed(struct sock *sk, struct conn *conn, __u8 dir, int result)
+/* A call that moved nothing. A write that has to wait is called again. Its stack is its own, too. */
+static __noinline __attribute__((unused)) int tls_failed(struct sock *sk, struct conn *conn, __u8 dir, int result)
 {
 	struct unit *unit = unit_of(bpf_get_current_pid_tgid());
 	struct tls_stream *stream = &conn->stream[DIR_OUT];
@@ -159,16 +168,17 @@ static __always_inline void tls_failed(struct sock *sk, struct conn *conn, __u8 
 
 	if (result == -EAGAIN) {
 		if (dir != DIR_OUT || !unit || !unit->tls.session || unit->tls.dir != DIR_OUT)
-			return;
+			return 0;
 		stream->resume_buf = unit->tls.buf;
 		stream->resume_size = unit->tls.size;
 		stream->resume = unit->tls.used;
 		unit->tls.session = 0;
-		return;
+		return 0;
 	}
 	inside = tls_inside(conn->address, conn->cookie | TLS_INSIDE_COOKIE);
 	if (inside)
 		socket_failed(sk, inside, dir, result);
+	return 0;
 }
 
 #endif
