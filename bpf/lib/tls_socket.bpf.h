@@ -126,10 +126,11 @@ static __always_inline void tls_records(struct conn *conn, struct walk *walk, st
 }
 
 /*
- * A call on the socket has moved bytes, which have not been looked at yet. A function of its own, so
- * that its stack is not in use while they are.
+ * A call on the socket has moved bytes, which have not been looked at yet. A function of its own,
+ * so that its stack is not in use while they are.
  */
-static __noinline __attribute__((unused)) int tls_call_begins(struct conn *conn, struct unit *unit, __u8 dir, __u32 len)
+static __noinline __attribute__((unused)) int tls_call_begins(struct conn *conn, struct unit *unit,
+							      __u8 dir, __u32 len)
 {
 	if (unit && (dir == DIR_IN || tls_is_read(unit)))
 		tls_note(&unit->tls, conn);
@@ -159,8 +160,10 @@ static __always_inline void tls_bytes(struct sock *sk, struct conn *conn, __u8 d
 	scratch_give(walk);
 }
 
-/* A call that moved nothing. A write that has to wait is called again. Its stack is its own, too. */
-static __noinline __attribute__((unused)) int tls_failed(struct sock *sk, struct conn *conn, __u8 dir, int result)
+/* A call that moved nothing. A write that has to wait is called again. Its stack is its own, too.
+ */
+static __noinline __attribute__((unused)) int tls_failed(struct sock *sk, struct conn *conn,
+							 __u8 dir, int result)
 {
 	struct unit *unit = unit_of(bpf_get_current_pid_tgid());
 	struct tls_stream *stream = &conn->stream[DIR_OUT];
