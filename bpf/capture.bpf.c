@@ -3,7 +3,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
-#include "maps.bpf.h"
+#include "lib/emit.bpf.h"
 
 #define FILL_MASK     (PIECE_MAX - 1)
 #define FILL_SEGMENTS 16 /* at a time */
@@ -85,10 +85,41 @@ SUBPROGRAM int fill_segments(struct walk *walk, __u32 skip, __u32 want)
 	return result;
 }
 
+/*
+ * Most calls have all their bytes, or all that are asked for, in one segment: then they are copied
+ * at once. Gives what capture_fill() gives, or 0: they may be in several.
+ */
+static __always_inline int fill_at_once(struct walk *walk, __u32 skip, __u32 want)
+{
+	__u64 offset = walk->at - walk->seg.start;
+	__u64 size = want & FILL_MASK;
+	void *from;
+
+	if (offset >= walk->seg.len) {
+		if (next_segment(&walk->seg))
+			return 0;
+		offset = walk->at - walk->seg.start;
+	}
+	if (offset > walk->seg.len || walk->seg.len - offset < want || size != want)
+		return 0;
+	from = (void *)(walk->seg.base + offset);
+	skip &= FILL_MASK;
+	if (walk->in_kernel ? bpf_probe_read_kernel(walk->piece.data + skip, size, from)
+			    : bpf_probe_read_user(walk->piece.data + skip, size, from))
+		return 0;
+	walk->got = want;
+	return want;
+}
+
 SUBPROGRAM int capture_fill(struct walk *walk, __u32 skip, __u32 want)
 {
+	int got;
+
 	if (!walk || walk->no_buffer)
 		return -14; /* EFAULT */
+	got = fill_at_once(walk, skip, want);
+	if (got)
+		return got;
 	walk->got = 0;
 	walk->ahead = walk->seg;
 	for (__u64 i = 0; i <= WALK_SEGMENTS_MAX / FILL_SEGMENTS; i++) {
@@ -103,35 +134,7 @@ SUBPROGRAM int capture_fill(struct walk *walk, __u32 skip, __u32 want)
 	return walk->got;
 }
 
-/* Wake the reader when it sleeps; else it comes by itself, every 20 ms. */
-static __always_inline __u64 wake_flags(void)
-{
-	__u32 key = 0;
-	struct weft_control *page = bpf_map_lookup_elem(&control, &key);
-
-	if (page && page->reader_idle) {
-		page->reader_idle = 0;
-		return BPF_RB_FORCE_WAKEUP;
-	}
-	return BPF_RB_NO_WAKEUP;
-}
-
 SUBPROGRAM int capture_emit(struct walk *walk, __u32 fixed, __u32 len)
 {
-	struct event_header *header;
-	__u32 start = HEAD_ROOM - fixed;
-	__u64 size = fixed + len;
-
-	verify_here(size);
-	if (!walk || walk->silent || start > HEAD_ROOM - sizeof(*header) ||
-	    size > HEAD_ROOM + PIECE_MAX)
-		return 0;
-	header = (struct event_header *)(walk->room + start);
-	header->size = size;
-	header->pid = walk->pid;
-	if (bpf_ringbuf_output(&events, header, size, wake_flags())) {
-		stat_add(STAT_RING_FULL);
-		return -1;
-	}
-	return 0;
+	return walk ? record_emit(walk, fixed, len) : 0;
 }

@@ -8,6 +8,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "classify/tls.h"
+#include "lib/emit.bpf.h"
 #include "lib/flow.bpf.h"
 
 #define WALK_STEPS_MAX 512
@@ -26,7 +27,7 @@ SUBPROGRAM int message_end(struct conn *conn, struct walk *walk)
 	if (!flow->mute) {
 		header_init(&event->header, conn, flow, EVENT_END, flow->last_ns);
 		event->body_bytes = flow->body;
-		capture_emit(walk, sizeof(*event), 0);
+		record_emit(walk, sizeof(*event), 0);
 	}
 	message_ended(conn, walk, flow);
 	return 0;
@@ -51,7 +52,7 @@ SUBPROGRAM int report_close(struct conn *conn, struct walk *walk, int error, __u
 	event->end_ns = flow->phase == FLOW_START ? 0 : flow->last_ns;
 	event->error = error;
 	event->pad = 0;
-	capture_emit(walk, sizeof(*event), 0);
+	record_emit(walk, sizeof(*event), 0);
 	conn->answered = conn->requests;
 	if (conn->role == ROLE_SERVER)
 		context_end_server(conn, walk);
@@ -188,7 +189,7 @@ SUBPROGRAM int head_emit(struct conn *conn, struct walk *walk, __u32 len, __u32 
 		event->body_bytes = flow->body;
 		event->end_ns = flow->last_ns;
 		event->head_len = len;
-		if (capture_emit(walk, sizeof(*event), len))
+		if (record_emit(walk, sizeof(*event), len))
 			stat_add(STAT_REQUESTS_LOST);
 		return 0;
 	}
@@ -202,7 +203,7 @@ SUBPROGRAM int head_emit(struct conn *conn, struct walk *walk, __u32 len, __u32 
 		event->status = flow->status;
 		event->early = event->pad = 0;
 		event->head_len = len;
-		return capture_emit(walk, sizeof(*event), len);
+		return record_emit(walk, sizeof(*event), len);
 	}
 	struct event_head_more *event = RECORD(walk, event_head_more);
 
@@ -216,7 +217,7 @@ SUBPROGRAM int head_emit(struct conn *conn, struct walk *walk, __u32 len, __u32 
 	__builtin_memset(&event->context, 0, sizeof(event->context));
 	if (!context_settle(conn, walk, flow, more, &event->context))
 		event->trace_flags = conn->own.flags;
-	return capture_emit(walk, sizeof(*event), len);
+	return record_emit(walk, sizeof(*event), len);
 }
 
 /* This call does not start a message: try again with the next ones, for a while. */
@@ -309,8 +310,11 @@ SUBPROGRAM int conn_steps(struct conn *conn, struct walk *walk)
 	if (!conn || !walk)
 		return STEP_STOP;
 	for (__u64 i = 0; i < WALK_STEPS; i++) {
-		int step = protocol_step(conn, walk);
+		int step;
 
+		if (walk->at >= walk->len)
+			return STEP_STOP;
+		step = protocol_step(conn, walk);
 		if (step == STEP_INSIDE)
 			step = protocol_inside(conn, walk);
 		if (step == STEP_OTHER)

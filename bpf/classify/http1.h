@@ -31,8 +31,6 @@ enum http1_line {
 	HTTP1_LINE_NONE,    /* there was none yet */
 	HTTP1_LINE_OTHER,   /* all that it says was noted */
 	HTTP1_LINE_CONTEXT, /* it may carry trace context */
-	HTTP1_LINE_EMPTY,   /* the head is over */
-	HTTP1_LINE_PART,    /* its end is still to be found */
 };
 
 /* Framing facts of one head, gathered line by line. All zero at its start. */
@@ -144,11 +142,22 @@ PIECE_FUNCTION int http1_classify_request(const struct piece *piece, __u32 n)
 	return http1_is_connect_method(piece->data) ? HTTP1_REQUEST : HTTP1_NO;
 }
 
+/* Does it start as most requests do? Tells nothing if it does not. */
+static __always_inline int http1_is_common(const struct piece *piece, __u32 n)
+{
+	__u64 word = piece_load(piece->data);
+
+	return n >= 8 && (piece_is(word, "GET /") || piece_is(word, "POST /"));
+}
+
 /* What starts at the piece's first byte? `n` is the number of bytes that count. */
 static __always_inline enum http1_start http1_classify(const struct piece *piece, __u32 n)
 {
-	enum http1_start start = http1_classify_response(piece->data, n);
+	enum http1_start start;
 
+	if (http1_is_common(piece, n))
+		return HTTP1_REQUEST;
+	start = http1_classify_response(piece->data, n);
 	return start == HTTP1_NO ? (enum http1_start)http1_classify_request(piece, n) : start;
 }
 
@@ -205,23 +214,27 @@ static __always_inline void http1_parse_coding(struct http1_head *head, const st
 		head->chunked = 1;
 }
 
-/* Notes what a field line of 16 bytes or more says about framing: names compared a word at a time.
- */
+/* May a line that starts with that word say something about framing? Few do. */
+static __always_inline int http1_framing_likely(__u64 word)
+{
+	word |= PIECE_BYTES(0x20);
+	return word == PIECE_TEXT("content-") || word == PIECE_TEXT("transfer");
+}
+
+/* Notes what such a line, of 16 bytes or more, says: names compared a word at a time. */
 PIECE_FUNCTION int http1_field(struct http1_head *head, const struct piece *piece, __u32 start,
 			       __u32 end)
 {
-	const __u64 lower = 0x2020202020202020ULL;
 	__u64 first, second;
 
 	if (!head || !piece)
 		return 0;
-	first = piece_word(piece, start) | lower;
-	second = piece_word(piece, start + 8) | lower;
-	if (first == 0x2d746e65746e6f63ULL) {				       /* "content-" */
-		if ((second & 0x00ffffffffffffffULL) == 0x003a6874676e656cULL) /* "length:" */
+	first = piece_word(piece, start) | PIECE_BYTES(0x20);
+	second = piece_word(piece, start + 8) | PIECE_BYTES(0x20);
+	if (first == PIECE_TEXT("content-")) {
+		if (piece_is(second, "length:"))
 			http1_parse_length(head, piece, start + 15);
-	} else if (first == 0x726566736e617274ULL && second == 0x6e69646f636e652dULL) {
-		/* "transfer-encodin" */
+	} else if (second == PIECE_TEXT("-encodin")) {
 		if ((piece_byte(piece, start + 16) | 0x20) == 'g' &&
 		    piece_byte(piece, start + 17) == ':')
 			http1_parse_coding(head, piece, end);
@@ -239,47 +252,59 @@ static __always_inline void http1_start_line(struct http1_head *head, const stru
 		head->bad = 1;
 }
 
-/* Is trace context to be looked for in a request's field line? `last` is the line before. */
-static __always_inline enum http1_line http1_line_kind(const struct piece *piece, __u32 start,
-						       __u8 last)
+/* Is trace context to be looked for in a line? `word` starts it, `last` is the line before. */
+static __always_inline enum http1_line http1_line_kind(__u64 word, __u8 last)
 {
-	__u64 word = piece_word(piece, start);
-
 	if (context_likely(word))
 		return HTTP1_LINE_CONTEXT;
 	return context_folded(word) && last == HTTP1_LINE_CONTEXT ? HTTP1_LINE_CONTEXT
 								  : HTTP1_LINE_OTHER;
 }
 
-/* One whole line, if there is a line feed at `end`: enum http1_line. */
+/* Any whole line, from `start` to its line feed at `end`: enum http1_line. */
 PIECE_FUNCTION int http1_line(struct http1_head *head, const struct piece *piece, __u32 start,
 			      __u32 end)
 {
 	__u32 length = end - start;
+	__u64 word;
 	__u8 last;
 
-	if (!head || !piece || !piece_found(piece, end, '\n'))
-		return HTTP1_LINE_PART;
+	if (!head || !piece)
+		return HTTP1_LINE_OTHER;
+	word = piece_word(piece, start);
 	last = head->lines;
 	head->lines = HTTP1_LINE_OTHER;
 	if (head->midline) {
 		head->midline = 0;
-		return HTTP1_LINE_OTHER;
-	}
-	if (length == 0 || (length == 1 && piece_byte(piece, start) == '\r')) {
+	} else if (length == 0 || (length == 1 && (word & 0xff) == '\r')) {
 		head->done = 1;
-		return HTTP1_LINE_EMPTY;
-	}
-	if (last == HTTP1_LINE_NONE) {
+	} else if (last == HTTP1_LINE_NONE) {
 		if (head->request && length >= 10)
 			http1_start_line(head, piece, end);
-		return HTTP1_LINE_OTHER;
+	} else {
+		if (http1_framing_likely(word) && length > 15)
+			http1_field(head, piece, start, end);
+		if (head->request)
+			head->lines = http1_line_kind(word, last);
 	}
-	if (length > 15)
-		http1_field(head, piece, start, end);
-	if (head->request)
-		head->lines = http1_line_kind(piece, start, last);
 	return head->lines;
+}
+
+#define HTTP1_MARK(c) (1ULL << ((c)&63))
+/* First characters of what framing and context say, of either case; of empty and folded lines. */
+#define HTTP1_TELLING                                                                              \
+	(HTTP1_MARK('B') | HTTP1_MARK('b') | HTTP1_MARK('C') | HTTP1_MARK('c') | HTTP1_MARK('T') | \
+	 HTTP1_MARK('t') | HTTP1_MARK('U') | HTTP1_MARK('u') | HTTP1_MARK('X') | HTTP1_MARK('x') | \
+	 HTTP1_MARK(' ') | HTTP1_MARK('\t') | HTTP1_MARK('\r') | HTTP1_MARK('\n'))
+
+/*
+ * May http1_line() have something to note of a line that starts with that character? Most lines
+ * are told so without a call, which may cost more than the line.
+ */
+static __always_inline int http1_may_tell(const struct http1_head *head, __u8 first)
+{
+	return (HTTP1_TELLING >> (first & 63) & 1) | (head->lines ^ HTTP1_LINE_OTHER) |
+	       head->midline;
 }
 
 /*
@@ -299,18 +324,16 @@ PIECE_FUNCTION __u32 http1_scan(struct http1_head *head, struct context_fields *
 	head->paused = 0;
 	head->request = is_request;
 	for (__u64 i = 0; i < HTTP1_TURNS_MAX; i++) {
-		int line;
-
 		end = piece_find(piece, end, len, '\n');
 		if (end >= len)
 			return at;
-		line = http1_line(head, piece, at, end);
-		if (line == HTTP1_LINE_PART)
+		if (!piece_found(piece, end, '\n'))
 			continue;
-		if (line == HTTP1_LINE_CONTEXT)
+		if (http1_may_tell(head, piece_byte(piece, at)) &&
+		    http1_line(head, piece, at, end) == HTTP1_LINE_CONTEXT)
 			context_field(fields, piece, at, end);
 		at = ++end;
-		if (line == HTTP1_LINE_EMPTY)
+		if (head->done)
 			return at;
 	}
 	head->paused = 1;
@@ -331,7 +354,7 @@ static __always_inline void http1_let_go(struct http1_head *head, struct context
 					 const struct piece *piece, __u32 at)
 {
 	if (head->request && head->lines != HTTP1_LINE_NONE && !head->midline &&
-	    http1_line_kind(piece, at, head->lines) == HTTP1_LINE_CONTEXT)
+	    http1_line_kind(piece_word(piece, at), head->lines) == HTTP1_LINE_CONTEXT)
 		context_torn(fields, piece, at);
 	head->midline = 1;
 }

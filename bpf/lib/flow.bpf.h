@@ -91,15 +91,18 @@ static __always_inline void flow_keep(struct flow *flow, const struct walk *walk
 	flow->carry_len = rest;
 }
 
-/* Puts what was kept of earlier calls into the piece; gives its length. */
+/*
+ * Puts what was kept of earlier calls into the piece; gives its length. That is read a second time,
+ * so that the verifier does not follow what comes next once for none and once for some.
+ */
 static __always_inline __u32 flow_kept(const struct flow *flow, struct walk *walk)
 {
-	__u32 kept = flow->carry_len;
+	__u64 kept = flow->carry_len;
 
-	if (kept > FLOW_CARRY_MAX)
-		return 0;
-	bpf_probe_read_kernel(walk->piece.data, kept, flow->carry);
-	return kept;
+	verify_here(kept);
+	if (kept && kept <= FLOW_CARRY_MAX)
+		bpf_probe_read_kernel(walk->piece.data, kept, flow->carry);
+	return *(const volatile __u8 *)&flow->carry_len;
 }
 
 /* Bytes that are left of the call, at most `max`. */

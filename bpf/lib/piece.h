@@ -86,20 +86,51 @@ static __always_inline int piece_begins(__u64 word, __u64 text, __u32 n)
 	return (word & (~0ULL >> (64 - n * 8))) == text;
 }
 
-/* Index of the lowest byte of `word` whose top bit is set; `word` holds no other bits, and one. */
+/*
+ * Index of the lowest byte of `word` whose top bit is set; `word` holds no other bits, and one. The
+ * product has the index in its highest byte.
+ */
 static __always_inline __u32 piece_first(__u64 word)
 {
-	__u32 index = 0;
+	return ((word & -word) >> 7) * 0x0001020304050607ULL >> 56;
+}
 
-	if (!(word & 0xffffffffULL)) {
-		word >>= 32;
-		index += 4;
-	}
-	if (!(word & 0xffff)) {
-		word >>= 16;
-		index += 2;
-	}
-	return index + !(word & 0xff);
+/*
+ * Flags the bytes of `word` that are `c`: their top bits. The lowest one is exact; higher ones may
+ * be flagged by the borrow.
+ */
+static __always_inline __u64 piece_flags(__u64 word, __u8 c)
+{
+	word ^= PIECE_BYTES(c);
+	return (word - PIECE_BYTES(1)) & ~word & PIECE_BYTES(0x80);
+}
+
+/* 1 if the word is zero, else 0; without a branch, though the compiler would like to make one. */
+static __always_inline __u64 piece_is_zero(__u64 word)
+{
+	word |= -word;
+	verify_here(word);
+	return (word >> 63) ^ 1;
+}
+
+#define PIECE_STEP 32
+
+/*
+ * Index of the first byte `c` among the PIECE_STEP ones from `from` on; from + PIECE_STEP when
+ * there is none. Without a branch, which the verifier would have to take both ways each time.
+ */
+static __always_inline __u32 piece_near(const struct piece *piece, __u32 from, __u8 c)
+{
+	__u64 first = piece_flags(piece_word(piece, from), c);
+	__u64 second = piece_flags(piece_word(piece, from + 8), c);
+	__u64 third = piece_flags(piece_word(piece, from + 16), c);
+	__u64 fourth = piece_flags(piece_word(piece, from + 24), c);
+	__u64 one = piece_is_zero(first), two = one & piece_is_zero(second);
+	__u64 three = two & piece_is_zero(third), four = three & piece_is_zero(fourth);
+
+	/* of the words before which there is none: the first one that has one */
+	first |= (second & -one) | (third & -two) | (fourth & -three);
+	return from + 8 * (one + two + three + four) + piece_first(first);
 }
 
 /* Bytes that piece_find() looks at in one call. */
@@ -107,30 +138,24 @@ static __always_inline __u32 piece_first(__u64 word)
 #define PIECE_STRIDES (PIECE_MAX / PIECE_STRIDE)
 
 /*
- * Index of the first byte `c` at or behind `from`, eight bytes a step. When there is none within a
- * stride, it gives where to go on, or `len`: the byte there tells. The verifier counts the steps of
- * a loop one by one, so those of a caller's loop are better used than more of them here.
+ * Index of the first byte `c` at or behind `from`. When there is none within a stride, it gives
+ * where to go on, or `len`: the byte there tells. The verifier counts the steps of a loop one by
+ * one, so those of a caller's loop are better used than more of them here.
  */
 PIECE_FUNCTION __u32 piece_find(const struct piece *piece, __u32 from, __u32 len, __u32 c)
 {
-	__u32 at = from & ~7u;
-	__u64 skip = ((1ULL << ((from & 7) * 8)) - 1); /* bytes of the first word before `from` */
-
 	if (!piece)
 		return len;
-	for (__u32 i = 0; i < PIECE_STRIDE / 8 && at < len; i++) {
-		__u64 word = (piece_word(piece, at) ^ PIECE_BYTES(c)) | skip;
+	for (__u32 i = 0; i < PIECE_STRIDE / PIECE_STEP && from < len; i++) {
+		__u32 near = piece_near(piece, from, c);
 
-		/* the lowest flagged byte is exact; higher ones may be flagged by the borrow */
-		word = (word - PIECE_BYTES(1)) & ~word & PIECE_BYTES(0x80);
-		if (word) {
-			at += piece_first(word);
+		if (near != from + PIECE_STEP) {
+			from = near;
 			break;
 		}
-		skip = 0;
-		at += 8;
+		from = near;
 	}
-	return at < len ? at : len;
+	return from < len ? from : len;
 }
 
 /* Has piece_find() found it, or is there more to look at? */
