@@ -7,9 +7,8 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-#include "classify/tls.h"
 #include "lib/sequence.bpf.h"
-#include "maps.bpf.h"
+#include "lib/tls_socket.bpf.h"
 
 #define RECORDS_MAX 64	/* in one call, of all kinds */
 #define HELLO_MAX   512 /* bytes of a ServerHello that are looked at */
@@ -105,4 +104,45 @@ SUBPROGRAM int tls_next(struct conn *conn, struct walk *walk)
 	stat_add(STAT_TLS_RECORDS_LOST);
 	stream->lost = 1;
 	return 0;
+}
+
+/* What was settled for the request when its first segment left, before it was seen what it is. */
+static __always_inline void tls_take_place(struct conn *inside, struct conn *conn)
+{
+	if (!conn->prepared)
+		return;
+	inside->own = conn->own;
+	inside->parent = conn->parent;
+	inside->unit = conn->unit;
+	inside->wire |= conn->wire & WIRE_F_TOLD;
+	inside->prepared = 1;
+	conn->prepared = 0;
+	conn->wire &= ~WIRE_F_TOLD;
+}
+
+SUBPROGRAM int tls_sends(struct conn *conn, struct unit *unit)
+{
+	const struct tls_stream *stream;
+	struct tls_call *call;
+	struct conn *inside;
+	__u32 n;
+
+	if (!conn || !unit)
+		return 0;
+	stream = &conn->stream[DIR_OUT];
+	call = &unit->tls;
+	n = tls_fragment(call->size - call->used, stream->len);
+	if (!n || (conn->session && conn->session != call->session))
+		return 0;
+	tls_note(call, conn);
+	inside = tls_inside_make(call);
+	if (!inside)
+		return 0;
+	tls_claim(call, conn);
+	inside->inside_seq[DIR_OUT] = stream->seq;
+	tls_take_place(inside, conn);
+	call->used += n;
+	if (call->used >= call->size)
+		call->session = 0;
+	return n;
 }

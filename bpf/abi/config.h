@@ -73,6 +73,14 @@ struct weft_knobs {
 	struct address_range propagate_trust[CONFIG_RANGES_MAX]; /* whose context is honoured */
 };
 
+/* What the programs at the socket tracepoints go on with: slots of the map `socket_next`. */
+enum socket_goal {
+	SOCKET_WALK,
+	SOCKET_TLS,	/* with knobs.tls */
+	SOCKET_NOWHERE, /* always empty */
+	SOCKET_GOALS,
+};
+
 /* What is done to requests that go out, as the self-test has settled it. */
 enum wire_mode {
 	WIRE_OFF,

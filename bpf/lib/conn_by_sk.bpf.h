@@ -77,7 +77,8 @@ static __always_inline int socket_called_by_sk(struct sock *sk, int result, __u8
 
 	if (!conn)
 		return 0;
-	call_ended(sk, conn, dir, result);
+	if (call_ended(sk, conn, dir, result))
+		tls_ended(sk, conn, dir, result);
 	if (result == 0 && dir == DIR_IN && conn->family == AF_UNIX)
 		peer_ends_by_sk(sk, conn);
 	return 0;

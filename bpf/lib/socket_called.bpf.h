@@ -50,20 +50,34 @@ static __always_inline void peer_ends(struct sock *sk, const struct conn *own)
 		unix_ended(peer, conn, own);
 }
 
-static __always_inline int socket_called(struct sock *sk, int result, __u8 dir)
+/*
+ * A call has ended with this result. The state of its socket, if tls_ended() is to follow; else
+ * NULL.
+ */
+static __always_inline struct conn *socket_taken(struct sock *sk, int result, __u8 dir)
 {
 	struct conn *conn = conn_known(sk);
+	int is_tls;
 
 	if (!conn) {
 		if (result <= 0 || !socket_selected(sk))
-			return 0;
+			return NULL;
 		conn = conn_make(sk);
 		if (!conn)
-			return 0;
+			return NULL;
 	}
-	call_ended(sk, conn, dir, result);
+	is_tls = call_ended(sk, conn, dir, result);
 	if (result == 0 && dir == DIR_IN && conn->family == AF_UNIX)
 		peer_ends(sk, conn);
+	return is_tls ? conn : NULL;
+}
+
+static __always_inline int socket_called(struct sock *sk, int result, __u8 dir)
+{
+	struct conn *conn = socket_taken(sk, result, dir);
+
+	if (conn)
+		tls_ended(sk, conn, dir, result);
 	return 0;
 }
 

@@ -75,41 +75,22 @@ static __always_inline void tls_write_begins(struct tls_call *call, struct tls_s
 	stream->resume_size = 0;
 }
 
-/* What was settled for the request when its first segment left, before it was seen what it is. */
-static __always_inline void tls_take_place(struct conn *inside, struct conn *conn)
-{
-	if (!conn->prepared)
-		return;
-	inside->own = conn->own;
-	inside->parent = conn->parent;
-	inside->unit = conn->unit;
-	inside->wire |= conn->wire & WIRE_F_TOLD;
-	inside->prepared = 1;
-	conn->prepared = 0;
-	conn->wire &= ~WIRE_F_TOLD;
-}
+/*
+ * A record of data goes out: how many bytes of what the library was handed does it hold? Those are
+ * its next ones, and what they are to is the state of the thread's socket. In tls.bpf.c.
+ */
+int tls_sends(struct conn *conn, struct unit *unit);
 
-/* A record of data goes out: the library was handed what it holds. */
-static __always_inline void tls_record_sent(struct conn *conn, struct tls_call *call)
+/* Walks what the record holds. Not in tls_sends(): no more than eight functions may wait. */
+static __always_inline void tls_record_sent(struct conn *conn, struct unit *unit)
 {
-	const struct tls_stream *stream = &conn->stream[DIR_OUT];
-	__u32 n = tls_fragment(call->size - call->used, stream->len);
-	struct conn *inside;
-	__u64 buf = call->buf + call->used;
+	struct tls_call *call = &unit->tls;
+	__u32 n = tls_sends(conn, unit);
+	struct conn *inside = n ? tls_inside(call->sk, call->cookie) : NULL;
 
-	if (!n || (conn->session && conn->session != call->session))
-		return;
-	tls_note(call, conn);
-	inside = tls_inside_make(call);
 	if (!inside)
 		return;
-	tls_claim(call, conn);
-	inside->inside_seq[DIR_OUT] = stream->seq;
-	tls_take_place(inside, conn);
-	call->used += n;
-	if (call->used >= call->size)
-		call->session = 0;
-	tls_walk(inside, call->sk, DIR_OUT, buf, n);
+	tls_walk(inside, call->sk, DIR_OUT, call->buf + call->used - n, n);
 }
 
 /* A record of data begins to come in, the first of a call if `i` is 0. */
@@ -138,7 +119,7 @@ static __always_inline void tls_records(struct conn *conn, struct walk *walk, st
 		if (dir == DIR_IN && unit)
 			tls_arrives(&unit->tls, &conn->stream[DIR_IN], i);
 		if (writes && unit->tls.session)
-			tls_record_sent(conn, &unit->tls);
+			tls_record_sent(conn, unit);
 	}
 	if (walk->at < walk->len)
 		conn->stream[dir].lost = 1;

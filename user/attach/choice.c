@@ -78,7 +78,7 @@ static bool program_is_possible(const struct btf *btf, const struct hook_program
 				 program->constant);
 		return false;
 	}
-	if (program->place != PLACE_KERNEL)
+	if (program->place != PLACE_KERNEL && program->place != PLACE_NEXT)
 		return true;
 	type = hooked_type(btf, program);
 	if (!type) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "attach/hooks.h"
 
+#include "bpf/abi/config.h"
+
 /*
  * Up to Linux 6.4, sendfile(2) and splice(2) hand pages to a socket by a function of their own,
  * which the tracepoints do not see either. Sockets whose messages are looked at before they leave
@@ -23,6 +25,8 @@
 	KPROBE("kp_unix_page", "unix_stream_sendpage", .if_there = true)
 
 #define TRACEPOINTS { \
+	{ "socket_walk", .tracepoint = "sock_send_length", .place = PLACE_NEXT, .slot = SOCKET_WALK }, \
+	{ "socket_tls", .tracepoint = "sock_send_length", .place = PLACE_NEXT, .slot = SOCKET_TLS }, \
 	{ "sock_send", .tracepoint = "sock_send_length" }, \
 	{ "sock_recv", .tracepoint = "sock_recv_length" }, \
 	FEXIT_PAGES, \

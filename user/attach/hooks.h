@@ -19,6 +19,7 @@ enum hook_place {
 	PLACE_CGROUP,	/* the root of the cgroup v2 hierarchy */
 	PLACE_SOCKETS,	/* the map of enrolled sockets */
 	PLACE_LIBRARY,	/* functions of programs and libraries, as they are found: library.h */
+	PLACE_NEXT,	/* nothing: the programs at the socket tracepoints go on with it */
 	PLACE_SEQUENCE, /* nothing: it is run over all TCP sockets of a namespace */
 };
 
@@ -30,6 +31,7 @@ struct hook_program {
 	const char *constant;	    /* that must be in the kernel's BTF, too */
 	unsigned int arguments;	    /* that it must take: 0 = any number */
 	unsigned int arguments_max; /* the most, if it may take more than that */
+	unsigned int slot;	    /* PLACE_NEXT: enum socket_goal */
 	bool if_there;		    /* left out where the kernel lacks the function */
 	enum hook_place place;
 };

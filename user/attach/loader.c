@@ -116,6 +116,8 @@ static int load(const struct loader_options *options, const struct choice *choic
 			autoload(skeleton, choice->btf, hook);
 		skeleton->rodata->knobs.by_address |= hook->by_address;
 	}
+	if (!options->knobs.tls)
+		bpf_program__set_autoload(skeleton->progs.socket_tls, false);
 	/* before Linux 6.1 a map that allocates as it goes makes the kernel warn, or refuse kprobes
 	 */
 	if (skeleton->rodata->knobs.by_address)
@@ -241,6 +243,19 @@ static void detach_messages(struct loader *loader)
 	loader->messages = false;
 }
 
+/* The kernel takes it if it is of the same prototype as the programs that go on with it. */
+static int put_next(struct loader *loader, struct bpf_program *program, uint32_t slot)
+{
+	int fd = bpf_program__fd(program);
+
+	if (fd < 0) /* the options leave no use for it */
+		return 0;
+	if (bpf_map_update_elem(bpf_map__fd(loader->skeleton->maps.socket_next), &slot, &fd,
+				BPF_ANY) < 0)
+		return -errno;
+	return 0;
+}
+
 static int attach_program(struct loader *loader, const struct hook_program *row,
 			  struct bpf_link **ret_link)
 {
@@ -257,6 +272,8 @@ static int attach_program(struct loader *loader, const struct hook_program *row,
 		return attach_messages(loader, program);
 	case PLACE_LIBRARY:
 		return 0;
+	case PLACE_NEXT:
+		return put_next(loader, program, row->slot);
 	case PLACE_SEQUENCE:
 		return open_sockets_reach(bpf_program__fd(program), &counts);
 	case PLACE_KERNEL:
@@ -325,7 +342,8 @@ static bool try_attach(struct loader *loader, const struct choice *choice)
 		int r;
 
 		if (!hook || (!hook->programs[0].function && !hook->by_address &&
-			      hook->programs[0].place != PLACE_LIBRARY))
+			      hook->programs[0].place != PLACE_LIBRARY &&
+			      hook->programs[0].place != PLACE_NEXT))
 			continue;
 		if (hook->programs[0].place == PLACE_LIBRARY)
 			r = library_try(loader, hook->multi, state->reasons[state->chosen]);
