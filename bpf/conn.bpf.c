@@ -114,7 +114,8 @@ SUBPROGRAM int request_record(struct conn *conn, struct walk *walk)
 		return 0;
 	event = RECORD(walk, event_request);
 	flow = walk_flow(conn, walk);
-	bases_find(conn, walk);
+	if (!conn->seq_base || conn->framed)
+		bases_find(conn, walk);
 	header_init(&event->header, conn, flow, EVENT_REQUEST, flow->first_ns);
 	event->tuple = conn->tuple;
 	event->family = conn->family;

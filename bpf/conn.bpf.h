@@ -106,6 +106,8 @@ enum conn_tls {
 	4 /* calls that may be no message before an undecided connection is opaque */
 #define CONN_RESYNC_MAX 64 /* the same on a connection that has carried messages */
 
+#define COOKIE_OF_INODE (1ULL << 63) /* in conn.cookie: no cookie could be asked for */
+
 #define CONN_OF_SDK (~0ULL) /* request_ref.conn: no request, but a span of the process' own SDK */
 
 /* What both ends of a connection of this host call a request. */
@@ -141,6 +143,13 @@ struct request_ref {
 #define WIRE_F_TOLD	(1 << 9)  /* the next request carries its context */
 #define WIRE_F_LOCAL	(1 << 10) /* the other end is on this host: it is left a notice */
 #define WIRE_F_OPTION	(1 << 11) /* the request's first segment carried an option */
+
+/* Values of conn.options: whether to look into the map `options` is told without asking it. */
+enum options_seen {
+	OPTIONS_UNKNOWN, /* none since there is a state; before, perhaps */
+	OPTIONS_NONE,
+	OPTIONS_SEEN,
+};
 
 /* Key: socket (socket storage), or its address where storage cannot be had. Deleted with the
  * socket. */
@@ -185,6 +194,8 @@ struct conn {
 	__u8 tls_version;  /* enum tls_version */
 	__u16 pad3;
 	__u64 address;		     /* of the struct sock, as a number to reckon with */
+	__u32 options;		     /* enum options_seen: have contexts come in TCP options? */
+	__u32 pad4;
 	__u64 session;		     /* TLS_RECORDS: the library's object, 0: not known */
 	__u32 inside_seq[2];	     /* TLS_INSIDE: where the record of a call's bytes began */
 	struct tls_stream stream[2]; /* TLS_RECORDS, by enum direction */
@@ -248,6 +259,7 @@ struct walk {
 #undef PROTOCOL
 	};
 	struct context_fields fields;
+	__u64 random[2]; /* state of a generator, not the call's: whoever has the walk may use it */
 	/* a record's fixed part ends where piece.data starts */
 	__u8 room[HEAD_ROOM] __attribute__((aligned(8)));
 	struct piece piece;

@@ -22,6 +22,30 @@ static __always_inline __u64 new_id(void)
 	return id ? id : 1;
 }
 
+static __always_inline __u64 rotated(__u64 word, __u32 bits)
+{
+	return word << bits | word >> (64 - bits);
+}
+
+/*
+ * The same at less cost, by the walk's own generator: xoroshiro128++ (Blackman and Vigna, 2021).
+ * Its 128 bits of state keep trace ids apart.
+ */
+static __always_inline __u64 walk_new_id(struct walk *walk)
+{
+	__u64 a = walk->random[0], b = walk->random[1], id;
+
+	if (!(a | b)) {
+		a = new_id();
+		b = new_id();
+	}
+	id = rotated(a + b, 17) + a;
+	b ^= a;
+	walk->random[0] = rotated(a, 49) ^ b ^ b << 21;
+	walk->random[1] = rotated(b, 28);
+	return id ? id : 1;
+}
+
 /* Is the request still being served, as far as is known? */
 static __always_inline int request_is_open(const struct request_ref *request)
 {
@@ -35,11 +59,12 @@ static __always_inline int request_is_open(const struct request_ref *request)
  * with its command line: it may be gone before anybody reads /proc. Where there is no room to note
  * that, nothing will be known of it, and no parents are inferred.
  */
-static __always_inline enum unit_kind process_meet(__u32 pid)
+static __always_inline enum unit_kind process_meet(__u32 pid, int *ret_noted)
 {
 	struct process_config *process = bpf_map_lookup_elem(&processes, &pid);
 	struct process_config fresh = { .flags = PROCESS_F_SELECTED };
 
+	*ret_noted = 1;
 	if (process && process->flags & PROCESS_F_NOTED)
 		return process->unit;
 	if (!process) {
@@ -49,14 +74,30 @@ static __always_inline enum unit_kind process_meet(__u32 pid)
 	}
 	if (!process) {
 		stat_add(STAT_NO_STATE);
+		*ret_noted = 0;
 		return UNIT_UNKNOWN;
 	}
 	/* before the watcher can look: it takes an entry for that of a process that it was told of
 	 */
 	process->flags |= PROCESS_F_NOTED;
-	if (process_event_send(PROCESS_SEEN, pid))
+	if (process_event_send(PROCESS_SEEN, pid)) {
 		process->flags &= ~PROCESS_F_NOTED;
+		*ret_noted = 0;
+	}
 	return process->unit;
+}
+
+/* The same for a thread, which remembers it as long as nothing changes. */
+static __always_inline enum unit_kind unit_meet(struct unit *unit, __u32 pid)
+{
+	__u32 now = process_generation + 1;
+	int noted;
+
+	if (unit->met != now) {
+		unit->kind = process_meet(pid, &noted);
+		unit->met = noted ? now : 0;
+	}
+	return unit->kind;
 }
 
 /* What the thread serves, if in such a process the thread can tell, and the request is open. */
@@ -90,10 +131,10 @@ static __always_inline __u8 child_flags(const __u64 *trace_id, __u8 parent_flags
 	return (parent_flags & TRACE_FLAG_RANDOM) | trace_sampled(trace_id);
 }
 
-static __always_inline void start_trace(struct request_ref *request)
+static __always_inline void start_trace(struct request_ref *request, __u64 high, __u64 low)
 {
-	request->trace_id[0] = new_id();
-	request->trace_id[1] = new_id();
+	request->trace_id[0] = high;
+	request->trace_id[1] = low;
 	request->flags = TRACE_FLAG_RANDOM | trace_sampled(request->trace_id);
 }
 
@@ -229,7 +270,7 @@ SUBPROGRAM int context_prepare(struct conn *conn, __u32 pid, __u32 tid)
 		conn->own.trace_id[1] = conn->parent.trace_id[1];
 		conn->own.flags = child_flags(conn->parent.trace_id, conn->parent.flags);
 	} else {
-		start_trace(&conn->own);
+		start_trace(&conn->own, new_id(), new_id());
 	}
 	conn->prepared = 1;
 	return 0;
@@ -238,9 +279,11 @@ SUBPROGRAM int context_prepare(struct conn *conn, __u32 pid, __u32 tid)
 SUBPROGRAM int context_begin_client(struct conn *conn, struct walk *walk,
 				    struct event_request *event)
 {
+	int noted;
+
 	if (!conn || !walk || !event)
 		return 0;
-	process_meet(walk->pid);
+	process_meet(walk->pid, &noted);
 	context_prepare(conn, walk->pid, walk->tid);
 	conn->prepared = 0;
 	context_place(event, &conn->own);
@@ -258,21 +301,33 @@ SUBPROGRAM int context_begin_client(struct conn *conn, struct walk *walk,
 }
 
 /* What the TCP option of the segment that starts with that byte says. Non-zero: there was none. */
-static __always_inline int option_take(const struct walk *walk, __u32 seq,
+static __always_inline int option_look(struct conn *conn, const struct walk *walk, __u32 seq,
 				       struct trace_context *ret)
 {
 	struct sock *sk = (struct sock *)walk->sk;
 	struct option_key key = { .cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter),
 				  .seq = seq };
-	const struct trace_context *context;
+	const struct trace_context *context = bpf_map_lookup_elem(&options, &key);
 
-	if (!knobs.tcp_option)
+	if (!context) {
+		/* one may be coming in this very moment; and who takes options in knows nothing of
+		   states beside the socket's own */
+		if (conn->options == OPTIONS_UNKNOWN && conn->tls != TLS_INSIDE &&
+		    (knobs.by_address || !(conn->cookie & COOKIE_OF_INODE)))
+			__sync_val_compare_and_swap(&conn->options, OPTIONS_UNKNOWN, OPTIONS_NONE);
 		return -1;
-	context = bpf_map_lookup_elem(&options, &key);
-	if (!context)
-		return -1;
+	}
+	conn->options = OPTIONS_SEEN;
 	*ret = *context;
 	return 0;
+}
+
+static __always_inline int option_take(struct conn *conn, const struct walk *walk, __u32 seq,
+				       struct trace_context *ret)
+{
+	if (!knobs.tcp_option || conn->options == OPTIONS_NONE)
+		return -1;
+	return option_look(conn, walk, seq, ret);
 }
 
 static __always_inline int sender_trusted(const struct conn *conn)
@@ -305,12 +360,12 @@ static __always_inline void context_take(struct conn *conn, struct event_context
  * A TCP option stands in for a head that names no caller. One that says so also goes before a head
  * that was only handed on, by a proxy: it names the proxy's own span, in the same trace.
  */
-static __always_inline int option_counts(const struct conn *conn, const struct walk *walk,
+static __always_inline int option_counts(struct conn *conn, const struct walk *walk,
 					 enum context_kind kind, struct event_context *context)
 {
 	struct trace_context option;
 
-	if (conn->family == AF_UNIX || option_take(walk, conn->flow[DIR_IN].first_seq, &option))
+	if (conn->family == AF_UNIX || option_take(conn, walk, conn->flow[DIR_IN].first_seq, &option))
 		return 0;
 	if (kind == CONTEXT_PARENT && (!(option.hints & CONTEXT_F_NEARER) ||
 				       option.trace_id[0] != context->carried.trace_id[0] ||
@@ -335,6 +390,24 @@ static __always_inline int notice_counts(struct conn *conn, struct event_context
 	return !conn->own.late;
 }
 
+/* What the head's own fields say: enum context_kind. */
+static __always_inline enum context_kind fields_take(const struct context_fields *fields,
+						     struct event_context *context)
+{
+	enum context_kind kind;
+
+	/* most heads have none */
+	if (!fields->seen)
+		return CONTEXT_NONE;
+	context->refused = context_refused(fields, knobs.propagators);
+	kind = context_resolve(fields, knobs.propagators, &context->carried);
+	if (kind == CONTEXT_PARENT) {
+		context->evidence = EVIDENCE_HEADER;
+		context->head_span_id = context->carried.span_id;
+	}
+	return kind;
+}
+
 SUBPROGRAM int context_receive(struct conn *conn, struct walk *walk,
 			       struct event_context *ret_context)
 {
@@ -345,12 +418,7 @@ SUBPROGRAM int context_receive(struct conn *conn, struct walk *walk,
 		return 0;
 	__builtin_memset(ret_context, 0, sizeof(*ret_context));
 	ret_context->settled = 1;
-	ret_context->refused = context_refused(&conn->fields, knobs.propagators);
-	kind = context_resolve(&conn->fields, knobs.propagators, &ret_context->carried);
-	if (kind == CONTEXT_PARENT) {
-		ret_context->evidence = EVIDENCE_HEADER;
-		ret_context->head_span_id = ret_context->carried.span_id;
-	}
+	kind = fields_take(&conn->fields, ret_context);
 	if (conn->role != ROLE_SERVER) {
 		ret_context->use = kind == CONTEXT_PARENT ? CONTEXT_CARRIED : CONTEXT_UNUSED;
 		return 0;
@@ -386,21 +454,24 @@ SUBPROGRAM int context_begin_server(struct conn *conn, struct walk *walk,
 				    struct event_request *event)
 {
 	struct unit *unit;
+	int noted;
 
 	if (!conn || !walk || !event)
 		return 0;
 	conn->own.conn = conn->cookie;
-	conn->own.span_id = new_id();
+	conn->own.span_id = walk_new_id(walk);
 	conn->own.caller = 0;
 	conn->own.adopted = 0;
 	conn->own.late = 0;
-	start_trace(&conn->own);
+	start_trace(&conn->own, walk_new_id(walk), walk_new_id(walk));
 	conn->reader_tid = walk->tid;
-	conn->unit = process_meet(walk->pid);
 	context_place(event, &conn->own);
 	unit = unit_make(walk->tid);
-	if (!unit)
+	if (!unit) {
+		conn->unit = process_meet(walk->pid, &noted);
 		return 0;
+	}
+	conn->unit = unit_meet(unit, walk->pid);
 	unit_serve(unit, conn);
 	/* several unanswered requests of one connection: which one is worked for cannot be told */
 	if (conn->mixed || (conn->requests - conn->answered > 1 &&
@@ -433,12 +504,13 @@ SUBPROGRAM int context_adopt(struct conn *conn, struct walk *walk)
 {
 	struct trace_context context;
 	struct unit *unit;
+	int noted;
 
 	if (!conn || !walk || !knobs.tcp_option || conn->family == AF_UNIX ||
 	    conn->wire & WIRE_F_ACTIVE)
 		return 0;
 	walk->at = 0;
-	if (option_take(walk, walk_seq(conn, walk), &context) || !sender_trusted(conn)) {
+	if (option_take(conn, walk, walk_seq(conn, walk), &context) || !sender_trusted(conn)) {
 		if (conn->turned)
 			conn->own.adopted = 0;
 		conn->turned = 0;
@@ -453,7 +525,7 @@ SUBPROGRAM int context_adopt(struct conn *conn, struct walk *walk)
 	conn->own.adopted = 1;
 	trace_join(&conn->own, &context);
 	conn->reader_tid = walk->tid;
-	conn->unit = process_meet(walk->pid);
+	conn->unit = process_meet(walk->pid, &noted);
 	unit = unit_make(walk->tid);
 	if (unit)
 		unit_serve(unit, conn);

@@ -25,5 +25,6 @@ struct stats_map stats SEC(".maps");
 struct scratch_map scratch SEC(".maps");
 struct control_map control SEC(".maps");
 
+__u32 process_generation = 0;
 __u8 process_marks[PROCESS_MARKS] = {};
 const volatile struct weft_knobs knobs = {};

@@ -108,7 +108,10 @@ struct unit {
 	__u32 call_dir;	   /* its enum direction */
 	__u8 opens;	   /* an event loop that has opened connections for requests */
 	__u8 answered;	   /* `current` was adopted, and its connection has been written to since */
-	__u8 pad[2];
+	__u8 kind;	   /* enum unit_kind of the process, */
+	__u8 pad;
+	__u32 met; /* as of this process_generation, and one more; 0: not looked up yet */
+	__u32 pad2;
 	struct tls_call tls;
 };
 
@@ -234,6 +237,9 @@ struct tls_sessions_map {
 	__type(value, struct tls_session);
 };
 extern struct tls_sessions_map tls_sessions SEC(".maps");
+
+/* Goes up when what `processes` says of one of them has changed. */
+extern __u32 process_generation;
 
 /* By PROCESS_MARK_OF(): written by those who select a process in `processes`. */
 extern __u8 process_marks[PROCESS_MARKS];

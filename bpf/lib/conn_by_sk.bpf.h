@@ -14,7 +14,7 @@ static __always_inline __u64 socket_identity(struct sock *sk)
 {
 	struct socket_alloc *both = (struct socket_alloc *)BPF_CORE_READ(sk, sk_socket);
 
-	return 1ULL << 63 | BPF_CORE_READ(both, vfs_inode.i_ino);
+	return COOKIE_OF_INODE | BPF_CORE_READ(both, vfs_inode.i_ino);
 }
 
 /* The state of a socket that was seen before. */

@@ -113,11 +113,11 @@ static __always_inline __u32 walk_room(const struct walk *walk, __u32 max)
 	return left < max ? left : max;
 }
 
-/* Notes time and place of a message's first byte. */
+/* Notes time and place of a message's first byte. A server's answer is not known by its place. */
 static __always_inline void flow_first_byte(struct conn *conn, struct walk *walk, struct flow *flow)
 {
 	flow->first_ns = walk->now_ns;
-	if (conn->family != AF_UNIX)
+	if (conn->family != AF_UNIX && (walk->dir == DIR_IN || conn->role != ROLE_SERVER))
 		flow->first_seq = walk_seq(conn, walk);
 }
 

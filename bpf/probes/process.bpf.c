@@ -17,6 +17,7 @@ int BPF_PROG(process_exec, struct task_struct *task)
 	if (process) {
 		process->unit = UNIT_THREAD;
 		process->flags &= ~(PROCESS_F_NOTED | PROCESS_F_THREAD_CONTEXT | PROCESS_F_TLS);
+		__sync_fetch_and_add(&process_generation, 1);
 	}
 	process_event_send(PROCESS_EXEC, pid);
 	return 0;

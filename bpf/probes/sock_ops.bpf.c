@@ -273,6 +273,7 @@ static __always_inline void option_parse(struct bpf_sock_ops *ops)
 	struct trace_context context = { .propagator = PROPAGATOR_TRACECONTEXT };
 	struct option_key key = {};
 	struct tcphdr *tcp = (struct tcphdr *)(long)ops->skb_data;
+	struct conn *conn;
 	long len = bpf_load_hdr_opt(ops, &option, sizeof(option), 0);
 
 	if ((void *)(tcp + 1) > (void *)(long)ops->skb_data_end ||
@@ -290,6 +291,9 @@ static __always_inline void option_parse(struct bpf_sock_ops *ops)
 	key.cookie = bpf_get_socket_cookie(ops);
 	key.seq = bpf_ntohl(tcp->seq);
 	bpf_map_update_elem(&options, &key, &context, BPF_ANY);
+	conn = wire_conn(ops->sk);
+	if (conn)
+		conn->options = OPTIONS_SEEN;
 }
 
 SEC("sockops")

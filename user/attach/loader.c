@@ -539,23 +539,37 @@ int loader_program_fd(const struct loader *loader, const char *name)
 	return fd < 0 ? -ENOENT : fd;
 }
 
+/* Threads may go on by what they remember of their process until they see this. */
+static int process_changed(struct loader *loader, int result)
+{
+	__atomic_fetch_add(&loader->skeleton->bss->process_generation, 1, __ATOMIC_SEQ_CST);
+	return result;
+}
+
 int loader_process_set(struct loader *loader, uint32_t pid, struct process_config config)
 {
+	int r;
+
 	if (config.flags & PROCESS_F_SELECTED)
 		loader->skeleton->bss->process_marks[PROCESS_MARK_OF(pid)] = 1;
-	return bpf_map_update_elem(bpf_map__fd(loader->skeleton->maps.processes), &pid, &config,
-				   BPF_ANY);
+	r = bpf_map_update_elem(bpf_map__fd(loader->skeleton->maps.processes), &pid, &config,
+				BPF_ANY);
+	return process_changed(loader, r);
 }
 
 int loader_process_renew(struct loader *loader, uint32_t pid, struct process_config config)
 {
-	return bpf_map_update_elem(bpf_map__fd(loader->skeleton->maps.processes), &pid, &config,
-				   BPF_EXIST);
+	int r = bpf_map_update_elem(bpf_map__fd(loader->skeleton->maps.processes), &pid, &config,
+				    BPF_EXIST);
+
+	return process_changed(loader, r);
 }
 
 int loader_process_forget(struct loader *loader, uint32_t pid)
 {
-	return bpf_map_delete_elem(bpf_map__fd(loader->skeleton->maps.processes), &pid);
+	int r = bpf_map_delete_elem(bpf_map__fd(loader->skeleton->maps.processes), &pid);
+
+	return process_changed(loader, r);
 }
 
 int loader_process_get(const struct loader *loader, uint32_t pid, struct process_config *ret_config)
