@@ -389,11 +389,12 @@ static void on_done(void *owner, CURL *easy, CURLcode result)
 static void http_pump(struct otlp_http *http)
 {
 	unsigned int limit = http->failures > 0 ? 1 : IN_FLIGHT_MAX;
+	struct request *request;
 	struct batch *batch;
 
-	while (!http->waiting && http->in_flight < limit &&
+	while (!http->waiting && http->in_flight < limit && (request = request_free_one(http)) &&
 	       (batch = batch_queue_take(&http->queue)))
-		request_start(http, request_free_one(http), batch);
+		request_start(http, request, batch);
 }
 
 /* --- the exporter ------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/channel.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/ring.h"
@@ -482,7 +483,7 @@ static void stop(struct pipeline *pipeline)
 
 int pipeline_run(const struct pipeline_setup *setup)
 {
-	struct pipeline *pipeline = calloc(1, sizeof(*pipeline));
+	_cleanup_free_ struct pipeline *pipeline = calloc(1, sizeof(*pipeline));
 	int r;
 
 	if (!pipeline)
@@ -502,6 +503,5 @@ int pipeline_run(const struct pipeline_setup *setup)
 	flow_clear(&pipeline->flow);
 	ring_close(&pipeline->ring);
 	json_decref(pipeline->hooks);
-	free(pipeline);
 	return r < 0 ? 1 : 0;
 }

@@ -648,6 +648,16 @@ static void watcher_init(struct watcher *watcher, struct config *config)
 		block_signals((const int[]){ SIGHUP }, 1);
 }
 
+/* 0, or the status to exit with: said why. */
+static int begin(struct watcher *watcher)
+{
+	if (check_privileges() < 0)
+		return 1;
+	if (take_lock(watcher) < 0 || open_targets(watcher) < 0 || open_socket(watcher) < 0)
+		return 2;
+	return start(watcher) < 0 ? 1 : 0;
+}
+
 int watcher_run(struct config *config, int n_arguments, char *const *arguments)
 {
 	struct watcher *watcher = calloc(1, sizeof(*watcher));
@@ -659,13 +669,8 @@ int watcher_run(struct config *config, int n_arguments, char *const *arguments)
 	watcher->reload.arguments = arguments;
 	watcher_init(watcher, config);
 	log_set_level((enum log_level)watcher->config->log_level);
-	if (check_privileges() < 0)
-		status = 1;
-	else if (take_lock(watcher) < 0 || open_targets(watcher) < 0 || open_socket(watcher) < 0)
-		status = 2;
-	else if (start(watcher) < 0)
-		status = 1;
-	else
+	status = begin(watcher);
+	if (status == 0)
 		status = sd_event_loop(watcher->loop) < 0 ? 1 : watcher->status;
 	watcher_clear(watcher);
 	free(watcher);
