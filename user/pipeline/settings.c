@@ -51,7 +51,7 @@ static int pack(const struct settings *settings, int fd)
 	/* a buffer would keep a key */
 	setvbuf(out, NULL, _IONBF, 0);
 	for (size_t i = 0; i < PIPELINE_TARGETS_MAX; i++)
-		fputc(settings->target_fds[i] >= 0, out);
+		fputc(settings->target_fds[i] >= 0 ? 1 : 0, out);
 	fwrite(&settings->reloads, sizeof(settings->reloads), 1, out);
 	fwrite(settings->needs_restart, sizeof(settings->needs_restart), 1, out);
 	if (config_pack(&settings->config, out) < 0 ||
