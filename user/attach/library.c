@@ -179,8 +179,15 @@ void library_detach(struct library_links *links)
 
 /* --- the trial --- */
 
+/* clang makes no copies of functions, and does not know the word for it. */
+#if __has_attribute(noclone)
+#define ONE_COPY noinline, noclone
+#else
+#define ONE_COPY noinline
+#endif
+
 /* What is probed: long enough for a breakpoint, and called by nobody else. */
-__attribute__((noinline, noclone)) static int trial_function(volatile int *counter)
+__attribute__((ONE_COPY)) static int trial_function(volatile int *counter)
 {
 	int sum = 0;
 
