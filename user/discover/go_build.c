@@ -26,7 +26,8 @@ static int read_at(int fd, void *buffer, size_t len, uint64_t offset)
 {
 	ssize_t n;
 
-	if (offset > INT64_MAX)
+	/* the kernel calls that invalid, as if it were our mistake */
+	if (offset > INT64_MAX - len)
 		return -EBADMSG;
 	n = pread(fd, buffer, len, (off_t)offset);
 	if (n < 0)
