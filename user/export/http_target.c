@@ -87,15 +87,35 @@ static CURLUcode target_fill(CURLU *url, struct http_target *target)
 	return code;
 }
 
+/*
+ * A host that libcurl decodes first, and takes for another one when it reads it again: "%3127.1".
+ * No name needs that; "[fe80::1%25eth0]" is no name. `host`: what stands behind "://".
+ */
+static bool is_encoded(const char *host)
+{
+	size_t len = strcspn(host, "/?#");
+	const char *at = memrchr(host, '@', len);
+
+	if (at) {
+		len -= (size_t)(at + 1 - host);
+		host = at + 1;
+	}
+	return len > 0 && *host != '[' && memchr(host, '%', len);
+}
+
 int http_target_parse(const char *text, struct http_target *ret_target, const char **ret_reason)
 {
 	_cleanup_(cleanup_url) CURLU *url = libcurl.url();
 	struct http_target target = { 0 };
 	CURLUcode code = CURLUE_OUT_OF_MEMORY;
-	const char *host = strstr(text, "://");
+	const char *scheme_end = strchr(text, ':');
 
-	/* libcurl forgives a third slash and would take the path's first name for the host. */
-	if (host && host[3] == '/') {
+	/* libcurl forgives one slash, or three, and would take another part for the host */
+	if (!scheme_end || strncmp(scheme_end, "://", 3) != 0 || is_encoded(scheme_end + 3)) {
+		*ret_reason = libcurl.url_strerror(CURLUE_MALFORMED_INPUT);
+		return -EINVAL;
+	}
+	if (scheme_end[3] == '/') {
 		*ret_reason = libcurl.url_strerror(CURLUE_NO_HOST);
 		return -EINVAL;
 	}
