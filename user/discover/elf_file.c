@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "discover/elf_file.h"
 
+#include <errno.h>
+#include <stdbool.h>
+
+#include "base/cleanup.h"
+
 #if defined(__x86_64__)
 #define MACHINE EM_X86_64
 #elif defined(__aarch64__)
@@ -12,7 +17,7 @@ void elf_close(Elf **elf)
 	elf_end(*elf);
 }
 
-bool elf_is_of_this_machine(Elf *elf)
+static bool is_of_this_machine(Elf *elf)
 {
 	GElf_Ehdr header;
 
@@ -20,4 +25,17 @@ bool elf_is_of_this_machine(Elf *elf)
 	       header.e_ident[EI_CLASS] == ELFCLASS64 && header.e_machine == MACHINE &&
 	       header.e_ident[EI_DATA] ==
 		       (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB);
+}
+
+int elf_open(int fd, Elf **ret_elf)
+{
+	_cleanup_(elf_close) Elf *elf = NULL;
+
+	if (elf_version(EV_CURRENT) == EV_NONE)
+		return -EBADMSG;
+	elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (!elf || !is_of_this_machine(elf))
+		return -EBADMSG;
+	*ret_elf = TAKE_PTR(elf);
+	return 0;
 }

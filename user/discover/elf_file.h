@@ -4,12 +4,12 @@
 #define WEFT_DISCOVER_ELF_FILE_H
 
 #include <gelf.h>
-#include <stdbool.h>
 
 /* For _cleanup_: ends the handle; its descriptor stays open. NULL is accepted. */
 void elf_close(Elf **elf);
 
-/* Is it an ELF file of this machine's kind, word size and byte order? */
-bool elf_is_of_this_machine(Elf *elf);
+/* Reads the file by its descriptor. -EBADMSG: no ELF of this machine's kind, word size and byte
+ * order. */
+int elf_open(int fd, Elf **ret_elf);
 
 #endif

@@ -238,11 +238,9 @@ int tls_library_read(int fd, struct tls_library *ret_library)
 	struct file file = { .fd = fd, .budget = TABLES_MAX };
 	int r;
 
-	if (elf_version(EV_CURRENT) == EV_NONE)
-		return -EBADMSG;
-	elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!elf || !elf_is_of_this_machine(elf))
-		return -EBADMSG;
+	r = elf_open(fd, &elf);
+	if (r < 0)
+		return r;
 	file.elf = elf;
 	if (elf_getphdrnum(elf, &file.n_segments) != 0)
 		return -EBADMSG;

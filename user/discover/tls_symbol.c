@@ -223,11 +223,9 @@ int tls_symbol_find(int fd, const char *name, size_t *budget, struct tls_symbol 
 	struct tls_file file = { .budget = budget };
 	int r;
 
-	if (elf_version(EV_CURRENT) == EV_NONE)
-		return -EBADMSG;
-	elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!elf || !elf_is_of_this_machine(elf))
-		return -EBADMSG;
+	r = elf_open(fd, &elf);
+	if (r < 0)
+		return r;
 	file.elf = elf;
 	r = read_segments(&file);
 	if (r == 0)

@@ -189,23 +189,24 @@ def http2_opened_before(t):
     t.expect("server spans under another request's client span", 0, len(wrong))
 
 
+def _chain_hops(t, entry, inner, count, at_once):
+    """nginx' and the inner server's hop of `count` requests, so many at a time on one connection."""
+    weft = t.weft("--port", f"{entry.port},{inner.port}")
+    _h2load(t, entry, count, "-c", "1", "-m", str(at_once))
+    hops = chain(t.stop(weft), [("nginx", by_port(entry.port)), ("python", by_port(inner.port))],
+                 range(count))
+    t.note(f"{at_once} at a time: precision {hops[1].precision:.2f} %, recall {hops[1].recall:.2f} %")
+    t.expect(f"requests with one server span, {at_once} at a time, %", [100.0, 100.0],
+             [h.seen for h in hops])
+    t.expect(f"precision of parents, {at_once} at a time, %", 100.0, hops[1].precision)
+    return hops
+
+
 @case(needs=["nginx", "h2load"], timeout=120)
 def http2_chain(t):
     """nginx takes HTTP/2 and asks a server behind it by HTTP/1: parents are right, or there are none."""
     inner = apps.backend(t)
     entry = apps.nginx(t, f"127.0.0.1:{inner.port}", http2=True)
-    weft = t.weft("--port", f"{entry.port},{inner.port}")
-    _h2load(t, entry, 300, "-c", "1", "-m", "1")
-    spans = t.stop(weft)
-    hops = chain(spans, [("nginx", by_port(entry.port)), ("python", by_port(inner.port))], range(300))
-    t.note(f"one at a time: precision {hops[1].precision:.2f} %, recall {hops[1].recall:.2f} %")
-    t.expect("requests with one server span, %", [100.0, 100.0], [h.seen for h in hops])
-    t.expect("precision of parents, %", 100.0, hops[1].precision)
-    t.expect("recall of parents, %", 100.0, hops[1].recall)
-    weft = t.weft("--port", f"{entry.port},{inner.port}")
-    _h2load(t, entry, 2000, "-c", "1", "-m", "50")
-    spans = t.stop(weft)
-    hops = chain(spans, [("nginx", by_port(entry.port)), ("python", by_port(inner.port))], range(2000))
-    t.note(f"50 at a time: precision {hops[1].precision:.2f} %, recall {hops[1].recall:.2f} %")
-    t.expect("requests with one server span, 50 at a time, %", [100.0, 100.0], [h.seen for h in hops])
-    t.expect("precision of parents, 50 at a time, %", 100.0, hops[1].precision)
+    alone = _chain_hops(t, entry, inner, 300, 1)
+    t.expect("recall of parents, %", 100.0, alone[1].recall)
+    _chain_hops(t, entry, inner, 2000, 50)

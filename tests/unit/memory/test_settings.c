@@ -5,7 +5,6 @@
  */
 #include "../export/spans.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,20 +12,9 @@
 #include <unistd.h>
 
 #include "config/option.h"
+#include "lib/descriptors.h"
 #include "lib/failing.h"
 #include "pipeline/outputs.h"
-
-static size_t open_descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	size_t n = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		n++;
-	closedir(directory);
-	return n;
-}
 
 /* What the watcher sends. */
 static void make(struct settings *settings)

@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "config/option.h"
+#include "lib/descriptors.h"
 #include "pipeline/settings.h"
 
 struct fixture {
@@ -25,18 +25,6 @@ struct fixture {
 	int fds[CHANNEL_FDS_MAX];
 	size_t n;
 };
-
-static size_t open_descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	size_t n = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		n++;
-	closedir(directory);
-	return n;
-}
 
 static int setup(void **state)
 {
