@@ -102,6 +102,13 @@ enum conn_tls {
 	TLS_INSIDE,  /* the state of what they hold: its bytes come from the library's calls */
 };
 
+/* Of an exchange that is let pass, not followed. */
+enum passing {
+	PASSING_NONE,
+	PASSING_ASKED, /* its request has begun */
+	PASSING_ANSWERED,
+};
+
 #define CONN_MISSES_MAX                                                                            \
 	4 /* calls that may be no message before an undecided connection is opaque */
 #define CONN_RESYNC_MAX 64 /* the same on a connection that has carried messages */
@@ -163,7 +170,7 @@ struct conn {
 	__u32 sent_seq;	  /* write_seq as of the last send by TCP's own functions: fexit */
 	__u16 family;
 	__u8 protocol; /* enum protocol_id; while undecided, the one that is tried next */
-	__u8 pad2;
+	__u8 passing;  /* enum passing */
 	__u8 verdict;
 	__u8 role;
 	__u8 unit; /* enum unit_kind of the process, as of the last request */
@@ -353,6 +360,12 @@ int propagate_survey(struct walk *walk);
 
 /* Does the message that is about to leave open a connection on which exchanges interleave? */
 int propagate_framed(struct walk *walk);
+
+/*
+ * An exchange that is let pass goes on, on a connection of which the thread has read, or a request
+ * of one is to be sent. Non-zero: the thread serves a request that is followed.
+ */
+int context_pass(__u32 dir);
 
 /* Bytes were read on a connection that is not understood: a TCP option may name who is served. */
 int context_adopt(struct conn *conn, struct walk *walk);

@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "classify/address.h"
+#include "lib/notice.bpf.h"
 #include "lib/process_event.bpf.h"
 #include "lib/sequence.bpf.h"
 #include "lib/thread_context.bpf.h"
@@ -112,34 +113,11 @@ static __always_inline void trace_join(struct request_ref *request,
 static __always_inline void notice_leave(const struct conn *conn, const struct walk *walk,
 					 const struct event_request *event)
 {
-	struct notice notice = {
-		.context = { .trace_id = { conn->own.trace_id[0], conn->own.trace_id[1] },
-			     .span_id = conn->own.span_id,
-			     .flags = conn->own.flags },
-		.time_ns = walk->now_ns,
-	};
 	struct notice_key key = { .join = event->join };
 
 	if (conn->family == AF_UNIX)
 		key.serial = event->header.exchange;
-	bpf_map_update_elem(&notices, &key, &notice, BPF_ANY);
-}
-
-/*
- * What the sender has left. Ends that were first seen at different moments count differently: what
- * was left before the last answer was given is of another exchange. Non-zero: nothing yet.
- */
-static __always_inline int notice_take(const struct notice_key *key, __u64 after_ns,
-				       struct trace_context *ret)
-{
-	struct notice_key own = *key; /* Linux 6.1 takes no key from memory that it knows no more of
-				       */
-	const struct notice *notice = bpf_map_lookup_elem(&notices, &own);
-
-	if (!notice || notice->time_ns <= after_ns)
-		return -1;
-	*ret = notice->context;
-	return 0;
+	notice_put(&key, &conn->own, walk->now_ns);
 }
 
 /* The sender of the request that is served may have left word by now in whose trace it is. */
@@ -147,7 +125,7 @@ static __always_inline void request_settle(struct request_ref *request)
 {
 	struct trace_context context;
 
-	if (!request->late || notice_take(&request->notice, request->after_ns, &context))
+	if (!request->late || notice_get(&request->notice, request->after_ns, &context))
 		return;
 	request->late = 0;
 	trace_join(request, &context);
@@ -354,11 +332,15 @@ static __always_inline int notice_counts(struct conn *conn, struct event_context
 
 	if (!conn->framed && conn->requests - conn->answered > 1)
 		return 0;
-	/* a stream is of one name at both ends, whenever they were first seen */
+	/*
+	 * Ends that were first seen at different moments count differently: what was left before
+	 * the last answer was given is of another exchange. But a stream is of one name at both
+	 * ends.
+	 */
 	conn->own.after_ns = conn->framed ? 0 : out->last_ns;
 	join_of(&conn->own.notice.join, conn, in);
 	conn->own.notice.serial = conn->family == AF_UNIX ? in->exchange : 0;
-	conn->own.late = notice_take(&conn->own.notice, conn->own.after_ns, &context->carried) != 0;
+	conn->own.late = notice_get(&conn->own.notice, conn->own.after_ns, &context->carried) != 0;
 	return !conn->own.late;
 }
 
@@ -540,6 +522,18 @@ SUBPROGRAM int context_end_stream(struct conn *conn, struct walk *walk, struct s
 		key = stream->ref.span_id;
 		bpf_map_update_elem(&ended, &key, &one, BPF_ANY);
 	}
+	return 0;
+}
+
+SUBPROGRAM int context_pass(__u32 dir)
+{
+	struct unit *unit = unit_of(bpf_get_current_pid_tgid());
+
+	if (!unit)
+		return 0;
+	if (dir == DIR_OUT)
+		return request_is_open(&unit->current);
+	unit->current.conn = 0;
 	return 0;
 }
 

@@ -22,6 +22,7 @@ struct asked_map asked SEC(".maps");
 struct processes_map processes SEC(".maps");
 struct tls_sessions_map tls_sessions SEC(".maps");
 struct stats_map stats SEC(".maps");
+struct follow_map follow SEC(".maps");
 struct scratch_map scratch SEC(".maps");
 struct control_map control SEC(".maps");
 

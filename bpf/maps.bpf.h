@@ -160,17 +160,22 @@ extern struct options_map options SEC(".maps");
 /*
  * Requests whose context could not travel with them, by the name that both ends give to the
  * exchange. The receiver may come before the sender's record of it; it looks again when it needs to
- * know. What is evicted is found by user space.
+ * know. What another one takes the place of is found by user space.
  */
 struct notice {
+	struct notice_key key;
 	struct trace_context context;
 	__u64 time_ns;
+	__u32 busy;    /* 1: it is being written */
+	__u32 version; /* how often it was written */
 };
 
+#define NOTICES_MAX 8192 /* a power of two */
+
 struct notices_map {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, struct notice_key);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NOTICES_MAX);
+	__type(key, __u32);
 	__type(value, struct notice);
 };
 extern struct notices_map notices SEC(".maps");
@@ -252,6 +257,18 @@ struct stats_map {
 };
 extern struct stats_map stats SEC(".maps");
 
+/*
+ * Of each FOLLOW_WINDOW_NS, those ns at its beginning in which exchanges may begin to be followed
+ * on this processor, 0: all. Written by the watcher.
+ */
+struct follow_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+extern struct follow_map follow SEC(".maps");
+
 enum scratch_slot {
 	SCRATCH_DATA,  /* socket calls */
 	SCRATCH_STATE, /* state changes: also in softirq */
@@ -283,13 +300,18 @@ extern struct control_map control SEC(".maps");
 /* Set by user space between open and load. */
 extern const volatile struct weft_knobs knobs;
 
-static __always_inline void stat_add(enum stat_id id)
+static __always_inline void stat_add_many(enum stat_id id, __u64 n)
 {
 	__u32 key = id;
 	__u64 *count = bpf_map_lookup_elem(&stats, &key);
 
 	if (count)
-		(*count)++;
+		*count += n;
+}
+
+static __always_inline void stat_add(enum stat_id id)
+{
+	stat_add_many(id, 1);
 }
 
 #endif

@@ -136,6 +136,12 @@ struct weft_control {
 	__u64 alive_ns;	   /* CLOCK_MONOTONIC: when the reader last looked */
 };
 
+/*
+ * Where new exchanges are followed in a part of the time only: how often that begins. A power of
+ * two, and long beside what most traces take: these are followed whole, or not at all.
+ */
+#define FOLLOW_WINDOW_NS (1ULL << 29)
+
 /* Records of the ring buffer `process_events`, kernel to watcher. */
 enum process_event_type {
 	PROCESS_EXEC = 1, /* a new program image */

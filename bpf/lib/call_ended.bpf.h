@@ -3,6 +3,7 @@
 #ifndef WEFT_LIB_CALL_ENDED_BPF_H
 #define WEFT_LIB_CALL_ENDED_BPF_H
 
+#include "lib/pass.bpf.h"
 #include "lib/tls_socket.bpf.h"
 
 /* On a connection that is not looked into, or not here. Non-zero: tls_ended() is to follow. */
@@ -15,24 +16,39 @@ static __always_inline int opaque_ended(struct sock *sk, struct conn *conn, __u8
 	return is_tls;
 }
 
+/* What is kept of a call that has moved bytes, or would have. */
+static __always_inline void call_noted(struct sock *sk, struct conn *conn, __u8 dir, int result)
+{
+	if (dir == DIR_OUT) {
+		conn->wire &= ~WIRE_F_PENDING;
+		conn->inserted = 0;
+	} else if (result > 0 && conn->family != AF_UNIX) {
+		conn->seen_seq = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
+	}
+}
+
+/* Is the call of an exchange that is let pass? Where few are followed, that is asked first. */
+static __always_inline int call_passes(struct sock *sk, struct conn *conn, __u8 dir, int result)
+{
+	if (result <= 0 || !bytes_pass(conn, dir))
+		return 0;
+	call_noted(sk, conn, dir, result);
+	return 1;
+}
+
 /* A call on the socket has ended with this result. Non-zero: tls_ended() is to follow. */
 static __always_inline int call_ended(struct sock *sk, struct conn *conn, __u8 dir, int result)
 {
 	if (conn->verdict == VERDICT_OPAQUE)
 		return opaque_ended(sk, conn, dir, result);
+	if (call_passes(sk, conn, dir, result))
+		return 0;
 	if (result > 0)
 		socket_bytes(sk, conn, dir, result);
 	else
 		socket_failed(sk, conn, dir, result);
-	if (dir == DIR_OUT) {
-		conn->wire &= ~WIRE_F_PENDING;
-		conn->inserted = 0;
-	}
-	if (result <= 0)
-		return 0;
-	if (dir == DIR_IN && conn->family != AF_UNIX)
-		conn->seen_seq = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
-	if (!knobs.tls || conn->tls != TLS_RECORDS)
+	call_noted(sk, conn, dir, result);
+	if (result <= 0 || !knobs.tls || conn->tls != TLS_RECORDS)
 		return 0;
 	tls_meet(); /* as has just shown */
 	return 1;

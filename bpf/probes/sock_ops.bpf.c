@@ -12,6 +12,8 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "lib/notice.bpf.h"
+#include "lib/pass.bpf.h"
 #include "lib/test_process.bpf.h"
 #include "lib/wire.bpf.h"
 
@@ -135,14 +137,8 @@ static __always_inline void notice_early(const struct bpf_sock_ops *ops, struct 
 		.join = { .client = ops->snd_nxt,
 			  .server = ops->rcv_nxt - (__u32)ops->bytes_received },
 	};
-	struct notice notice = {
-		.context = { .trace_id = { conn->own.trace_id[0], conn->own.trace_id[1] },
-			     .span_id = conn->own.span_id,
-			     .flags = conn->own.flags },
-		.time_ns = bpf_ktime_get_ns(),
-	};
 
-	bpf_map_update_elem(&notices, &key, &notice, BPF_ANY);
+	notice_put(&key, &conn->own, bpf_ktime_get_ns());
 	conn->wire |= WIRE_F_TOLD;
 }
 
@@ -240,6 +236,13 @@ static __always_inline void header_unwanted(struct bpf_sock_ops *ops, const stru
 				  ops->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 }
 
+/* Is the segment of a request that is let pass? Not if its head has gained a header. */
+static __always_inline int segment_passes(struct conn *conn)
+{
+	return !(conn->wire & WIRE_F_HEADER) && conn->role == ROLE_CLIENT && pass_possible(conn) &&
+	       request_passes(conn);
+}
+
 static __always_inline void header_length(struct bpf_sock_ops *ops)
 {
 	struct conn *conn;
@@ -261,7 +264,7 @@ static __always_inline void header_length(struct bpf_sock_ops *ops)
 	} else if (sizes_asked(ops)) {
 		if (option_possible(conn))
 			bpf_reserve_hdr_opt(ops, sizeof(struct context_option), 0);
-	} else if (!option_prepare(ops, conn)) {
+	} else if (!segment_passes(conn) && !option_prepare(ops, conn)) {
 		option_reserve(ops, conn);
 	}
 }

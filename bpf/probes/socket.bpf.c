@@ -50,10 +50,21 @@ static __always_inline int may_matter(struct sock *sk, int result)
 	return sk->sk_bpf_storage || (result > 0 && socket_selected(sk));
 }
 
+/* Where few requests are followed the rest is to cost little: no more is done for them. */
+static __always_inline int passes(struct sock *sk, __u8 dir, int result)
+{
+	struct conn *conn;
+
+	if (follow_begins())
+		return 0;
+	conn = conn_known(sk);
+	return conn && call_passes(sk, conn, dir, result);
+}
+
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sock_send, struct sock *sk, int result, int flags)
 {
-	if (may_matter(sk, result))
+	if (may_matter(sk, result) && !passes(sk, DIR_OUT, result))
 		go_on(ctx, DIR_OUT, SOCKET_WALK);
 	return 0;
 }
@@ -61,7 +72,7 @@ int BPF_PROG(sock_send, struct sock *sk, int result, int flags)
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sock_recv, struct sock *sk, int result, int flags)
 {
-	if (!(flags & MSG_PEEK) && may_matter(sk, result))
+	if (!(flags & MSG_PEEK) && may_matter(sk, result) && !passes(sk, DIR_IN, result))
 		go_on(ctx, DIR_IN, SOCKET_WALK);
 	return 0;
 }

@@ -32,7 +32,8 @@ int BPF_PROG(tcp_spliced, struct sock *sk)
 		return 0;
 	walk_init(walk, sk, DIR_IN, len);
 	conn->seen_seq += len;
-	conn_pass(conn, walk);
+	if (!bytes_pass(conn, DIR_IN))
+		conn_pass(conn, walk);
 	scratch_give(walk);
 	return 0;
 }

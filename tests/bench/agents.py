@@ -43,7 +43,7 @@ class Agent:
 class WeftAgent(Agent):
     def __init__(self, directory, words, exports=("file:/dev/null",)):
         self.begun_ns = time.time_ns()
-        self.weft = Weft(directory, *words, exports=exports)
+        self.weft = Weft(directory, *words, exports=exports, budget=None)
         try:
             self.ready_s = self.weft.wait_ready()
         except BaseException:

@@ -18,11 +18,12 @@ from agents import PeerAgent, WeftAgent
 from case import Skip
 from load import WORKLOADS, Servers, Target, Workload
 from observe import CannotMeasure, Meter, Objects, Statistics, program_costs, waits
-from rows import NO_WEFT, PEER, TRACED, WHOLE_HOST
+from rows import FOLLOW_ALL, NO_WEFT, PEER, TRACED, WHOLE_HOST
 from stats import added, compared, in_turns, spread, tracer_us
 from weft import WeftError, find_key
 
 SETTLE_S = 0.15      # before a run, for what weft does once; after it, for what is left to do
+WARM_UP_S = 1.5      # until weft knows how busy the processors are
 COUNTERS_S = 1.2     # until weft has told what the kernel has counted
 LATENCY_SHARE = 0.4  # of the rate at saturation
 TURN_SECONDS = 2
@@ -51,6 +52,20 @@ def turns_come_to(turns):
         found.update(rate=spread(run["rate"] for run in runs),
                      tracer_us=spread(tracer_us(run) for run in runs))
     return found
+
+
+def followed_of(agent):
+    """(requests that weft saw, those of them that it let pass), None: that is not told."""
+    if not isinstance(agent, WeftAgent):
+        return None
+    told = agent.weft.ps()
+    return find_key(told, "captured"), find_key(told, "requests_passed")
+
+
+def followed_share(before, after):
+    if not before or after[0] <= before[0]:
+        return {}
+    return {"followed": 1 - (after[1] - before[1]) / (after[0] - before[0])}
 
 
 def lost(turns, agent):
@@ -137,13 +152,22 @@ class Bench:
         return {**figures, "cpu_us": {who: seconds * 1e6 / figures["requests"]
                                       for who, seconds in spent.items()}}
 
-    def once(self, servers, workload, how, run=None):
-        """One run of a workload, or of `run` instead of its load. A load may be run alone."""
+    def once(self, servers, workload, how, run=None, warm_up=0):
+        """
+        One run of a workload, or of `run` instead of its load, after so many seconds of it that do
+        not count. A load may be run alone.
+        """
         run = run or workload.load
         try:
             with self.agent(how, servers.base(workload)) as agent, \
                     servers.target(workload) as target:
-                return self.loaded(target, agent, lambda: run(target, self.options.seconds))
+                if not warm_up:
+                    return self.loaded(target, agent, lambda: run(target, self.options.seconds))
+                run(target, warm_up)
+                before = followed_of(agent)
+                figures = self.loaded(target, agent, lambda: run(target, self.options.seconds))
+                time.sleep(COUNTERS_S if before else 0)
+                return {**figures, **followed_share(before, followed_of(agent))}
         except CannotMeasure as error:
             with_it = "without weft" if how is NO_WEFT else f"with {' '.join(how) or 'weft'}"
             raise CannotMeasure(f"{with_it}: {error}") from None
@@ -152,7 +176,7 @@ class Bench:
         """A run for each side, in the order of the ith round."""
         runs = [None, None]
         for side in in_turns((0, 1), i):
-            runs[side] = self.once(servers, workload, sides[side])
+            runs[side] = self.once(servers, workload, sides[side], warm_up=WARM_UP_S)
         return runs
 
     def attempt(self, what, run):
@@ -206,7 +230,7 @@ class Bench:
         print(f"bench: {point} {axis.unit}", flush=True)
         workload = axis.workload(point)
         with Servers() as servers:
-            one = compared([self.pair(servers, workload, (NO_WEFT, TRACED), i)
+            one = compared([self.pair(servers, workload, (NO_WEFT, TRACED + FOLLOW_ALL), i)
                             for i in range(self.options.turns)])
         return {**one, "p99_us": [spread(pair[side]["p99_us"] for pair in one["pairs"])
                                   for side in (0, 1)],
@@ -239,7 +263,7 @@ class Bench:
         """What each BPF program costs, and how many requests gained context."""
         return {row.key: self.programs(WORKLOADS[row.workload]) for row in wanted}
 
-    def programs(self, workload, how=TRACED):
+    def programs(self, workload, how=TRACED + FOLLOW_ALL):
         with Statistics(), Servers() as servers, \
                 self.agent(how, servers.base(workload)) as agent, \
                 servers.target(workload) as target:
@@ -296,7 +320,7 @@ class Bench:
         """The peer's program under the same load as weft."""
         found = {name: {"programs": self.programs(WORKLOADS["nginx"], how),
                         "paced": self.at_rate(rows.PACED_RATE, how)}
-                 for name, how in (("weft", TRACED), ("peer", PEER))}
+                 for name, how in (("weft", TRACED + FOLLOW_ALL), ("peer", PEER))}
         return {**found, "name": os.path.basename(os.environ["PEER"])}
 
     def propagation(self, _):

@@ -92,14 +92,18 @@ def _intro(figures):
     return lines
 
 
+def _followed(one):
+    return f"{one['followed']['median']:.0%}" if one.get("followed") else ""
+
+
 def _ratios(figures, everything):
     body = [[row.what, _change(one["rate"], ",.0f"), _spread(one["rate_ratio"], ".3f"),
              _change(one["cpu_us"], ".1f"), _spread(one["cpu_ratio"], ".3f"),
-             f"{one['n_counted']} of {len(one['pairs'])}",
+             _followed(one), f"{one['n_counted']} of {len(one['pairs'])}",
              "" if row.least is None else f">= {row.least:.2f}", _met(figures, row.key)]
             for row, one in _rows(figures, "comparisons", everything)]
     return _table(["without and with weft", "req/s", "ratio of throughput", "CPU us a request",
-                   "ratio of CPU", "pairs counted", "target", "met"], body)
+                   "ratio of CPU", "followed", "pairs counted", "target", "met"], body)
 
 
 def _latencies(figures):

@@ -24,6 +24,7 @@ PEER = "peer"
 TRACED = ("--exe", "{exe}")
 OTHER = ("--pid", "{other}")
 WHOLE_HOST = ()
+FOLLOW_ALL = ("--cpu-budget", "0")
 INJECT_OFF = ("--inject", "off", "--tcp-option", "off")
 
 
@@ -86,6 +87,8 @@ RATIOS = (
     Ratio(key="selected", what="nginx", least=0.90,
           meaning="nginx, one worker, a static file, under wrk as fast as 32 connections ask: "
           "without weft, and with a weft that traces nginx."),
+    Ratio(key="followed", what="nginx, every request followed", other=TRACED + FOLLOW_ALL,
+          meaning="The same with --cpu-budget 0."),
     _application("apache", "Apache", "Apache, event MPM, two processes, a static file"),
     _application("node", "Node.js", "Node.js, one process, its http module (tests/apps/server.js)"),
     _application("go", "Go", "Go, net/http (tests/apps/goserver)"),
@@ -114,12 +117,14 @@ RATIOS = (
           "it goes (tests/apps/starts.c): without weft, and with the whole host traced. A request "
           "is a process here."),
     Ratio(key="inject_keepalive", what="proxy, kept connections: injection on",
-          workload="keepalive", base=TRACED + INJECT_OFF, least=0.97,
+          workload="keepalive", base=TRACED + FOLLOW_ALL + INJECT_OFF, other=TRACED + FOLLOW_ALL,
+          least=0.97,
           meaning="wrk, an nginx as proxy, an nginx behind it; the proxy keeps its connections to "
-          "that one. Both times a weft traces both nginx: first with --inject off and --tcp-option "
-          "off, then with both on."),
+          "that one. Both times a weft follows every request through both nginx: first with --inject off "
+          "and --tcp-option off, then with both on."),
     Ratio(key="inject_closing", what="proxy, a connection each request: injection on",
-          workload="closing", base=TRACED + INJECT_OFF, least=0.97,
+          workload="closing", base=TRACED + FOLLOW_ALL + INJECT_OFF, other=TRACED + FOLLOW_ALL,
+          least=0.97,
           meaning="The same, but the proxy opens a connection for each request, so that each gains "
           "a header."),
 ) + ((Ratio(key="peer", what="nginx, traced by the peer", other=PEER, quick=False,
@@ -138,13 +143,13 @@ AXES = (
          points=CONNECTION_COUNTS,
          workload=lambda n: Workload(SERVERS["nginx"], load.pace(connections=n)),
          meaning="nginx with a static file; so many connections, opened after weft started, ask as "
-         "fast as they can, in turns (tests/apps/pace.c): without weft, and with a weft that traces "
-         "nginx."),
+         "fast as they can, in turns (tests/apps/pace.c): without weft, and with a weft that follows "
+         "every request to nginx."),
     Axis(key="services", what="services", unit="services", points=(1, 10, 50, 200),
          workload=lambda n: Workload(load.serve_many(n), load.pace(connections=max(32, n))),
          meaning="So many processes, each with a port and one thread (tests/apps/answer.c), are "
          "asked in turns as fast as 32 connections ask, or one for each service: without weft, and "
-         "with a weft that traces them all."),
+         "with a weft that follows all of them."),
 )
 
 LOADS = (
@@ -157,7 +162,7 @@ LOADS = (
 
 KERNELS = (
     Programs(key="programs_nginx", what="nginx", workload="nginx",
-             meaning="Under wrk, nginx traced."),
+             meaning="Under wrk, every request to nginx followed, as in all of these."),
     Programs(key="programs_keepalive", what="proxy, kept", workload="keepalive",
              meaning="The proxy that keeps its connections."),
     Programs(key="programs_closing", what="proxy, closing", workload="closing",
@@ -197,7 +202,10 @@ STEPS = {"propagation": SURROUNDINGS, "hosts": HOSTS, "comparisons": RATIOS, "la
          "kernel": KERNELS, "loads": LOADS, "processes": PROCESSES, "curve": AXES, "peer": PEERS}
 STEPS_MEAN = {
     "comparisons": "Ratios are of pairs of runs next to each other in ABBA order, other rows' pairs "
-    "in between: median and quartiles. CPU a request is the user and system time of servers, load "
+    "in between: median and quartiles. Each run begins with a second and a half that does not "
+    "count, in which weft finds out how busy the processors are: what it follows then is told "
+    "beside, in % of the requests, counted at each end that is traced; the rest is counted as "
+    "cpu_budget. CPU a request is the user and system time of servers, load "
     "and weft together; it is steadier than throughput, and what an operator pays. Pairs during "
     "which other programs or machines took more than a tenth of the processors do not count, unless "
     "fewer than three are left.",

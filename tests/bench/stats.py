@@ -53,6 +53,12 @@ def calm(pairs):
     return found if len(found) >= LEAST_CALM else pairs
 
 
+def _followed(pairs):
+    """Share of requests that weft followed, None: not told."""
+    shares = [other["followed"] for _, other in pairs if "followed" in other]
+    return spread(shares) if shares else None
+
+
 def compared(pairs):
     """What pairs of runs come to. A ratio is that of a pair, so a slow drift cancels out."""
     all_pairs, pairs = pairs, calm(pairs)
@@ -60,6 +66,7 @@ def compared(pairs):
             "rate_ratio": spread(other["rate"] / base["rate"] for base, other in pairs),
             "cpu_us": [spread(cpu_us(pair[side]) for pair in pairs) for side in (0, 1)],
             "cpu_ratio": spread(cpu_us(other) / cpu_us(base) for base, other in pairs),
+            "followed": _followed(pairs),
             "pairs": all_pairs, "n_counted": len(pairs)}
 
 

@@ -128,11 +128,12 @@ class Weft:
     """
     `weft run` with its export file, or `exports`, and control socket in `directory`. `prefix`: words before the
     command (to leave a namespace). `netns_of`: traces the network namespace of this process alone,
-    the caller's without it. The process leads a session of its own.
+    the caller's without it. `budget`: `--cpu-budget`, None: as it is by itself; 0: every request is
+    followed, however busy the machine. The process leads a session of its own.
     """
 
     def __init__(self, directory, *args, exports=None, prefix=(), name="weft", env=None,
-                 netns_of=None):
+                 netns_of=None, budget=0):
         self.directory, self.prefix = directory, list(prefix)
         self.spans_path = os.path.join(directory, f"{name}.jsonl")
         self.socket = os.path.join(directory, f"{name}.sock")
@@ -142,6 +143,8 @@ class Weft:
         words = [BINARY, "run", "--socket", self.socket, *own(self.instance, netns_of or os.getpid())]
         for export in [f"file:{self.spans_path}"] if exports is None else exports:
             words += ["--export", export]
+        if budget is not None:
+            words += ["--cpu-budget", str(budget)]
         self.started = time.monotonic()
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(

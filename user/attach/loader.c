@@ -632,6 +632,34 @@ int loader_counters(const struct loader *loader, struct kernel_counters *ret_cou
 	return 0;
 }
 
+int loader_processors(void)
+{
+	return libbpf_num_possible_cpus();
+}
+
+int loader_walk_ns(const struct loader *loader, uint64_t *ret_ns, size_t n)
+{
+	uint32_t key = STAT_WALK_NS;
+
+	if (loader_processors() < 0 || (size_t)loader_processors() != n)
+		return -EINVAL;
+	return bpf_map_lookup_elem(bpf_map__fd(loader->skeleton->maps.stats), &key, ret_ns) < 0
+		       ? -errno
+		       : 0;
+}
+
+int loader_follow_set(struct loader *loader, const uint64_t *follow_ns, size_t n)
+{
+	uint32_t key = 0;
+
+	if (loader_processors() < 0 || (size_t)loader_processors() != n)
+		return -EINVAL;
+	return bpf_map_update_elem(bpf_map__fd(loader->skeleton->maps.follow), &key, follow_ns,
+				   BPF_ANY) < 0
+		       ? -errno
+		       : 0;
+}
+
 int loader_counters_restart(struct loader *loader)
 {
 	return all_counters(loader, &loader->base);

@@ -90,6 +90,15 @@ int loader_wire_set(struct loader *loader, struct wire_config config);
 /* Sums the counters over all CPUs, since the start or the last restart. -errno. */
 int loader_counters(const struct loader *loader, struct kernel_counters *ret_counters);
 
+/* Processors that this host may have; what is kept for each of them has so many places. -errno. */
+int loader_processors(void);
+
+/* What each processor has spent in programs since they were loaded: STAT_WALK_NS. -errno. */
+int loader_walk_ns(const struct loader *loader, uint64_t *ret_ns, size_t n);
+
+/* Sets for each when exchanges may begin to be followed: the map `follow`. -errno. */
+int loader_follow_set(struct loader *loader, const uint64_t *follow_ns, size_t n);
+
 /* What was counted until now is not counted. -errno. */
 int loader_counters_restart(struct loader *loader);
 

@@ -101,7 +101,7 @@ enum config_semconv {
 	CONFIG_SEMCONV_RPC_DUP, /* older names, too */
 };
 
-#define CONFIG_OPTIONS_MAX 48
+#define CONFIG_OPTIONS_MAX 56
 
 struct config {
 	char *file; /* --config; NULL: none */
@@ -158,11 +158,12 @@ struct config {
 	char *cluster_name;
 	char *environment;
 
-	uint64_t ring_size; /* bytes, a power of two */
-	int log_level;	    /* enum log_level */
-	char *instance;	    /* letters, digits, "_.-" */
-	char *socket;	    /* absolute, fits in sun_path */
-	char *user;	    /* account of the pipeline, with its ids: never root. CONFIG_RUN only */
+	uint64_t cpu_budget; /* percent of all processors, 0: no limit */
+	uint64_t ring_size;  /* bytes, a power of two */
+	int log_level;	     /* enum log_level */
+	char *instance;	     /* letters, digits, "_.-" */
+	char *socket;	     /* absolute, fits in sun_path */
+	char *user; /* account of the pipeline, with its ids: never root. CONFIG_RUN only */
 	uid_t uid;
 	gid_t gid;
 	bool disabled; /* OTEL_SDK_DISABLED: do nothing */

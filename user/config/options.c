@@ -341,6 +341,11 @@ const struct option options[] = {
 	  .words = log_levels,
 	  .variables = { "OTEL_LOG_LEVEL" },
 	  .help = "what is told on standard error" },
+	{ .name = "cpu_budget", .type = TYPE_NUMBER, .group = GROUP_DAEMON, FIELD(cpu_budget),
+	  .commands = CONFIG_RUN, .flags = OPTION_LIVE, .preset = "5", .argument = "PERCENT",
+	  .unit = "percent", .max = 100,
+	  .help = "when all processors are busy, take no more of them: of new requests a part is "
+		  "let pass then, and counted; 0: follow all, whatever it costs" },
 	{ .name = "ring_size", .type = TYPE_POWER_OF_TWO, .group = GROUP_DAEMON, FIELD(ring_size),
 	  .commands = CONFIG_RUN, .preset = "8", .argument = "MIB", .unit = "MiB", .min = 1,
 	  .max = 64, .scale = MIB,

@@ -122,10 +122,13 @@ void flow_account(const struct flow *flow, const struct totals *base, struct tot
 	const struct correlate_counters *correlate = correlator_counters(flow->correlator);
 	uint64_t *dropped = totals->dropped;
 	uint64_t lost = totals->kernel[STAT_REQUESTS_LOST];
+	uint64_t passed = totals->kernel[STAT_REQUESTS_PASSED];
 
 	dropped[DROP_RING_FULL] = lost;
-	totals->captured = base->captured - base->dropped[DROP_RING_FULL] + conn->exchanges +
-			   conn->no_memory + lost;
+	dropped[DROP_CPU_BUDGET] = passed;
+	totals->captured = base->captured - base->dropped[DROP_RING_FULL] -
+			   base->dropped[DROP_CPU_BUDGET] + conn->exchanges + conn->no_memory +
+			   lost + passed;
 	dropped[DROP_NOT_PROTOCOL] = base->dropped[DROP_NOT_PROTOCOL] + counters->not_protocol;
 	dropped[DROP_HALF_HEAD] = base->dropped[DROP_HALF_HEAD] + counters->half_heads;
 	dropped[DROP_OWN_EXPORT] = base->dropped[DROP_OWN_EXPORT] + counters->own_exports;

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "control/control.h"
 #include "pipeline/pipeline.h"
+#include "watcher/budget.h"
 #include "watcher/guard.h"
 #include "watcher/kernel_side.h"
 #include "watcher/lock.h"
@@ -30,7 +31,6 @@
 #include "watcher/selection.h"
 #include "watcher/targets.h"
 
-#define COUNTERS_INTERVAL_US 1000000
 /* The pipeline's own time to drain, and some for a machine that is busy: in all less than a second.
  */
 #define STOP_TIME_US 900000
@@ -57,6 +57,7 @@ struct watcher {
 	struct pipeline_setup setup;
 	struct totals *totals;
 	struct guard guard;
+	struct budget *budget;
 	enum hangup hangup;
 	int lock;
 	int channel; /* our end */
@@ -159,8 +160,12 @@ static void tell_account(struct watcher *watcher)
 	char line[1024];
 
 	if (loader_counters(watcher->loader, &counters) == 0 &&
-	    counters.stats[STAT_REQUESTS] > totals->captured)
-		totals->captured = counters.stats[STAT_REQUESTS];
+	    counters.stats[STAT_REQUESTS] + counters.stats[STAT_REQUESTS_PASSED] >
+		    totals->captured) {
+		totals->dropped[DROP_CPU_BUDGET] = counters.stats[STAT_REQUESTS_PASSED];
+		totals->captured =
+			counters.stats[STAT_REQUESTS] + counters.stats[STAT_REQUESTS_PASSED];
+	}
 	totals->dropped[DROP_PIPELINE_CRASH] += totals_open(totals);
 	log_info("stopped: %s", totals_line(totals, line, sizeof(line)));
 }
@@ -446,9 +451,10 @@ static int on_counters(sd_event_source *source, uint64_t usec, void *context)
 	struct watcher *watcher = context;
 
 	(void)usec;
+	budget_look(watcher->budget, watcher->pipeline, (unsigned int)watcher->config->cpu_budget);
 	tell_counters(watcher);
 	libraries_tidy(watcher->processes.libraries);
-	sd_event_source_set_time_relative(source, COUNTERS_INTERVAL_US);
+	sd_event_source_set_time_relative(source, BUDGET_INTERVAL_US);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -540,7 +546,7 @@ static int start_loop(struct watcher *watcher)
 				    EPOLLIN, on_process_ring, watcher);
 	if (r >= 0)
 		r = sd_event_add_time_relative(watcher->loop, NULL, CLOCK_MONOTONIC,
-					       COUNTERS_INTERVAL_US, 0, on_counters, watcher);
+					       BUDGET_INTERVAL_US, 1000, on_counters, watcher);
 	if (r >= 0 && watcher->config->duration_ns)
 		r = sd_event_add_time_relative(watcher->loop, NULL, CLOCK_MONOTONIC,
 					       watcher->config->duration_ns / NS_PER_US, 1000,
@@ -587,6 +593,8 @@ static int start(struct watcher *watcher)
 	process_watch_scan(&watcher->processes);
 	r = share_totals(watcher);
 	if (r >= 0)
+		r = budget_new(watcher->loader, &watcher->budget);
+	if (r >= 0)
 		r = start_loop(watcher);
 	watcher->processes.loop = watcher->loop;
 	if (r >= 0)
@@ -611,6 +619,7 @@ static int check_privileges(void)
 static void watcher_clear(struct watcher *watcher)
 {
 	guard_clear(&watcher->guard);
+	watcher->budget = budget_free(watcher->budget);
 	libraries_free(watcher->processes.libraries);
 	loader_free(watcher->loader);
 	process_watch_close(&watcher->processes);

@@ -196,13 +196,33 @@ static void test_reasons(void **state)
 	flow_clear(&world->flow);
 }
 
+/* What the kernel side could not hand on, or let pass: of this pipeline's time and of one before.
+ */
+static void test_kernel_losses(void **state)
+{
+	static const struct totals base = {
+		.captured = 30, .dropped = { [DROP_RING_FULL] = 4, [DROP_CPU_BUDGET] = 6 }
+	};
+	struct world *world = *state;
+	struct totals totals = base;
+
+	totals.kernel[STAT_REQUESTS_LOST] = 5;
+	totals.kernel[STAT_REQUESTS_PASSED] = 9;
+	pass(world, APP, ROLE_SERVER, GET, false);
+	correlator_drain(world->flow.correlator);
+	flow_account(&world->flow, &base, &totals);
+	assert_int_equal(totals.dropped[DROP_RING_FULL], 5);
+	assert_int_equal(totals.dropped[DROP_CPU_BUDGET], 9);
+	assert_int_equal(totals.captured, 20 + 1 + 5 + 9);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_first_export), TEST(test_collector),	      TEST(test_weft),
-		TEST(test_reasons),	 cmocka_unit_test(test_keep),
+		TEST(test_first_export), TEST(test_collector),	   TEST(test_weft),
+		TEST(test_reasons),	 TEST(test_kernel_losses), cmocka_unit_test(test_keep),
 	};
 
 	return cmocka_run_group_tests_name("pipeline/flow", tests, NULL, NULL);
