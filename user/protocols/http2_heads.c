@@ -11,7 +11,7 @@
 #include "protocols/http2_block.h"
 #include "protocols/http2_fields.h"
 
-/* Of a head's kept fields: as much as conn/table.h keeps at most of a request's. */
+/* Of a head's kept fields, in all its records: more than conn/table.h keeps at most of it. */
 #define HEAD_MAX 16384
 /* A field that carries context, and is looked at: longer ones are none. */
 #define CONTEXT_LINE_MAX 1024
@@ -29,6 +29,8 @@ struct side {
 	struct http2_block_reader reader;
 	bool known; /* the reader has begun */
 	enum block_kind kind;
+	uint32_t kept;	   /* bytes of the block's fields in its records so far */
+	bool cut;	   /* fields of it are missing */
 	uint8_t untrusted; /* the client is: of a request that comes in */
 	uint8_t role;
 	struct context_fields context; /* of a request, so far */
@@ -246,7 +248,8 @@ static void side_read(struct http2_heads *heads, struct side *side,
 	heads->reading = side;
 	heads->status = 0;
 	heads->writer.len = 0;
-	heads->writer.cut = false;
+	heads->writer.size = HEAD_MAX - side->kept;
+	heads->writer.cut = side->cut;
 	/* a block of which only the end was seen says nothing */
 	if (len == 0 && final) {
 		side->reader.broken = false;
@@ -308,17 +311,35 @@ static void *record_begin(struct http2_heads *heads, const void *fixed, size_t s
 {
 	memcpy(heads->record, fixed, size);
 	heads->writer.data = heads->record + size;
-	heads->writer.size = HEAD_MAX;
 	return heads->record;
 }
 
-static void record_end(const struct http2_heads *heads, struct event_header *header, size_t fixed,
+/* A block begins: nothing of it is kept yet. One that no record begins is trailers. */
+static void side_begin(struct side *side, enum block_kind kind)
+{
+	side->kind = kind;
+	side->kept = 0;
+	side->cut = false;
+}
+
+/*
+ * That fields are missing is said with the block's end: a truncated head counts as one that has
+ * come, and its context may stand behind what did not fit.
+ */
+static void record_end(struct http2_heads *heads, struct event_header *header, size_t fixed,
 		       uint32_t *head_len)
 {
+	struct side *side = heads->reading;
+
 	*head_len = (uint32_t)heads->writer.len;
 	header->size = (uint32_t)(fixed + heads->writer.len);
-	if (heads->writer.cut)
+	side->kept += *head_len;
+	side->cut = heads->writer.cut;
+	if (!(header->flags & EVENT_F_HEAD_END))
+		return;
+	if (side->cut)
 		header->flags |= EVENT_F_TRUNCATED;
+	side_begin(side, BLOCK_TRAILERS);
 }
 
 static bool unpack_request(struct http2_heads *heads, struct side *side, union event *event)
@@ -326,7 +347,7 @@ static bool unpack_request(struct http2_heads *heads, struct side *side, union e
 	const struct event_request *from = event->request;
 	struct event_request *to = record_begin(heads, from, sizeof(*from));
 
-	side->kind = BLOCK_REQUEST;
+	side_begin(side, BLOCK_REQUEST);
 	side->role = from->role;
 	side->untrusted = from->context.use == CONTEXT_FOREIGN;
 	memset(&side->context, 0, sizeof(side->context));
@@ -335,7 +356,6 @@ static bool unpack_request(struct http2_heads *heads, struct side *side, union e
 	if (to->header.flags & EVENT_F_HEAD_END) {
 		context_settle(heads, side, &to->context);
 		request_place(heads, to);
-		side->kind = BLOCK_TRAILERS;
 	}
 	event->request = to;
 	return true;
@@ -369,7 +389,7 @@ static bool unpack_response(struct http2_heads *heads, struct side *side, union 
 	const struct event_response *from = event->response;
 	struct event_response *to = record_begin(heads, from, sizeof(*from));
 
-	side->kind = BLOCK_RESPONSE;
+	side_begin(side, BLOCK_RESPONSE);
 	side_read(heads, side, &from->header, from->head, from->head_len);
 	response_sort(heads, side);
 	if (side->kind == BLOCK_TRAILERS) {
@@ -405,8 +425,6 @@ static bool unpack_more(struct http2_heads *heads, struct side *side, union even
 			to->context.settled = 0;
 	}
 	record_end(heads, &to->header, sizeof(*to), &to->head_len);
-	if (to->header.flags & EVENT_F_HEAD_END)
-		side->kind = BLOCK_TRAILERS;
 	event->more = to;
 	return from->header.exchange != 0;
 }

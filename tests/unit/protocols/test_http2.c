@@ -29,9 +29,12 @@ struct world {
 	unsigned int n_spans;
 	unsigned int n_started;
 	int described; /* of the last exchange */
+	uint8_t flags; /* of the last record that was handed on */
 	struct event_context context;
 	struct exchange last;
 	struct span_builder builder;
+	size_t head_len; /* fields of the last request that were handed on */
+	uint8_t head[32768];
 };
 
 static const struct protocol *http2(void)
@@ -102,13 +105,26 @@ static struct event_header header_of(enum event_type type, enum message_kind mes
 	};
 }
 
+static void keep_head(struct world *world, size_t at, const uint8_t *head, size_t len)
+{
+	assert_in_range(at + len, 0, sizeof(world->head));
+	memcpy(world->head + at, head, len);
+	world->head_len = at + len;
+}
+
 static void give(struct world *world, const void *record, size_t size)
 {
 	union event event;
 
 	assert_int_equal(event_decode(record, size, &event), 0);
-	if (http2()->unpack(world->state, &event))
-		conn_table_event(world->table, event);
+	if (!http2()->unpack(world->state, &event))
+		return;
+	world->flags = event.header->flags;
+	if (event.header->type == EVENT_REQUEST)
+		keep_head(world, 0, event.request->head, event.request->head_len);
+	else if (event.header->type == EVENT_HEAD_MORE)
+		keep_head(world, world->head_len, event.more->head, event.more->head_len);
+	conn_table_event(world->table, event);
 }
 
 /* A record whose fixed part of `size` bytes has its header, and `head_len` at `offset`. */
@@ -135,7 +151,9 @@ static struct view frame_of(struct view block)
 			      .len = http2_frame_put(bytes, HEADERS, END, 1, block) };
 }
 
-static void put_request(struct world *world, uint32_t stream, uint8_t flags, struct view block)
+/* `piece`: the first bytes of a frame. */
+static void put_request_piece(struct world *world, uint32_t stream, uint8_t flags,
+			      struct view piece)
 {
 	const struct conn_address client = fixture_address("10.0.0.2", 40000);
 	const struct conn_address server = fixture_address("10.0.0.1", 8080);
@@ -153,8 +171,23 @@ static void put_request(struct world *world, uint32_t stream, uint8_t flags, str
 
 	memcpy(event.tuple.local_ip, serves ? server.ip : client.ip, 16);
 	memcpy(event.tuple.remote_ip, serves ? client.ip : server.ip, 16);
-	put(world, &event, sizeof(event), offsetof(struct event_request, head_len),
-	    frame_of(block));
+	put(world, &event, sizeof(event), offsetof(struct event_request, head_len), piece);
+}
+
+static void put_request(struct world *world, uint32_t stream, uint8_t flags, struct view block)
+{
+	put_request_piece(world, stream, flags, frame_of(block));
+}
+
+/* More bytes of a request's frame. */
+static void put_more(struct world *world, uint32_t stream, uint8_t flags, struct view piece)
+{
+	struct event_head_more event = {
+		.header = header_of(EVENT_HEAD_MORE, MESSAGE_REQUEST, stream, flags),
+		.end_ns = 1500,
+	};
+
+	put(world, &event, sizeof(event), offsetof(struct event_head_more, head_len), piece);
 }
 
 static void put_response(struct world *world, uint32_t stream, uint8_t flags, uint64_t body,
@@ -539,6 +572,73 @@ static void test_call_trailers_only(void **state)
 
 /* --- limits --- */
 
+#define AGENT_LEN  1000
+#define AGENT_SAID 40
+
+/* ":method: GET", a user agent that is said over and over, more than is kept, then the context. */
+static struct view long_block(void)
+{
+	static char bytes[2 * AGENT_LEN];
+	size_t len = 0;
+
+	/* the length is 127 + 873, and 873 is 0x69 + (6 << 7) */
+	len += (size_t)snprintf(bytes, sizeof(bytes), "\x82\x7a\x7f\xe9\x06");
+	memset(bytes + len, 'a', AGENT_LEN);
+	len += AGENT_LEN;
+	memset(bytes + len, 0xbe, AGENT_SAID);
+	len += AGENT_SAID;
+	bytes[len++] = 0;
+	len += (size_t)snprintf(bytes + len, sizeof(bytes) - len, "\x0btraceparent\x37%s",
+				TRACEPARENT);
+	return (struct view){ .data = bytes, .len = len };
+}
+
+/* What does not fit is the same however the head is cut, and the head ends where its block does. */
+static void test_long_head(void **state)
+{
+	struct world *world = *state;
+	struct view frame = frame_of(long_block());
+	static uint8_t whole[sizeof(world->head)];
+	uint32_t stream = 1;
+	size_t whole_len;
+
+	put_request_piece(world, stream, WHOLE | EVENT_F_FIRST, frame);
+	assert_int_equal(world->n_started, 1);
+	assert_int_equal(world->context.use, CONTEXT_TAKEN);
+	assert_true(world->flags & EVENT_F_TRUNCATED);
+	assert_in_range(world->head_len, 4096, AGENT_LEN * AGENT_SAID);
+	whole_len = world->head_len;
+	memcpy(whole, world->head, whole_len);
+	for (size_t cut = 9; cut < frame.len; cut++) {
+		put_reset(world, MESSAGE_REQUEST, stream, 8);
+		stream += 2;
+		put_request_piece(world, stream, 0, (struct view){ frame.data, cut });
+		assert_int_equal(world->n_started, stream / 2);
+		put_more(world, stream, WHOLE, view_from(frame, cut));
+		assert_int_equal(world->n_started, stream / 2 + 1);
+		assert_int_equal(world->context.use, CONTEXT_TAKEN);
+		assert_true(world->flags & EVENT_F_TRUNCATED);
+		assert_int_equal(world->head_len, whole_len);
+		assert_memory_equal(world->head, whole, whole_len);
+	}
+	/* and says nothing of the next one */
+	put_request(world, stream + 2, WHOLE, PATH_NOT_SAID);
+	assert_false(world->flags & EVENT_F_TRUNCATED);
+}
+
+/* The end of a head that cannot be decoded is the end of its block, too. */
+static void test_broken_piece(void **state)
+{
+	struct world *world = *state;
+	struct view frame = frame_of(VIEW("\x82\x84\xff\xff\xff\xff\xff\xff"));
+
+	put_request_piece(world, 1, EVENT_F_FIRST, (struct view){ frame.data, frame.len - 1 });
+	assert_int_equal(world->n_started, 0);
+	put_more(world, 1, WHOLE, view_from(frame, frame.len - 1));
+	assert_int_equal(world->n_started, 1);
+	assert_true(world->flags & EVENT_F_TRUNCATED);
+}
+
 static void test_connections_are_bounded(void **state)
 {
 	struct world *world = *state;
@@ -593,6 +693,8 @@ int main(void)
 		TEST(test_call),
 		TEST(test_call_errors),
 		TEST(test_call_trailers_only),
+		TEST(test_long_head),
+		TEST(test_broken_piece),
 		TEST(test_connections_are_bounded),
 		TEST(test_close_forgets),
 	};
