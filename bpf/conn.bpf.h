@@ -149,6 +149,7 @@ struct request_ref {
 #define WIRE_F_LOCAL	(1 << 10) /* the other end is on this host: it is left a notice */
 #define WIRE_F_OPTION	(1 << 11) /* the request's first segment carried an option */
 #define WIRE_F_FRAMED	(1 << 12) /* as conn.framed, before its first message has been read */
+#define WIRE_F_UNSEEN	(1 << 13) /* exchanges have passed: it may have been upgraded by one */
 
 /* Key: socket (socket storage), or its address where storage cannot be had. Deleted with the
  * socket. */

@@ -5,7 +5,7 @@
 
 #include "maps.bpf.h"
 
-/* Wake the reader when it sleeps; else it comes by itself, every 20 ms. */
+/* Wake the reader when it sleeps; else it comes by itself, after 50 ms at most. */
 static __always_inline __u64 wake_flags(void)
 {
 	__u32 key = 0;

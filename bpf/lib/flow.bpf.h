@@ -51,6 +51,7 @@ static __always_inline void message_ended(struct conn *conn, struct walk *walk, 
 {
 	if (!flow->is_request && !flow->interim && !flow->mute) {
 		conn->answered = flow->exchange;
+		conn->wire &= ~WIRE_F_UNSEEN;
 		if (conn->role == ROLE_SERVER && conn->answered == conn->requests)
 			context_end_server(conn, walk);
 	}

@@ -52,6 +52,12 @@ static __always_inline int request_passes(struct conn *conn)
 	return 1;
 }
 
+/* The same before it is sent. */
+static __always_inline int request_begins_to_pass(struct conn *conn)
+{
+	return conn->role == ROLE_CLIENT && pass_possible(conn) && request_passes(conn);
+}
+
 /* Bytes were moved. Non-zero: they are of an exchange that passes. */
 static __always_inline int bytes_pass(struct conn *conn, __u8 dir)
 {

@@ -7,6 +7,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "lib/header.h"
+#include "lib/pass.bpf.h"
 #include "lib/socket_call.bpf.h"
 #include "lib/wire.bpf.h"
 
@@ -208,6 +209,11 @@ int wire_message(struct sk_msg_md *msg)
 		conn->wire |= WIRE_F_LEAVE;
 	tid = wire_sender(conn);
 	if (!tid || !message_fits(conn, tp, config->mode))
+		return SK_PASS;
+	/* what an exchange that has passed made of the connection is known after the next one */
+	if (request_begins_to_pass(conn))
+		conn->wire |= WIRE_F_UNSEEN;
+	if (conn->wire & WIRE_F_UNSEEN)
 		return SK_PASS;
 	walk = scratch_take(SCRATCH_WIRE);
 	if (!walk)

@@ -6,13 +6,16 @@ sections of cases.py do their work; or kills weft, again and again.
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 
 import apps
 import cases
 import cost
+import traffic
 import wire_killed
 from case import Skip
+from weft import find_key, until
 
 LOCKDOWN = "/sys/kernel/security/lockdown"
 PREEMPTION = "/sys/kernel/debug/sched/preempt"
@@ -20,6 +23,7 @@ FEW = ("http.server, curl", "chain of threads", "unix stream", "headers")
 KILLS = 6
 UNUSED_OFF = "3:0,4:0,4:1"  # spliced reads and io_uring: a start takes long here
 UNWATCHED_S = 1  # of load without weft, for each time that weft is killed
+BUSY_S = 40  # until requests pass: as long as there is time to spare none do
 MEANWHILE_S = 0.6  # everything takes longer here
 
 
@@ -105,11 +109,33 @@ def _kill(t, told, kills):
              lambda: wire_killed.fresh(t, lambda weft: weft.send(signal.SIGKILL)))
 
 
+def _busy(t):
+    """More than the processors can bear, and weft may take little of them: what passes is counted."""
+    server = apps.raw(t)
+    traffic.load(server.address, 20, 4, "/plain/0/{}")
+    weft = t.weft("--port", server.port, budget=1)
+    asked, passed, end = 0, 0, time.monotonic() + BUSY_S
+    while time.monotonic() < end and not passed:
+        t.expect("wrong answers", [], traffic.load(server.address, 400, 4, "/plain/0/{}", first=asked))
+        asked += 400
+        until(lambda: weft.counters()["captured"] >= 2 * asked, 10)
+        passed = find_key(weft.ps(), "requests_passed")
+    counters = weft.counters()
+    t.note(f"of {asked} requests {passed} ends passed")
+    t.expect("requests at both ends", 2 * asked, counters["captured"])
+    t.expect("dropped", counters["dropped"], passed)
+    t.expect_true("some passed", passed)
+    t.stop(weft)
+
+
 def perform(name, t, told):
     kind, _, count = name.partition(":")
     os.environ["HOOKS_OFF"] = ""
     if kind == "cost":
         cost.measure(t, told)
+        return
+    if kind == "busy":
+        _section(t, told, "requests that pass", lambda: _busy(t))
         return
     if kind == "killed":
         _kill(t, told, int(count or KILLS))
