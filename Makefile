@@ -92,7 +92,8 @@ HARDENING := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPI
 HARDENING_LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
 SANITIZE  := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
-MAIN_FLAGS := $(COMMON) -O2 $(HARDENING) $(CFLAGS)
+# -O3: 6 % fewer instructions for an exchange than -O2 (make bench-replay), for 2 % more code.
+MAIN_FLAGS := $(COMMON) -O3 $(HARDENING) $(CFLAGS)
 ASAN_FLAGS := $(COMMON) -O1 $(SANITIZE)
 FUZZ_FLAGS := $(COMMON) -O1 $(SANITIZE) -fsanitize=fuzzer-no-link
 
