@@ -527,7 +527,8 @@ SUBPROGRAM int context_end_stream(struct conn *conn, struct walk *walk, struct s
 
 SUBPROGRAM int context_pass(__u32 dir)
 {
-	struct unit *unit = unit_of(bpf_get_current_pid_tgid());
+	/* sock_ops programs may not ask for the id itself before Linux 6.10 */
+	struct unit *unit = unit_of(bpf_get_current_task_btf()->pid);
 
 	if (!unit)
 		return 0;
