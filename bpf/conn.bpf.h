@@ -249,7 +249,8 @@ struct walk {
 	__u8 no_buffer; /* the bytes cannot be read */
 	__u8 silent;	/* nothing is written to the ring buffer */
 	__u8 in_kernel; /* the bytes lie in the kernel's memory */
-	__u8 pad[3];
+	__u8 untimed;	/* calls on this processor since one was timed */
+	__u8 pad[2];
 	__u32 line_end; /* survey of a head: offset of what follows the first line */
 	union {		/* and what its lines say */
 #define PROTOCOL(constant, name) struct name##_flow name;

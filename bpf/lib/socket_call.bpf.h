@@ -18,7 +18,7 @@
 #define RCV_SHUTDOWN  1
 #define SHUTDOWN_MASK 3
 
-#define WALK_TIMED 8 /* every so many calls are timed: a power of two */
+#define WALK_TIMED 7 /* one of so many calls is timed: and not of each exchange the same */
 
 #define EPIPE	   32
 #define ECONNRESET 104
@@ -235,9 +235,10 @@ static __always_inline void socket_bytes(struct sock *sk, struct conn *conn, __u
 		else
 			context_answer(conn);
 	}
-	/* the clock's last bits are as good as random */
-	if (!(walk->now_ns & (WALK_TIMED - 1)))
+	if (++walk->untimed >= WALK_TIMED) {
+		walk->untimed = 0;
 		stat_add_many(STAT_WALK_NS, (bpf_ktime_get_ns() - walk->now_ns) * WALK_TIMED);
+	}
 	scratch_give(walk);
 }
 
