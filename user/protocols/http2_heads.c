@@ -19,6 +19,7 @@
 /* What a block turned out to be. */
 enum block_kind {
 	BLOCK_REQUEST,
+	BLOCK_ANSWER, /* a server's, of which no field has come */
 	BLOCK_RESPONSE,
 	BLOCK_INTERIM,
 	BLOCK_TRAILERS,
@@ -34,6 +35,10 @@ struct side {
 	uint8_t untrusted; /* the client is: of a request that comes in */
 	uint8_t role;
 	struct context_fields context; /* of a request, so far */
+	/* of an answer: */
+	bool early;
+	uint16_t status;
+	uint64_t begun_ns;
 };
 
 struct connection {
@@ -51,10 +56,9 @@ struct http2_heads {
 	bool parent_based;
 	nghttp2_mem memory;
 	struct http2_heads_counters counters;
-	/* the record that is handed out, and what its block says so far */
+	/* the record that is handed out, and whose block it is of */
 	struct http2_writer writer;
 	struct side *reading;
-	uint16_t status;
 	_Alignas(8) uint8_t record[sizeof(struct event_request) + HEAD_MAX];
 };
 
@@ -207,23 +211,35 @@ static bool may_be_context(struct view name)
 	       name.data[0] == 'x';
 }
 
+/*
+ * A response, a part of it that comes before, or its trailers: the first field says which. The
+ * status goes before all others, and trailers have none (RFC 9113 sections 8.1 and 8.3).
+ */
+static void answer_sort(struct side *side, uint16_t status)
+{
+	side->status = status;
+	if (!status)
+		side->kind = BLOCK_TRAILERS;
+	else
+		side->kind = status < 200 ? BLOCK_INTERIM : BLOCK_RESPONSE;
+}
+
 static void on_field(void *context, struct view name, struct view value)
 {
 	struct http2_heads *heads = context;
-	enum http2_field field;
+	struct side *side = heads->reading;
+	enum http2_field field = http2_field_of(name);
 
+	if (side->kind == BLOCK_ANSWER)
+		answer_sort(side, field == HTTP2_FIELD_STATUS ? parse_status(value) : 0);
 	if (name.len == 0) {
 		http2_field_write(&heads->writer, HTTP2_FIELD_UNKNOWN, VIEW(""));
 		return;
 	}
-	if (heads->reading->kind == BLOCK_REQUEST && may_be_context(name))
-		context_take(heads->reading, name, value);
-	field = http2_field_of(name);
-	if (field == HTTP2_FIELD_MAX)
-		return;
-	if (field == HTTP2_FIELD_STATUS)
-		heads->status = parse_status(value);
-	http2_field_write(&heads->writer, field, value);
+	if (side->kind == BLOCK_REQUEST && may_be_context(name))
+		context_take(side, name, value);
+	if (field != HTTP2_FIELD_MAX)
+		http2_field_write(&heads->writer, field, value);
 }
 
 /* --- records --- */
@@ -237,21 +253,24 @@ static void side_prepare(struct http2_heads *heads, struct side *side, uint8_t f
 	http2_block_reset(&side->reader, &heads->memory, flags & EVENT_F_FIRST);
 }
 
-/* Decodes a record's piece of a head into `heads->writer`. */
-static void side_read(struct http2_heads *heads, struct side *side,
-		      const struct event_header *header, const uint8_t *head, uint32_t len)
+static struct view piece_of(const uint8_t *head, uint32_t len)
 {
-	bool final = header->flags & EVENT_F_HEAD_END;
-	struct view piece = { .data = (const char *)head, .len = len };
+	return (struct view){ .data = (const char *)head, .len = len };
+}
 
-	side_prepare(heads, side, header->flags);
+/* Decodes a record's piece of a head into `heads->writer`. */
+static void side_read(struct http2_heads *heads, struct side *side, uint8_t flags,
+		      struct view piece)
+{
+	bool final = flags & EVENT_F_HEAD_END;
+
+	side_prepare(heads, side, flags);
 	heads->reading = side;
-	heads->status = 0;
 	heads->writer.len = 0;
 	heads->writer.size = HEAD_MAX - side->kept;
 	heads->writer.cut = side->cut;
 	/* a block of which only the end was seen says nothing */
-	if (len == 0 && final) {
+	if (piece.len == 0 && final) {
 		side->reader.broken = false;
 		http2_field_write(&heads->writer, HTTP2_FIELD_UNKNOWN, VIEW(""));
 		return;
@@ -351,7 +370,7 @@ static bool unpack_request(struct http2_heads *heads, struct side *side, union e
 	side->role = from->role;
 	side->untrusted = from->context.use == CONTEXT_FOREIGN;
 	memset(&side->context, 0, sizeof(side->context));
-	side_read(heads, side, &from->header, from->head, from->head_len);
+	side_read(heads, side, from->header.flags, piece_of(from->head, from->head_len));
 	record_end(heads, &to->header, sizeof(*to), &to->head_len);
 	if (to->header.flags & EVENT_F_HEAD_END) {
 		context_settle(heads, side, &to->context);
@@ -359,15 +378,6 @@ static bool unpack_request(struct http2_heads *heads, struct side *side, union e
 	}
 	event->request = to;
 	return true;
-}
-
-/* A response, a part of it that comes before, or its trailers: the block's own fields say which. */
-static void response_sort(struct http2_heads *heads, struct side *side)
-{
-	if (!heads->status)
-		side->kind = BLOCK_TRAILERS;
-	else
-		side->kind = heads->status < 200 ? BLOCK_INTERIM : BLOCK_RESPONSE;
 }
 
 /* Trailers go behind the head: they are more fields of it. */
@@ -384,14 +394,22 @@ static void trailers_make(struct http2_heads *heads, const struct event_response
 	memcpy(heads->record, &more, sizeof(more));
 }
 
-static bool unpack_response(struct http2_heads *heads, struct side *side, union event *event)
+/*
+ * A piece of an answer that is not known yet, or may not be all: nothing is handed on before its
+ * first field. `from`: the record of a response that begins with this piece.
+ */
+static bool unpack_answer(struct http2_heads *heads, struct side *side,
+			  const struct event_response *from, struct view piece, union event *event)
 {
-	const struct event_response *from = event->response;
 	struct event_response *to = record_begin(heads, from, sizeof(*from));
+	uint8_t flags = from->header.flags;
 
-	side_begin(side, BLOCK_RESPONSE);
-	side_read(heads, side, &from->header, from->head, from->head_len);
-	response_sort(heads, side);
+	side_read(heads, side, flags, piece);
+	/* there are no fields, or they cannot be decoded */
+	if (side->kind == BLOCK_ANSWER && (flags & EVENT_F_HEAD_END || heads->writer.len > 0))
+		answer_sort(side, 0);
+	if (side->kind == BLOCK_ANSWER)
+		return false;
 	if (side->kind == BLOCK_TRAILERS) {
 		struct event_head_more *more = (struct event_head_more *)heads->record;
 
@@ -400,22 +418,49 @@ static bool unpack_response(struct http2_heads *heads, struct side *side, union 
 		event->more = more;
 		return from->header.exchange != 0;
 	}
-	to->status = heads->status;
-	if (side->kind == BLOCK_INTERIM && !(from->header.flags & EVENT_F_END))
+	to->status = side->status;
+	if (side->kind == BLOCK_INTERIM && !(flags & EVENT_F_END))
 		to->header.flags |= EVENT_F_INTERIM;
 	record_end(heads, &to->header, sizeof(*to), &to->head_len);
 	event->response = to;
 	return from->header.exchange != 0;
 }
 
+static bool unpack_response(struct http2_heads *heads, struct side *side, union event *event)
+{
+	const struct event_response *from = event->response;
+
+	side_begin(side, BLOCK_ANSWER);
+	side->early = from->early;
+	side->begun_ns = from->header.time_ns;
+	return unpack_answer(heads, side, from, piece_of(from->head, from->head_len), event);
+}
+
+/* Whether what comes before a response is all that comes is said with the block's end. */
+static bool unpack_more_of_answer(struct http2_heads *heads, struct side *side, union event *event)
+{
+	const struct event_head_more *more = event->more;
+	struct event_response from = {
+		.header = more->header,
+		.body_bytes = more->body_bytes,
+		.end_ns = more->end_ns,
+		.early = side->early,
+	};
+
+	from.header.type = EVENT_RESPONSE;
+	from.header.time_ns = side->begun_ns;
+	return unpack_answer(heads, side, &from, piece_of(more->head, more->head_len), event);
+}
+
 static bool unpack_more(struct http2_heads *heads, struct side *side, union event *event)
 {
 	const struct event_head_more *from = event->more;
-	struct event_head_more *to = record_begin(heads, from, sizeof(*from));
+	struct event_head_more *to;
 
-	side_read(heads, side, &from->header, from->head, from->head_len);
-	if (side->kind == BLOCK_INTERIM)
-		to->header.flags |= EVENT_F_INTERIM;
+	if (side->kind == BLOCK_ANSWER || side->kind == BLOCK_INTERIM)
+		return unpack_more_of_answer(heads, side, event);
+	to = record_begin(heads, from, sizeof(*from));
+	side_read(heads, side, from->header.flags, piece_of(from->head, from->head_len));
 	if (side->kind == BLOCK_REQUEST && to->header.flags & EVENT_F_HEAD_END) {
 		to->context.use = side->untrusted ? CONTEXT_FOREIGN : CONTEXT_UNUSED;
 		context_settle(heads, side, &to->context);

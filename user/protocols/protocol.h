@@ -40,7 +40,7 @@ struct protocol {
 	/*
 	 * Takes a record as the kernel made it, in the order in which they came, and puts another
 	 * one in its place, whose head can be described; it is good until the next call. False: it
-	 * says nothing of an exchange.
+	 * says nothing of an exchange, or not yet.
 	 */
 	bool (*unpack)(void *state, union event *event);
 
