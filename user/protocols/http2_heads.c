@@ -18,11 +18,11 @@
 
 /* What a block turned out to be. */
 enum block_kind {
+	BLOCK_TRAILERS, /* or one whose beginning is not known */
 	BLOCK_REQUEST,
 	BLOCK_ANSWER, /* a server's, of which no field has come */
 	BLOCK_RESPONSE,
 	BLOCK_INTERIM,
-	BLOCK_TRAILERS,
 };
 
 /* One direction of a connection. */
@@ -30,11 +30,14 @@ struct side {
 	struct http2_block_reader reader;
 	bool known; /* the reader has begun */
 	enum block_kind kind;
-	uint32_t kept;	   /* bytes of the block's fields in its records so far */
-	bool cut;	   /* fields of it are missing */
-	uint8_t untrusted; /* the client is: of a request that comes in */
+	uint32_t kept; /* bytes of the block's fields in its records so far */
+	bool cut;      /* fields of it are missing */
+	/* of a request: */
+	uint8_t untrusted; /* the client is, if it comes in */
 	uint8_t role;
-	struct context_fields context; /* of a request, so far */
+	uint8_t trace_flags;	       /* as they were decided before its head was read */
+	struct event_context found;    /* by the kernel, without the head */
+	struct context_fields context; /* in the head, so far */
 	/* of an answer: */
 	bool early;
 	uint16_t status;
@@ -285,23 +288,37 @@ static void side_read(struct http2_heads *heads, struct side *side, uint8_t flag
 	http2_block_reset(&side->reader, &heads->memory, false);
 }
 
-/* The end of a request's head: the context that came in it goes before what the kernel has found.
+/* What is known of a request before its head. That its sender is not trusted says nothing yet. */
+static void context_begin(struct side *side, struct event_request *event)
+{
+	struct event_context *context = &event->context;
+
+	side->role = event->role;
+	side->untrusted = context->use == CONTEXT_FOREIGN;
+	if (side->untrusted && context->evidence == EVIDENCE_NONE)
+		context->use = CONTEXT_UNUSED;
+	side->found = *context;
+	side->trace_flags = event->trace_flags;
+	memset(&side->context, 0, sizeof(side->context));
+}
+
+/*
+ * The end of a request's head: the context that came in it goes before what the kernel has found,
+ * its sender's decision to sample before the one that was made here, if that is to be obeyed.
  */
 static void context_settle(const struct http2_heads *heads, const struct side *side,
-			   struct event_context *context)
+			   struct event_context *context, uint8_t *trace_flags)
 {
 	struct trace_context carried = {};
 	bool parent = context_resolve(&side->context, heads->propagators, &carried) ==
 		      CONTEXT_PARENT;
 
+	*context = side->found;
+	*trace_flags = side->trace_flags;
 	context->settled = 1;
 	context->refused = (uint8_t)context_refused(&side->context, heads->propagators);
-	if (!parent) {
-		/* the sender is not trusted, and has said nothing */
-		if (context->use == CONTEXT_FOREIGN)
-			context->use = CONTEXT_UNUSED;
+	if (!parent)
 		return;
-	}
 	context->carried = carried;
 	context->head_span_id = carried.span_id;
 	context->evidence = EVIDENCE_HEADER;
@@ -309,10 +326,13 @@ static void context_settle(const struct http2_heads *heads, const struct side *s
 		context->use = CONTEXT_CARRIED;
 	else
 		context->use = side->untrusted ? CONTEXT_FOREIGN : CONTEXT_TAKEN;
+	if (context->use == CONTEXT_TAKEN && heads->parent_based &&
+	    !(carried.hints & CONTEXT_F_DEFERRED))
+		*trace_flags = carried.flags;
 }
 
 /* A server's request goes on in its caller's trace. */
-static void request_place(const struct http2_heads *heads, struct event_request *event)
+static void request_place(struct event_request *event)
 {
 	const struct trace_context *carried = &event->context.carried;
 
@@ -321,8 +341,6 @@ static void request_place(const struct http2_heads *heads, struct event_request 
 	memcpy(event->trace_id, carried->trace_id, sizeof(event->trace_id));
 	memcpy(event->parent_id, &carried->span_id, sizeof(event->parent_id));
 	event->evidence = EVIDENCE_HEADER;
-	if (heads->parent_based && !(carried->hints & CONTEXT_F_DEFERRED))
-		event->trace_flags = carried->flags;
 }
 
 /* Puts the decoded head behind the fixed part of the record that is handed out. */
@@ -367,14 +385,12 @@ static bool unpack_request(struct http2_heads *heads, struct side *side, union e
 	struct event_request *to = record_begin(heads, from, sizeof(*from));
 
 	side_begin(side, BLOCK_REQUEST);
-	side->role = from->role;
-	side->untrusted = from->context.use == CONTEXT_FOREIGN;
-	memset(&side->context, 0, sizeof(side->context));
+	context_begin(side, to);
 	side_read(heads, side, from->header.flags, piece_of(from->head, from->head_len));
 	record_end(heads, &to->header, sizeof(*to), &to->head_len);
 	if (to->header.flags & EVENT_F_HEAD_END) {
-		context_settle(heads, side, &to->context);
-		request_place(heads, to);
+		context_settle(heads, side, &to->context, &to->trace_flags);
+		request_place(to);
 	}
 	event->request = to;
 	return true;
@@ -461,14 +477,8 @@ static bool unpack_more(struct http2_heads *heads, struct side *side, union even
 		return unpack_more_of_answer(heads, side, event);
 	to = record_begin(heads, from, sizeof(*from));
 	side_read(heads, side, from->header.flags, piece_of(from->head, from->head_len));
-	if (side->kind == BLOCK_REQUEST && to->header.flags & EVENT_F_HEAD_END) {
-		to->context.use = side->untrusted ? CONTEXT_FOREIGN : CONTEXT_UNUSED;
-		context_settle(heads, side, &to->context);
-		to->trace_flags = to->context.carried.flags;
-		/* nothing new: what the record of its beginning says holds */
-		if (to->context.use == CONTEXT_UNUSED)
-			to->context.settled = 0;
-	}
+	if (side->kind == BLOCK_REQUEST && to->header.flags & EVENT_F_HEAD_END)
+		context_settle(heads, side, &to->context, &to->trace_flags);
 	record_end(heads, &to->header, sizeof(*to), &to->head_len);
 	event->more = to;
 	return from->header.exchange != 0;

@@ -24,6 +24,7 @@
 #define SPAN  "b7ad6b7169203331"
 
 #define PARENT(flags) "traceparent", "00-" TRACE "-" SPAN "-" flags
+#define REFUSED	      "traceparent", "00-" TRACE "-0000000000000000-01"
 #define B3_FIELDS     "x-b3-traceid", TRACE, "x-b3-spanid", SPAN, "x-b3-sampled", "0"
 
 struct row {
@@ -48,6 +49,8 @@ struct row {
 #define OK	    .answers = { { ":status", "200" } }, .status = 200
 #define SERVER	    .role = ROLE_SERVER, OK
 #define OBEYS	    SERVER, .sampler = CONFIG_SAMPLER_PARENT_ALWAYS_ON
+#define STRANGER    OBEYS, .found = CONTEXT_FOREIGN
+#define CLIENT	    .role = ROLE_CLIENT, OK, .sampler = CONFIG_SAMPLER_PARENT_ALWAYS_ON
 #define SAMPLED	    .decided = 1, .flags = 1
 #define HEADER(as)  .use = as, .said = EVIDENCE_HEADER
 #define OPTION(as)  .evidence = EVIDENCE_TCP_OPTION, .use = as, .said = EVIDENCE_TCP_OPTION
@@ -57,8 +60,24 @@ static const struct row rows[] = {
 	{ "no context", { "a", "b" }, OBEYS, SAMPLED },
 	{ "context", { PARENT("01") }, OBEYS, HEADER(CONTEXT_TAKEN), .flags = 1 },
 	{ "the sender decides", { PARENT("00") }, OBEYS, HEADER(CONTEXT_TAKEN), .decided = 1 },
+	{ "always_on", { PARENT("00") }, SERVER, HEADER(CONTEXT_TAKEN), SAMPLED },
+	{ "always_off", { PARENT("01") }, SERVER, HEADER(CONTEXT_TAKEN) },
+	{ "left open", { "b3", TRACE "-" SPAN }, OBEYS, HEADER(CONTEXT_TAKEN), SAMPLED },
 	{ "context in fields", { B3_FIELDS }, OBEYS, HEADER(CONTEXT_TAKEN), .decided = 1 },
+	{ "refused", { REFUSED }, OBEYS, SAMPLED, .refused = 1 },
+	{ "two contexts", { PARENT("01"), PARENT("01") }, OBEYS, .refused = 1 },
+	{ "stranger", { PARENT("00") }, STRANGER, HEADER(CONTEXT_FOREIGN), SAMPLED },
+	{ "stranger without context", { "a", "b" }, STRANGER, SAMPLED },
+	{ "stranger, refused", { REFUSED }, STRANGER, SAMPLED, .refused = 1 },
+	{ "stranger's option", { "a", "b" }, STRANGER, OPTION(CONTEXT_FOREIGN), SAMPLED },
 	{ "option", { "a", "b" }, OBEYS, .found = CONTEXT_TAKEN, OPTION(CONTEXT_TAKEN), SAMPLED },
+	{ "option, refused",
+	  { REFUSED },
+	  OBEYS,
+	  .found = CONTEXT_TAKEN,
+	  OPTION(CONTEXT_TAKEN),
+	  .refused = 1 },
+	{ "the program's own", { PARENT("00") }, CLIENT, HEADER(CONTEXT_CARRIED), SAMPLED },
 	{ "an error", ANSWER({ ":status", "500", "content-length", "3" }), .status = 500 },
 	{ "interim, response, trailers",
 	  ANSWER({ ":status", "103", "link", "a" }, { ":status", "404", "a", "b" },
