@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* What became of an input, in a few numbers. */
 struct outcome {
 	uint64_t requests;
-	uint64_t fields; /* a sum over all bytes of decoded heads */
+	uint64_t fields;   /* a sum over all bytes of decoded heads */
+	uint64_t contexts; /* the same of what came of their context */
 	bool bad;
 };
 
@@ -33,12 +34,24 @@ static void require(bool condition)
 		abort();
 }
 
+static uint64_t sum_of(const void *bytes, size_t size)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < size; i++)
+		sum = 31 * sum + ((const uint8_t *)bytes)[i];
+	return sum;
+}
+
 static void on_started(void *context, struct exchange *exchange)
 {
 	static struct span_builder builder;
 	struct reader *reader = context;
 
 	reader->outcome.requests++;
+	reader->outcome.contexts += sum_of(&exchange->context, sizeof(exchange->context)) +
+				    sum_of(exchange->trace_id, sizeof(exchange->trace_id)) +
+				    exchange->trace_flags;
 	span_builder_init(&builder);
 	if (protocol_by_id(PROTOCOL_HTTP2)->describe(exchange, &builder) < 0)
 		return;
@@ -99,5 +112,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(whole.bad == cut.bad);
 	require(whole.bad || whole.requests == cut.requests);
 	require(whole.bad || whole.fields == cut.fields);
+	require(whole.bad || whole.contexts == cut.contexts);
 	return 0;
 }
