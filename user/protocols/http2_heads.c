@@ -30,8 +30,9 @@ struct side {
 	struct http2_block_reader reader;
 	bool known; /* the reader has begun */
 	enum block_kind kind;
-	uint32_t kept; /* bytes of the block's fields in its records so far */
-	bool cut;      /* fields of it are missing */
+	uint32_t exchange; /* the block's */
+	uint32_t kept;	   /* bytes of the block's fields in its records so far */
+	bool cut;	   /* fields of it are missing */
 	/* of a request: */
 	uint8_t untrusted; /* the client is, if it comes in */
 	uint8_t role;
@@ -352,9 +353,10 @@ static void *record_begin(struct http2_heads *heads, const void *fixed, size_t s
 }
 
 /* A block begins: nothing of it is kept yet. One that no record begins is trailers. */
-static void side_begin(struct side *side, enum block_kind kind)
+static void side_begin(struct side *side, enum block_kind kind, uint32_t exchange)
 {
 	side->kind = kind;
+	side->exchange = exchange;
 	side->kept = 0;
 	side->cut = false;
 }
@@ -376,7 +378,7 @@ static void record_end(struct http2_heads *heads, struct event_header *header, s
 		return;
 	if (side->cut)
 		header->flags |= EVENT_F_TRUNCATED;
-	side_begin(side, BLOCK_TRAILERS);
+	side_begin(side, BLOCK_TRAILERS, 0);
 }
 
 static bool unpack_request(struct http2_heads *heads, struct side *side, union event *event)
@@ -384,7 +386,7 @@ static bool unpack_request(struct http2_heads *heads, struct side *side, union e
 	const struct event_request *from = event->request;
 	struct event_request *to = record_begin(heads, from, sizeof(*from));
 
-	side_begin(side, BLOCK_REQUEST);
+	side_begin(side, BLOCK_REQUEST, from->header.exchange);
 	context_begin(side, to);
 	side_read(heads, side, from->header.flags, piece_of(from->head, from->head_len));
 	record_end(heads, &to->header, sizeof(*to), &to->head_len);
@@ -446,7 +448,7 @@ static bool unpack_response(struct http2_heads *heads, struct side *side, union 
 {
 	const struct event_response *from = event->response;
 
-	side_begin(side, BLOCK_ANSWER);
+	side_begin(side, BLOCK_ANSWER, from->header.exchange);
 	side->early = from->early;
 	side->begun_ns = from->header.time_ns;
 	return unpack_answer(heads, side, from, piece_of(from->head, from->head_len), event);
@@ -473,6 +475,9 @@ static bool unpack_more(struct http2_heads *heads, struct side *side, union even
 	const struct event_head_more *from = event->more;
 	struct event_head_more *to;
 
+	/* the end of the block that the records before were of has been lost */
+	if (from->header.exchange != side->exchange)
+		side_begin(side, BLOCK_TRAILERS, from->header.exchange);
 	if (side->kind == BLOCK_ANSWER || side->kind == BLOCK_INTERIM)
 		return unpack_more_of_answer(heads, side, event);
 	to = record_begin(heads, from, sizeof(*from));

@@ -381,6 +381,24 @@ static void test_gap(void **state)
 	assert_path(world, 5, NULL);
 }
 
+/* What was missing was the end of one head and the beginning of another: they do not mix. */
+static void test_gap_between_heads(void **state)
+{
+	struct world *world = *state;
+	struct view frame;
+
+	REQUEST(world, 1, HEAD | EVENT_F_FIRST, GET("/"));
+	frame = frame_of(http2_peer_block(&world->peer[MESSAGE_REQUEST], GET("/"), "traceparent",
+					  TRACEPARENT, "x", "1", NULL));
+	put_request_piece(world, 3, 0, (struct view){ frame.data, frame.len - 1 });
+	assert_int_equal(world->n_started, 1);
+	put_more(world, 1, WHOLE | EVENT_F_GAP, frame_of(VIEW("\x88")));
+	put_response(world, 1, WHOLE | EVENT_F_FIRST, 0, VIEW("\x88"));
+	assert_span(world, 1, "GET", SPAN_STATUS_UNSET);
+	assert_int_equal(world->last.context.use, CONTEXT_UNUSED);
+	assert_int_equal(world->last.evidence, EVIDENCE_NONE);
+}
+
 /* A block that cannot be decoded is one, too. */
 static void test_broken_block(void **state)
 {
@@ -684,6 +702,7 @@ int main(void)
 		TEST(test_interim_and_trailers),
 		TEST(test_met_in_the_middle),
 		TEST(test_gap),
+		TEST(test_gap_between_heads),
 		TEST(test_broken_block),
 		TEST(test_mute_heads),
 		TEST(test_context),
