@@ -342,7 +342,7 @@ const struct option options[] = {
 	  .variables = { "OTEL_LOG_LEVEL" },
 	  .help = "what is told on standard error" },
 	{ .name = "cpu_budget", .type = TYPE_NUMBER, .group = GROUP_DAEMON, FIELD(cpu_budget),
-	  .commands = CONFIG_RUN, .flags = OPTION_LIVE, .preset = "5", .argument = "PERCENT",
+	  .commands = CONFIG_RUN, .flags = OPTION_LIVE, .preset = "3", .argument = "PERCENT",
 	  .unit = "percent", .max = 100,
 	  .help = "when all processors are busy, take no more of them: of new requests a part is "
 		  "let pass then, and counted; 0: follow all, whatever it costs" },

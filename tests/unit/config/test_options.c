@@ -51,7 +51,7 @@ static const struct sample {
 	{ "cluster_name", { "a", "b", "c" } },
 	{ "environment", { "a", "b", "c" } },
 	{ "log_level", { "error", "warn", "debug" } },
-	{ "cpu_budget", { "0", "3", "100" } },
+	{ "cpu_budget", { "0", "5", "100" } },
 	{ "ring_size", { "1", "16", "64" } },
 	{ "user", { "nobody", "daemon", "bin" } },
 	{ "instance", { "", "a", "B-1._" } },
@@ -292,7 +292,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config->batch_delay_ns, 5000000000ull);
 	assert_int_equal(config->queue_size, 8192);
 	assert_int_equal(config->batch_size, 512);
-	assert_int_equal(config->cpu_budget, 5);
+	assert_int_equal(config->cpu_budget, 3);
 	assert_int_equal(config->ring_size, 8 << 20);
 	assert_int_equal(config->log_level, LOG_LEVEL_INFO);
 	assert_int_equal(config->duration_ns, 0);
