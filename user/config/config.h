@@ -158,7 +158,7 @@ struct config {
 	char *cluster_name;
 	char *environment;
 
-	uint64_t cpu_budget; /* percent of all processors, 0: no limit */
+	uint64_t cpu_budget; /* percent of a processor that is busy, 0: no limit */
 	uint64_t ring_size;  /* bytes, a power of two */
 	int log_level;	     /* enum log_level */
 	char *instance;	     /* letters, digits, "_.-" */

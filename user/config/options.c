@@ -344,8 +344,8 @@ const struct option options[] = {
 	{ .name = "cpu_budget", .type = TYPE_NUMBER, .group = GROUP_DAEMON, FIELD(cpu_budget),
 	  .commands = CONFIG_RUN, .flags = OPTION_LIVE, .preset = "3", .argument = "PERCENT",
 	  .unit = "percent", .max = 100,
-	  .help = "when all processors are busy, take no more of them: of new requests a part is "
-		  "let pass then, and counted; 0: follow all, whatever it costs" },
+	  .help = "take no more of a processor that is busy: of new requests a part is let pass "
+		  "there, and counted; 0: follow all, whatever it costs" },
 	{ .name = "ring_size", .type = TYPE_POWER_OF_TWO, .group = GROUP_DAEMON, FIELD(ring_size),
 	  .commands = CONFIG_RUN, .preset = "8", .argument = "MIB", .unit = "MiB", .min = 1,
 	  .max = 64, .scale = MIB,
