@@ -637,11 +637,19 @@ int loader_processors(void)
 	return libbpf_num_possible_cpus();
 }
 
+/* The kernel reads and writes one place for each processor, whatever room there is. */
+static bool has_place_for_each(size_t n)
+{
+	int processors = loader_processors();
+
+	return processors >= 0 && (size_t)processors == n;
+}
+
 int loader_walk_ns(const struct loader *loader, uint64_t *ret_ns, size_t n)
 {
 	uint32_t key = STAT_WALK_NS;
 
-	if (loader_processors() < 0 || (size_t)loader_processors() != n)
+	if (!has_place_for_each(n))
 		return -EINVAL;
 	return bpf_map_lookup_elem(bpf_map__fd(loader->skeleton->maps.stats), &key, ret_ns) < 0
 		       ? -errno
@@ -652,7 +660,7 @@ int loader_follow_set(struct loader *loader, const uint64_t *follow_ns, size_t n
 {
 	uint32_t key = 0;
 
-	if (loader_processors() < 0 || (size_t)loader_processors() != n)
+	if (!has_place_for_each(n))
 		return -EINVAL;
 	return bpf_map_update_elem(bpf_map__fd(loader->skeleton->maps.follow), &key, follow_ns,
 				   BPF_ANY) < 0

@@ -7,7 +7,7 @@
 #ifndef WEFT_WATCHER_BUDGET_H
 #define WEFT_WATCHER_BUDGET_H
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 

@@ -31,6 +31,7 @@
 #include "watcher/selection.h"
 #include "watcher/targets.h"
 
+#define COUNTERS_INTERVAL_US 1000000
 /* The pipeline's own time to drain, and some for a machine that is busy: in all less than a second.
  */
 #define STOP_TIME_US 900000
@@ -157,14 +158,16 @@ static void tell_account(struct watcher *watcher)
 {
 	struct totals *totals = watcher->totals;
 	struct kernel_counters counters;
+	uint64_t passed, begun;
 	char line[1024];
 
-	if (loader_counters(watcher->loader, &counters) == 0 &&
-	    counters.stats[STAT_REQUESTS] + counters.stats[STAT_REQUESTS_PASSED] >
-		    totals->captured) {
-		totals->dropped[DROP_CPU_BUDGET] = counters.stats[STAT_REQUESTS_PASSED];
-		totals->captured =
-			counters.stats[STAT_REQUESTS] + counters.stats[STAT_REQUESTS_PASSED];
+	if (loader_counters(watcher->loader, &counters) == 0) {
+		passed = counters.stats[STAT_REQUESTS_PASSED];
+		begun = counters.stats[STAT_REQUESTS] + passed;
+		if (begun > totals->captured) {
+			totals->captured = begun;
+			totals->dropped[DROP_CPU_BUDGET] = passed;
+		}
 	}
 	totals->dropped[DROP_PIPELINE_CRASH] += totals_open(totals);
 	log_info("stopped: %s", totals_line(totals, line, sizeof(line)));
@@ -451,9 +454,18 @@ static int on_counters(sd_event_source *source, uint64_t usec, void *context)
 	struct watcher *watcher = context;
 
 	(void)usec;
-	budget_look(watcher->budget, watcher->pipeline, (unsigned int)watcher->config->cpu_budget);
 	tell_counters(watcher);
 	libraries_tidy(watcher->processes.libraries);
+	sd_event_source_set_time_relative(source, COUNTERS_INTERVAL_US);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_budget(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct watcher *watcher = context;
+
+	(void)usec;
+	budget_look(watcher->budget, watcher->pipeline, (unsigned int)watcher->config->cpu_budget);
 	sd_event_source_set_time_relative(source, BUDGET_INTERVAL_US);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -546,7 +558,10 @@ static int start_loop(struct watcher *watcher)
 				    EPOLLIN, on_process_ring, watcher);
 	if (r >= 0)
 		r = sd_event_add_time_relative(watcher->loop, NULL, CLOCK_MONOTONIC,
-					       BUDGET_INTERVAL_US, 1000, on_counters, watcher);
+					       COUNTERS_INTERVAL_US, 0, on_counters, watcher);
+	if (r >= 0)
+		r = sd_event_add_time_relative(watcher->loop, NULL, CLOCK_MONOTONIC,
+					       BUDGET_INTERVAL_US, 1000, on_budget, watcher);
 	if (r >= 0 && watcher->config->duration_ns)
 		r = sd_event_add_time_relative(watcher->loop, NULL, CLOCK_MONOTONIC,
 					       watcher->config->duration_ns / NS_PER_US, 1000,
