@@ -35,8 +35,8 @@ say  = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$(1)' '$(patsubst $(CURDI
 # --- tools and libraries ---------------------------------------------------------------------
 
 # Goals that compile nothing do without configuration, so they work on a machine that lacks packages.
-NO_CONFIG := help clean deps run test bench bench-compare bench-vm check check-all check-faults check-grpc check-wire \
-	     check-vm check-reproducible format fuzz-all soak
+NO_CONFIG := help clean deps run test bench bench-compare bench-vm check check-all check-faults check-grpc check-threads \
+	     check-wire check-vm check-reproducible format fuzz-all soak
 ifneq ($(filter-out $(NO_CONFIG),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/config.mk
 endif
@@ -329,6 +329,26 @@ check-reproducible:
 	@scripts/deps build
 	@BUILD='$(BUILD)' MAKE='$(MAKE)' tests/reproducible/run
 
+# The threads, under ThreadSanitizer.
+TSAN := $(BUILD)/tsan
+TSAN_FLAGS := $(COMMON) -O1 -fsanitize=thread -fno-omit-frame-pointer
+$(eval $(call variant,$(TSAN),$(CC),$(TSAN_FLAGS)))
+
+$(TSAN)/weft: $(TSAN)/user/main.o $(LIBBPF) $(TSAN)/libweft.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(TSAN_FLAGS) -o $@ $^ $(LDLIBS)
+
+$(TSAN)/tests/unit/attach/test_load_apart: %: %.o $(LIBBPF) $(TSAN)/libweft.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(TSAN_FLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+
+.PHONY: check-threads threads
+threads: $(TSAN)/weft $(TSAN)/tests/unit/attach/test_load_apart
+check-threads:
+	@scripts/deps build
+	@$(MAKE) --no-print-directory $(parallel) threads
+	@BUILD='$(BUILD)' scripts/as-root tests/threads/run
+
 # What goes wrong on a host, one thing after the other; most of it is a part of the tests.
 .PHONY: check-faults
 check-faults:
@@ -419,6 +439,7 @@ help:
 	@echo 'make test       install what is missing, build, run all tests; SUITES="checks unit"'
 	@echo 'make check      the checks of form alone: nothing is compiled'
 	@echo 'make check-wire what weft puts on the wire, with 100,000 requests (root)'
+	@echo 'make check-threads  what runs in threads, under ThreadSanitizer'
 	@echo 'make check-vm   on other kernels, in virtual machines; KERNELS="6.1 arm64-*" KILLS=200'
 	@echo 'make analyze    clang-tidy, gcc -fanalyzer and cppcheck; ARGS="cppcheck"'
 	@echo 'make sbom       what the binary is made of: $(BUILD)/weft.spdx.json'

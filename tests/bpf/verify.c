@@ -131,10 +131,11 @@ static int read_stacks(struct layout *layout, const char *log)
 		}
 		at++;
 	}
-	if (n == layout->n)
-		return 0;
-	/* it has taken out functions that the options leave no use for, and does not say which */
-	return n ? -ENODATA : -EBADMSG;
+	/*
+	 * Where there are fewer it has taken out functions that the options leave no use for, and
+	 * does not say which. Linux 7.3 says nothing of the kind.
+	 */
+	return n == layout->n ? 0 : -ENODATA;
 }
 
 static size_t subprogram_at(const struct layout *layout, size_t start)
@@ -240,7 +241,7 @@ static int tell_loaded(const struct verification *all, const struct bpf_program 
 		r = -EBADMSG;
 	if (r < 0)
 		told(bpf_program__name(program), by_address, "rejected",
-		     "the verifier's log is not understood: %s", strerror(-r));
+		     "the verifier's log is not understood (%s): %.60s", strerror(-r), all->log);
 	else
 		told(bpf_program__name(program), by_address, "loaded", "%u\t%u", insns,
 		     has_stack ? deepest(&layout, 0, 0) : 0);

@@ -153,9 +153,9 @@ class Test:
             handle.write(f"{pid} {_start_ticks(pid)}\n")
 
     def weft_command(self, *words, **options):
-        """Runs a weft command to its end; the CompletedProcess with text."""
-        return subprocess.run(netns.outside(self.runner_pid) + [weft_module.BINARY, *words],
-                              capture_output=True, text=True, timeout=20, **options)
+        """Runs a weft command to its end; the CompletedProcess with text. Longer where everything takes longer."""
+        return subprocess.run(netns.outside(self.runner_pid) + [weft_module.BINARY, *words], capture_output=True,
+                              text=True, timeout=20 * float(os.environ.get("WEFT_PATIENCE", "1")), **options)
 
     def weft(self, *args, ready=True, **options):
         """Starts weft in the runner's namespace; it traces the case's one."""

@@ -121,11 +121,14 @@ def _busy(t):
         until(lambda: weft.counters()["captured"] >= 2 * asked, 10)
         passed = find_key(weft.ps(), "requests_passed")
     counters = weft.counters()
-    t.note(f"of {asked} requests {passed} ends passed")
-    t.expect("requests at both ends", 2 * asked, counters["captured"])
-    t.expect("dropped", counters["dropped"], passed)
-    t.expect_true("some passed", passed)
     t.stop(weft)
+    t.note(f"of {asked} requests {passed} ends passed")
+    t.expect_true("some passed", passed)
+    missed = cases.MISSED.findall(weft.log)
+    if missed and (counters["captured"] < 2 * asked or counters["dropped"] > passed) and not t.failures:
+        raise Skip(cases.PREEMPTED.format(" and ".join(missed)))
+    t.expect("dropped", passed, counters["dropped"])
+    t.expect("requests at both ends", 2 * asked, counters["captured"])
 
 
 def perform(name, t, told):
