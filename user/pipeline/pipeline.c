@@ -13,6 +13,7 @@
 #include "base/channel.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "base/ring.h"
 #include "base/version.h"
@@ -37,6 +38,8 @@
 #define RING_WINDOW (256u << 10)
 /* At the end exporters get this long to send what they hold. */
 #define DRAIN_TIME_US 700000
+/* Times that the watcher tells of counters, before memory that is free is given back. */
+#define GIVE_BACK_EVERY 30
 
 struct pipeline {
 	const struct pipeline_setup *setup;
@@ -57,6 +60,7 @@ struct pipeline {
 	json_t *hooks;
 	bool draining;
 	unsigned int drain_turns; /* looks at whether the exporters are done */
+	unsigned int counters_told;
 	struct flow flow;
 };
 
@@ -207,9 +211,12 @@ static int drain(struct pipeline *pipeline)
 
 /* --- the watcher's messages --- */
 
+/* Once a second. What a crowd of processes has taken is not kept for the next one. */
 static void kernel_counters(struct pipeline *pipeline, const struct channel_message *message)
 {
 	say_alive(pipeline);
+	if (++pipeline->counters_told % GIVE_BACK_EVERY == 0)
+		heap_give_back();
 	if (message->size != sizeof(pipeline->totals->kernel) + sizeof(uint64_t))
 		return;
 	memcpy(pipeline->totals->kernel, message->payload, sizeof(pipeline->totals->kernel));
