@@ -223,9 +223,14 @@ test-programs: $(BUILD)/weft $(BUILD)/weft.spdx.json $(BUILD)/vm/weft-hooks-off 
 	$(FUZZ_PROGRAMS) $(OTHER_OBJECTS) $(BPF_TESTS) \
 	$(BUILD)/tests/bpf/parse.bpf.o
 
-$(ASAN)/weft: $(ASAN)/user/main.o $(LIBBPF) $(ASAN)/libweft.a
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(ASAN_FLAGS) -o $@ $^ $(LDLIBS)
+# $(call sanitized,directory,flags): the daemon of such a variant.
+define sanitized
+$(1)/weft: $(1)/user/main.o $(LIBBPF) $(1)/libweft.a
+	$$(call say,LINK,$$@)
+	$$(Q)$(CC) $(2) -o $$@ $$^ $$(LDLIBS)
+endef
+
+$(eval $(call sanitized,$(ASAN),$(ASAN_FLAGS)))
 
 # A fuzzing session by hand: make fuzz TARGET=fuzz_http1 SECONDS=60
 FUZZ    := $(BUILD)/fuzz
@@ -334,9 +339,7 @@ TSAN := $(BUILD)/tsan
 TSAN_FLAGS := $(COMMON) -O1 -fsanitize=thread -fno-omit-frame-pointer
 $(eval $(call variant,$(TSAN),$(CC),$(TSAN_FLAGS)))
 
-$(TSAN)/weft: $(TSAN)/user/main.o $(LIBBPF) $(TSAN)/libweft.a
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(TSAN_FLAGS) -o $@ $^ $(LDLIBS)
+$(eval $(call sanitized,$(TSAN),$(TSAN_FLAGS)))
 
 $(TSAN)/tests/unit/attach/test_load_apart: %: %.o $(LIBBPF) $(TSAN)/libweft.a
 	$(call say,LINK,$@)

@@ -115,8 +115,8 @@ static int layout_init(struct layout *layout, const struct bpf_program *program)
 	return r;
 }
 
-/* "stack depth 104+72+0": in the order of the subprograms. */
-static int read_stacks(struct layout *layout, const char *log)
+/* "stack depth 104+72+0": in the order of the subprograms. Gives how many are there. */
+static size_t read_sum(struct layout *layout, const char *log)
 {
 	const char *at = strstr(log, "stack depth ");
 	size_t n = 0;
@@ -131,11 +131,35 @@ static int read_stacks(struct layout *layout, const char *log)
 		}
 		at++;
 	}
-	/*
-	 * Where there are fewer it has taken out functions that the options leave no use for, and
-	 * does not say which. Linux 7.3 says nothing of the kind.
-	 */
-	return n == layout->n ? 0 : -ENODATA;
+	return n;
+}
+
+/* The same as Linux 7.3 has it: "subprog 0 (sock_send) main insns_self ... stack 104", a line each.
+ */
+static size_t read_lines(struct layout *layout, const char *log)
+{
+	size_t n = 0;
+
+	for (const char *at = log; n < layout->n && (at = strstr(at, "\nsubprog ")); n++) {
+		const char *stack = strstr(++at, " stack "), *end = strchr(at, '\n');
+
+		if (!stack || (end && stack > end) ||
+		    sscanf(stack, " stack %u", &layout->stacks[n]) != 1)
+			break;
+	}
+	return n;
+}
+
+static int read_stacks(struct layout *layout, const char *log)
+{
+	size_t n = read_sum(layout, log);
+
+	if (!n)
+		n = read_lines(layout, log);
+	if (n == layout->n)
+		return 0;
+	/* it has taken out functions that the options leave no use for, and does not say which */
+	return n ? -ENODATA : -EBADMSG;
 }
 
 static size_t subprogram_at(const struct layout *layout, size_t start)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import netns
 from case import Skip
+from patience import PATIENCE
 from weft import BUILD, ROOT, until
 
 APPS = os.path.join(ROOT, "tests", "apps")
@@ -119,8 +120,8 @@ def python_has(*modules):
 
 
 def wait_for(address, process, what, limit=15):
-    """Until something accepts at the address; longer where everything takes longer (WEFT_PATIENCE)."""
-    limit *= float(os.environ.get("WEFT_PATIENCE", "1"))
+    """Until something accepts at the address; longer where everything takes longer."""
+    limit *= PATIENCE
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 import netns
 import weft as weft_module
+from patience import PATIENCE
 from spans import Spans, load
 
 CASES = []
@@ -155,7 +156,7 @@ class Test:
     def weft_command(self, *words, **options):
         """Runs a weft command to its end; the CompletedProcess with text. Longer where everything takes longer."""
         return subprocess.run(netns.outside(self.runner_pid) + [weft_module.BINARY, *words], capture_output=True,
-                              text=True, timeout=20 * float(os.environ.get("WEFT_PATIENCE", "1")), **options)
+                              text=True, timeout=20 * PATIENCE, **options)
 
     def weft(self, *args, ready=True, **options):
         """Starts weft in the runner's namespace; it traces the case's one."""

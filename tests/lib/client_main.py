@@ -17,10 +17,10 @@ import threading
 import time
 
 import shapes
+from patience import PATIENCE
 
 # A machine that has much to do is slow, an emulated one many times as slow, and TCP sends again what is
 # late, and waits longer each time; who waits in vain waits for ever.
-PATIENCE = float(os.environ.get("WEFT_PATIENCE", "1"))
 TIMEOUT_S = 10 * PATIENCE
 STALL_S = 4 * PATIENCE
 NAP_S = 0.05

@@ -223,6 +223,12 @@ PREEMPTED = ("{}, as weft told: this kernel lets programs be preempted, which is
              "microsecond, and is not here")
 
 
+def preempted(weft):
+    """Why spans are missing that weft has told of itself, at its end; None: it has seen every run."""
+    missed = MISSED.findall(weft.log)
+    return PREEMPTED.format(" and ".join(missed)) if missed else None
+
+
 def _judge_pipeline(t, weft, told):
     """It works without any privilege, also where bpf(2) is closed to those without."""
     wanted = {"CapEff": NOTHING, "CapPrm": NOTHING, "NoNewPrivs": "1", "Seccomp": "2"}
@@ -258,11 +264,11 @@ def run(t, told, names=None):
     with open("/sys/kernel/tracing/kprobe_events", encoding="ascii") as events:
         t.expect("what is left in tracefs", "", events.read())
     told("weft", "FAILED" if t.failures else "ok", [*t.failures, *weft.log.splitlines()[-6:]])
-    missed = [] if "perf" in hooks["socket data"] else MISSED.findall(weft.log)
+    lossy = None if "perf" in hooks["socket data"] else preempted(weft)
     for number, name in enumerate(parts, 1):
         if outcome[name][0] == "ok":
             mine = spans.where(lambda s, n=number: (s.number or 0) // 1000 == n)
             outcome[name] = _judge(t, checks[name], mine)[1]
-            if missed and outcome[name][0] == "FAILED":
-                outcome[name] = "lossy", [PREEMPTED.format(' and '.join(missed)), *outcome[name][1]]
+            if lossy and outcome[name][0] == "FAILED":
+                outcome[name] = "lossy", [lossy, *outcome[name][1]]
         told(name, *outcome[name])

@@ -124,9 +124,9 @@ def _busy(t):
     t.stop(weft)
     t.note(f"of {asked} requests {passed} ends passed")
     t.expect_true("some passed", passed)
-    missed = cases.MISSED.findall(weft.log)
-    if missed and (counters["captured"] < 2 * asked or counters["dropped"] > passed) and not t.failures:
-        raise Skip(cases.PREEMPTED.format(" and ".join(missed)))
+    lossy = cases.preempted(weft)
+    if lossy and (counters["captured"] < 2 * asked or counters["dropped"] > passed) and not t.failures:
+        raise Skip(lossy)
     t.expect("dropped", passed, counters["dropped"])
     t.expect("requests at both ends", 2 * asked, counters["captured"])
 

@@ -4,7 +4,7 @@
 
 /*
  * Gives pages in which nothing is allocated any more back to the system, as far as the C library
- * can. Some milliseconds for each ten MiB of heap: for once in a while.
+ * can. Takes up to two milliseconds for ten MiB of heap: for once in a while.
  */
 void heap_give_back(void);
 

@@ -38,7 +38,7 @@
 #define RING_WINDOW (256u << 10)
 /* At the end exporters get this long to send what they hold. */
 #define DRAIN_TIME_US 700000
-/* Times that the watcher tells of counters, before memory that is free is given back. */
+/* Times that the watcher tells of counters, once a second, before free memory is given back. */
 #define GIVE_BACK_EVERY 30
 
 struct pipeline {
@@ -211,10 +211,10 @@ static int drain(struct pipeline *pipeline)
 
 /* --- the watcher's messages --- */
 
-/* Once a second. What a crowd of processes has taken is not kept for the next one. */
 static void kernel_counters(struct pipeline *pipeline, const struct channel_message *message)
 {
 	say_alive(pipeline);
+	/* what a crowd of processes has taken is not kept for the next one */
 	if (++pipeline->counters_told % GIVE_BACK_EVERY == 0)
 		heap_give_back();
 	if (message->size != sizeof(pipeline->totals->kernel) + sizeof(uint64_t))
