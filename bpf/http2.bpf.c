@@ -2,8 +2,9 @@
 /*
  * HTTP/2's walk: frame by frame, by their lengths. Header blocks leave as they are, each frame with
  * its header: what they say depends on all that came before in their direction, which user space
- * keeps. Payloads of DATA are passed over and counted by stream, so that one record a message says
- * how long it was: one for each frame would cost more than what it tells.
+ * keeps. Only trace context is read here, too, for what is sent meanwhile. Payloads of DATA are
+ * passed over and counted by stream, so that one record a message says how long it was: one for
+ * each frame would cost more than what it tells.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -338,6 +339,29 @@ SUBPROGRAM int http2_block_begin(struct conn *conn, struct walk *walk)
 	return block;
 }
 
+/*
+ * What the block's bytes among the piece's first `out` say of trace context. Of one that is not a
+ * request's head only the table is kept.
+ */
+static __always_inline void block_read(struct conn *conn, struct walk *walk, struct flow *flow,
+				       __u32 out)
+{
+	const struct http2_frame *frame = &flow->http2.frame;
+	int starts = flow->http2.inside == 1;
+	__u32 at = starts ? http2_block_at(frame) : 0;
+	__u32 padding = starts ? http2_padding(frame, &walk->piece) : 0;
+
+	/* where the padding begins is not remembered */
+	if (padding && flow->left)
+		conn->http2.table.lost = 1;
+	else if (flow->http2.block == HTTP2_BLOCK_REQUEST)
+		http2_fields(&conn->http2.table, &conn->fields, &walk->piece, at, out - padding);
+	else
+		http2_fields(&conn->http2.table, &walk->fields, &walk->piece, at, out - padding);
+	if (!flow->left && frame->flags & HTTP2_F_END_HEADERS)
+		conn->http2.table.skip = 0;
+}
+
 /* A piece of a header block, of which walk->kept bytes stand in the piece, and walk->got behind. */
 SUBPROGRAM int http2_inside(struct conn *conn, struct walk *walk)
 {
@@ -372,9 +396,11 @@ SUBPROGRAM int http2_inside(struct conn *conn, struct walk *walk)
 		begins = 1;
 		flow->first_seq = conn->family == AF_UNIX ? 0 : walk_seq(conn, walk) - (__u32)out;
 		http2_block_begin(conn, walk);
-		if (flow->http2.block == HTTP2_BLOCK_REQUEST)
-			http2_request(conn, walk);
 	}
+	if (flow->is_request)
+		block_read(conn, walk, flow, out);
+	if (begins && flow->http2.block == HTTP2_BLOCK_REQUEST)
+		http2_request(conn, walk);
 	flow->http2.inside = 2;
 	if (!flow->left)
 		flow->http2.block_open = !(flow->http2.frame.flags & HTTP2_F_END_HEADERS);
@@ -491,9 +517,11 @@ static __always_inline void http2_begin(struct conn *conn, struct walk *walk,
 	conn->verdict = VERDICT_TRACED;
 	conn->framed = 1;
 	conn->requests = conn->answered = 0;
+	__builtin_memset(&conn->http2, 0, sizeof(conn->http2));
 	/* the request of the upgrade is the first stream: RFC 7540 section 3.2 */
 	conn->http2.last_stream = conn->upgraded;
 	conn->http2.exact = start == HTTP2_PREFACE || start == HTTP2_SERVER_FIRST;
+	conn->http2.table.lost = !conn->http2.exact;
 	if (start == HTTP2_PREFACE && conn->family != AF_UNIX)
 		conn->client_base = walk_seq(conn, walk) - kept;
 }

@@ -8,7 +8,7 @@
 #ifndef WEFT_CLASSIFY_HTTP2_H
 #define WEFT_CLASSIFY_HTTP2_H
 
-#include "lib/piece.h"
+#include "classify/http2_fields.h"
 
 #define HTTP2_PREFACE_LEN 24 /* section 3.4 */
 #define HTTP2_HEADER_LEN  9  /* of a frame: section 4.1 */
@@ -71,6 +71,7 @@ struct http2_conn {
 	__u32 last_stream; /* the youngest one that the client has opened */
 	__u8 exact;	   /* everything was seen since the preface */
 	__u8 pad[3];
+	struct http2_table table; /* of the client's direction */
 };
 
 enum http2_start {
@@ -154,6 +155,24 @@ static __always_inline int http2_is_block(__u8 type)
 static __always_inline __u32 http2_frame_look(const struct http2_frame *frame)
 {
 	return frame->type == HTTP2_RST_STREAM ? HTTP2_LOOK_MAX : HTTP2_HEADER_LEN;
+}
+
+/* Where the header block begins in a frame that has a part of it (sections 6.2 and 6.10). */
+static __always_inline __u32 http2_block_at(const struct http2_frame *frame)
+{
+	if (frame->type != HTTP2_HEADERS)
+		return HTTP2_HEADER_LEN;
+	return HTTP2_HEADER_LEN + (frame->flags & HTTP2_F_PADDED ? 1 : 0) +
+	       (frame->flags & HTTP2_F_PRIORITY ? 5 : 0);
+}
+
+/* Bytes of padding at the frame's end, of which the piece holds the beginning. */
+static __always_inline __u32 http2_padding(const struct http2_frame *frame,
+					   const struct piece *piece)
+{
+	if (frame->type != HTTP2_HEADERS || !(frame->flags & HTTP2_F_PADDED))
+		return 0;
+	return piece->data[HTTP2_HEADER_LEN];
 }
 
 /* The error code of a RST_STREAM frame: section 7. */

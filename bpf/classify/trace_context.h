@@ -172,23 +172,12 @@ static __always_inline enum context_name context_name(const struct piece *piece,
 	return context_x_name(word, rest, ret_len);
 }
 
-/*
- * Notes that a field is there. Gives its name if its value is to be read, `ret_len` as above. A
- * line that goes on with the one before spoils what that one said.
- */
-static __always_inline enum context_name
-context_note(struct context_fields *fields, const struct piece *piece, __u32 at, __u32 *ret_len)
+/* Notes that a field of that name is there. Gives the name if its value is to be read. */
+static __always_inline enum context_name context_note_name(struct context_fields *fields,
+							   enum context_name name)
 {
-	enum context_name name;
-	__u32 bit;
+	__u32 bit = CONTEXT_BIT(name);
 
-	if (context_folded(piece_byte(piece, at))) {
-		fields->spoilt |= CONTEXT_BIT(fields->last & 15);
-		return CONTEXT_NO_NAME;
-	}
-	name = context_name(piece, at, ret_len);
-	bit = CONTEXT_BIT(name);
-	fields->last = name;
 	if (name == CONTEXT_NO_NAME)
 		return name;
 	if (fields->seen & bit) {
@@ -197,6 +186,30 @@ context_note(struct context_fields *fields, const struct piece *piece, __u32 at,
 	}
 	fields->seen |= bit;
 	return name;
+}
+
+/* A field of that name is there, and what it says cannot be known. */
+static __always_inline void context_spoil(struct context_fields *fields, enum context_name name)
+{
+	if (name == CONTEXT_NO_NAME)
+		return;
+	fields->seen |= CONTEXT_BIT(name);
+	fields->spoilt |= CONTEXT_BIT(name);
+}
+
+/*
+ * The same for the line at `at`, `ret_len` as above. A line that goes on with the one before spoils
+ * what that one said.
+ */
+static __always_inline enum context_name
+context_note(struct context_fields *fields, const struct piece *piece, __u32 at, __u32 *ret_len)
+{
+	if (context_folded(piece_byte(piece, at))) {
+		fields->spoilt |= CONTEXT_BIT(fields->last & 15);
+		return CONTEXT_NO_NAME;
+	}
+	fields->last = context_name(piece, at, ret_len);
+	return context_note_name(fields, (enum context_name)fields->last);
 }
 
 /* Is the field there, once, and well-formed? */

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 A client of HTTP/2 that asks for each path of its standard input, and prints a line for each answer.
-The fields after the first request refer to those before, as RFC 7541 lets an encoder do: paths, too,
-are put into the table.
+Behind the path a line may have the value of a traceparent. The fields after the first request refer to
+those before, as RFC 7541 lets an encoder do: paths, too, are put into the table.
 
   http2_client.py PORT
 """
@@ -15,9 +15,20 @@ DATA, HEADERS, RST_STREAM, SETTINGS, PING = 0, 1, 3, 4, 6
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 
 
+def integer(value, bits, first):
+    """RFC 7541 section 5.1: `first` has what stands before the prefix of so many bits."""
+    most = (1 << bits) - 1
+    if value < most:
+        return bytes([first | value])
+    out, value = [first | most], value - most
+    while value > 127:
+        out.append(0x80 | value & 127)
+        value >>= 7
+    return bytes([*out, value])
+
+
 def text(value):
-    assert len(value) < 127
-    return bytes([len(value)]) + value
+    return integer(len(value), 7, 0) + value
 
 
 class Encoder:
@@ -27,15 +38,20 @@ class Encoder:
         self.entries = []  # youngest first
 
     def field(self, name_index, name, value):
+        """`name_index`: of the static table, 0: the name is not there."""
         if (name, value) in self.entries:
-            return bytes([0x80 | 62 + self.entries.index((name, value))])
+            return integer(62 + self.entries.index((name, value)), 7, 0x80)
+        known = [n for n, _ in self.entries]
+        index = name_index or (62 + known.index(name) if name in known else 0)
         self.entries.insert(0, (name, value))
-        return bytes([0x40 | name_index]) + text(value)
+        return integer(index, 6, 0x40) + (b"" if index else text(name)) + text(value)
 
-    def request(self, path):
+    def request(self, path, traceparent=None):
         # twice: the second time by reference
-        return b"\x82\x86" + self.field(4, b":path", path) + self.field(1, b":authority", b"localhost") + \
-            self.field(58, b"user-agent", b"slow/1")
+        block = b"\x82\x86" + self.field(4, b":path", path) + self.field(1, b":authority", b"localhost")
+        if traceparent:
+            block += self.field(0, b"traceparent", traceparent)
+        return block + self.field(58, b"user-agent", b"slow/1")
 
 
 def frame(kind, flags, stream, payload=b""):
@@ -71,7 +87,7 @@ def main():
         sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0))
         for line in sys.stdin:
             sock.sendall(frame(HEADERS, END_STREAM | END_HEADERS, stream,
-                               encoder.request(line.strip().encode())))
+                               encoder.request(*line.encode().split())))
             answer(sock, stream)
             stream += 2
             print("answered", flush=True)

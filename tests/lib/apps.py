@@ -193,7 +193,7 @@ def nginx_config(directory, port, workers=1, behind=None, keepalive=True, **more
     """
     nginx's configuration: static files, or with `behind` (host:port, unix:/path, https://host:port,
     grpc://host:port: HTTP/2 in plain text) a proxy. `more`: user ("root"), host ("127.0.0.1"), tls (False), http2 (False): what it listens
-    for; connections (2048): of each worker.
+    for; connections (2048): of each worker; told (""): directives of a proxy without keepalive.
     """
     upstream, locations = "", NGINX_STATIC.format(dir=directory)
     if behind:
@@ -204,7 +204,7 @@ def nginx_config(directory, port, workers=1, behind=None, keepalive=True, **more
             locations = NGINX_GRPC
         else:
             locations = NGINX_PROXY.format(scheme=scheme or "http") if keepalive else \
-                "location / { proxy_pass http://behind; }"
+                f"location / {{ proxy_pass http://behind; {more.get('told', '')} }}"
     tls = more.get("tls", False)
     return NGINX.format(dir=directory, port=port, workers=workers, upstream=upstream,
                         user=more.get("user", "root"),

@@ -6,7 +6,9 @@ import re
 import subprocess
 
 import apps
+import arrivals
 import common
+import propagation
 import traffic
 from case import case
 from spans import by_port, chain
@@ -76,9 +78,10 @@ class _Slow:
         self.process = t.spawn([apps.PYTHON, "-B", os.path.join(apps.APPS, "http2_client.py"), app.port],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def ask(self, numbers):
+    def ask(self, numbers, told=lambda number: ""):
+        """`told`: the value of a traceparent, or nothing."""
         for number in numbers:
-            self.process.stdin.write(f"/ask/{number}\n".encode())
+            self.process.stdin.write(f"/ask/{number} {told(number)}\n".encode())
             self.process.stdin.flush()
             if not self.process.stdout.readline():
                 raise RuntimeError("http2_client.py has ended")
@@ -187,6 +190,38 @@ def http2_opened_before(t):
     known = [s for s in spans if s.kind == common.SERVER and s.path]
     wrong = [s for s in known if (above := spans.parent(s)) and above.path and above.path != s.path]
     t.expect("server spans under another request's client span", 0, len(wrong))
+
+
+@case(needs=["nginx"])
+def http2_context_goes_on(t):
+    """
+    The caller's context comes compressed, with a name that was said before: what is sent on meanwhile is in
+    the caller's trace, on the wire and in what is exported.
+    """
+    count = 20  # the table holds what they say
+    port, taken, server = arrivals.server(count)
+    entry = apps.nginx(t, f"127.0.0.1:{port}", http2=True, keepalive=False,
+                       told='proxy_set_header traceparent "";')
+    ids = [(os.urandom(16).hex(), os.urandom(8).hex()) for _ in range(count)]
+    weft = t.weft(*[word for pid in sorted(entry.pids) for word in ("--pid", pid)], "--inject", "auto")
+    client = _Slow(t, entry)
+    client.ask(range(count), lambda n: f"00-{ids[n][0]}-{ids[n][1]}-01")
+    client.end()
+    server.join(20)
+    spans = t.stop(weft)
+    servers = common.once(t, spans, range(count), common.SERVER)
+    clients = common.once(t, spans, range(count), common.CLIENT)
+    common.all_equal(t, "trace", lambda s: ids[s.number][0], spans, lambda s: s.trace)
+    common.all_equal(t, "the server span's parent", lambda s: ids[s.number][1], list(servers.values()),
+                     lambda s: s.parent)
+    common.all_equal(t, "the client span's parent", lambda s: servers[s.number].id, list(clients.values()),
+                     lambda s: s.parent)
+    sent = [re.search(rb"^traceparent: 00-(\w+)-(\w+)-", head, re.MULTILINE) for head in taken]
+    numbers = [int(re.search(rb"/ask/(\d+)", head)[1]) for head in taken]
+    if propagation.mode(t) == "none":
+        return
+    t.expect("what was sent on names trace and span", [(ids[n][0], clients[n].id) for n in numbers],
+             [(s[1].decode(), s[2].decode()) if s else None for s in sent])
 
 
 def _chain_hops(t, entry, inner, count, at_once):

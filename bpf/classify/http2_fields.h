@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Reads trace context out of HTTP/2's header blocks, which HPACK compresses (RFC 7541). Of the
+ * dynamic table only those entries are known whose names carry context: what all others say is read
+ * in user space, which keeps the table. Pure functions of bytes, built for BPF and for the host
+ * from this one text.
+ */
+#ifndef WEFT_CLASSIFY_HTTP2_FIELDS_H
+#define WEFT_CLASSIFY_HTTP2_FIELDS_H
+
+#include "classify/trace_context.h"
+
+#define HTTP2_STATIC_ENTRIES 61	 /* appendix A; none of them is about trace context */
+#define HTTP2_BLOCK_FIELDS   128 /* of one piece of a block that are looked at */
+#define HTTP2_NAME_MAX	     17	 /* the longest name: x-b3-parentspanid */
+#define HTTP2_TEXT_MAX	     128 /* characters of a value that Huffman's code has made shorter */
+
+/* Texts are decoded into the piece, behind the bytes that may count. */
+#define HTTP2_NAME_AT  (PIECE_MAX + 8)
+#define HTTP2_VALUE_AT (PIECE_MAX + 40)
+
+/* What is known of a direction's dynamic table. All zero: nothing has been put into it. */
+struct http2_table {
+	__u32 entries; /* that were put into it, those that fell out again included */
+	__u32 skip;    /* bytes of a value that are still to come */
+	/* by enum context_name: the number of the last entry of that name, from 1 on */
+	__u32 named[CONTEXT_XRAY + 1];
+	__u8 any;  /* an entry of such a name has been there */
+	__u8 lost; /* how many entries there are is not known */
+	__u8 pad[2];
+};
+
+/*
+ * An integer (section 5.1) whose first byte, of which `mask` counts, is at `at`. Gives the value,
+ * and above its 32 bits the place behind it; 0: it does not end before `end`, or is beyond reason.
+ */
+PIECE_FUNCTION __u64 http2_integer(const struct piece *piece, __u32 at, __u32 end, __u32 mask)
+{
+	__u32 value;
+
+	if (!piece || at >= end)
+		return 0;
+	value = piece_byte(piece, at++) & mask;
+	if (value < mask)
+		return (__u64)at << 32 | value;
+	for (__u32 shift = 0; shift <= 14; shift += 7) {
+		__u8 byte;
+
+		if (at >= end)
+			return 0;
+		byte = piece_byte(piece, at++);
+		value += (__u32)(byte & 0x7f) << shift;
+		if (!(byte & 0x80))
+			return (__u64)at << 32 | value;
+	}
+	return 0;
+}
+
+/*
+ * Codes of up to eight bits, in their order (appendix B): 10 of five, 26 of six, 32 of seven, 6 of
+ * eight. Letters, digits and what stands between them are all there.
+ */
+static const char http2_symbols[128] =
+	"012aceiost %-./3456789=A_bdfghlmnpru:BCDEFGHIJKLMNOPQRSTUVWYjkqvwxyz&*,;XZ";
+
+#define HTTP2_CODE_LONGER 0xfe /* what begins with these bits has a code of more than eight */
+
+/* 1 if w >= from, both less than 256. Without a branch, which the verifier would take both ways. */
+static __always_inline __u32 http2_reaches(__u32 w, __u32 from)
+{
+	__u32 below = (w - from) >> 31;
+
+	verify_here(below);
+	return below ^ 1;
+}
+
+/*
+ * Decodes the `len` bytes at `at` to `to`. Gives how many characters they are; 0: more than
+ * HTTP2_TEXT_MAX, or such as no context has.
+ */
+PIECE_FUNCTION __u32 http2_huffman(struct piece *piece, __u32 at, __u32 len, __u32 to)
+{
+	__u32 bit = 0, bits = len * 8;
+
+	if (!piece || len > HTTP2_TEXT_MAX)
+		return 0;
+	for (__u32 i = 0; i <= HTTP2_TEXT_MAX; i++) {
+		__u32 byte = at + bit / 8, w, six, seven, eight;
+
+		w = (piece_byte(piece, byte) << 8 | piece_byte(piece, byte + 1)) >> (8 - bit % 8) &
+		    0xff;
+		six = http2_reaches(w, 0x50);
+		seven = http2_reaches(w, 0xb8);
+		eight = http2_reaches(w, 0xf8);
+		bit += 5 + six + seven + eight;
+		/* what is left is padding: ones, that begin the longest codes */
+		if (bit > bits)
+			return i;
+		if (w >= HTTP2_CODE_LONGER || i == HTTP2_TEXT_MAX)
+			return 0;
+		w >>= 3 - six - seven - eight;
+		w -= six * 10 + seven * 46 + eight * 124;
+		piece->data[piece_index(to + i)] = http2_symbols[w & 127];
+	}
+	return 0;
+}
+
+/* Could a name that begins so be one of ours? Most are not. */
+static __always_inline int http2_name_likely(__u64 word, int huffman)
+{
+	__u8 first = word & 0xff;
+
+	if (huffman) /* "tr", "b3", "x-", "ub" */
+		return first == 0x4d || first == 0x8d || first == 0xf2 || first == 0xb6;
+	return first == 't' || first == 'b' || first == 'x' || first == 'u';
+}
+
+/* enum context_name of the name in the `len` bytes at `at`. */
+PIECE_FUNCTION __u32 http2_name(struct piece *piece, __u32 at, __u32 len, __u32 huffman)
+{
+	__u32 n = len, known = 0;
+	enum context_name name;
+
+	if (!piece || len < 2 || len > HTTP2_NAME_MAX ||
+	    !http2_name_likely(piece_word(piece, at), huffman))
+		return CONTEXT_NO_NAME;
+	if (huffman) {
+		n = http2_huffman(piece, at, len, HTTP2_NAME_AT);
+	} else {
+		for (__u32 i = 0; i < 24; i += 8) {
+			__u64 word = piece_word(piece, at + i);
+
+			__builtin_memcpy(piece->data + HTTP2_NAME_AT + i, &word, sizeof(word));
+		}
+	}
+	if (n < 2 || n > HTTP2_NAME_MAX)
+		return CONTEXT_NO_NAME;
+	piece->data[piece_index(HTTP2_NAME_AT + n)] = ':';
+	name = context_name(piece, HTTP2_NAME_AT, &known);
+	return known == n + 1 ? name : CONTEXT_NO_NAME;
+}
+
+/* The name of the entry at an index of both tables (section 2.3.3). */
+static __always_inline enum context_name http2_entry_name(const struct http2_table *table,
+							  __u32 index)
+{
+	__u32 entry = table->entries - (index - HTTP2_STATIC_ENTRIES - 1);
+
+	if (!table->any || table->lost || index <= HTTP2_STATIC_ENTRIES || (__s32)entry <= 0)
+		return CONTEXT_NO_NAME;
+	for (__u32 name = CONTEXT_TRACEPARENT; name <= CONTEXT_XRAY; name++)
+		if (table->named[name] == entry)
+			return (enum context_name)name;
+	return CONTEXT_NO_NAME;
+}
+
+/* Where a string's bytes are, and whether Huffman's code has made them shorter (section 5.2). */
+struct http2_string {
+	__u32 at;
+	__u32 len;
+	__u8 huffman;
+};
+
+/* Non-zero: its length is not there, or is beyond reason. */
+static __always_inline int http2_string_begin(const struct piece *piece, __u32 at, __u32 end,
+					      struct http2_string *ret)
+{
+	__u64 got = http2_integer(piece, at, end, 0x7f);
+
+	ret->at = got >> 32;
+	ret->len = got;
+	ret->huffman = piece_byte(piece, at) >> 7;
+	return !got;
+}
+
+/* A field of that name has come, once: what does it say? `value` is all there. */
+static __always_inline void http2_value(struct context_fields *fields, enum context_name name,
+					struct piece *piece, const struct http2_string *value)
+{
+	__u32 at = value->at, len = value->len;
+	int flags;
+
+	if (value->huffman) {
+		at = HTTP2_VALUE_AT;
+		len = http2_huffman(piece, value->at, len, at);
+	}
+	flags = context_value(fields, name, piece, at, at + len);
+	if (flags < 0)
+		fields->bad |= CONTEXT_BIT(name);
+	else
+		context_keep(fields, name, flags);
+}
+
+/* The rest of the block cannot be read. */
+static __always_inline __u32 http2_table_lost(struct http2_table *table, __u32 end)
+{
+	table->lost = 1;
+	return end;
+}
+
+static __always_inline void http2_entry_add(struct http2_table *table, __u32 name)
+{
+	table->entries++;
+	verify_here(name);
+	if (name == CONTEXT_NO_NAME || name > CONTEXT_XRAY)
+		return;
+	table->named[name] = table->entries;
+	table->any = 1;
+}
+
+/*
+ * The name of a literal field (section 6.2), an entry's or its own. `at`: in, where the field
+ * begins, out, where its value does. Non-zero: it cannot be told.
+ */
+static __always_inline int http2_literal_name(const struct http2_table *table, struct piece *piece,
+					      __u32 *at, __u32 end, enum context_name *ret_name)
+{
+	__u32 mask = piece_byte(piece, *at) & 0x40 ? 0x3f : 0x0f;
+	__u64 index = http2_integer(piece, *at, end, mask);
+	struct http2_string string;
+
+	if (!index)
+		return -1;
+	*at = index >> 32;
+	if ((__u32)index) {
+		*ret_name = http2_entry_name(table, index);
+		return 0;
+	}
+	if (http2_string_begin(piece, *at, end, &string) || string.len > end - string.at)
+		return -1;
+	*ret_name = (enum context_name)http2_name(piece, string.at, string.len, string.huffman);
+	*at = string.at + string.len;
+	return 0;
+}
+
+static __always_inline __u32 http2_literal(struct http2_table *table, struct context_fields *fields,
+					   struct piece *piece, __u32 at, __u32 end)
+{
+	int is_kept = piece_byte(piece, at) & 0x40;
+	struct http2_string value;
+	enum context_name name;
+
+	if (http2_literal_name(table, piece, &at, end, &name) ||
+	    http2_string_begin(piece, at, end, &value))
+		return http2_table_lost(table, end);
+	if (is_kept)
+		http2_entry_add(table, name);
+	if (value.len > end - value.at) {
+		table->skip = value.len - (end - value.at);
+		context_spoil(fields, name);
+		return end;
+	}
+	if (context_note_name(fields, name) != CONTEXT_NO_NAME)
+		http2_value(fields, name, piece, &value);
+	return value.at + value.len;
+}
+
+/*
+ * Takes in the field that begins at `at` of a block that the piece has up to `end`. Gives where the
+ * next one begins. What refers to an entry as a whole has a value that is not kept here: it is
+ * there, and what it says is not known.
+ */
+PIECE_FUNCTION __u32 http2_field(struct http2_table *table, struct context_fields *fields,
+				 struct piece *piece, __u32 at, __u32 end)
+{
+	__u64 index;
+	__u8 first;
+
+	if (!table || !fields || !piece || at >= end)
+		return end;
+	first = piece_byte(piece, at);
+	if (first < 0x20 || (first & 0xc0) == 0x40)
+		return http2_literal(table, fields, piece, at, end);
+	/* a change of the table's size (section 6.3) makes entries fall out, which nobody names */
+	index = http2_integer(piece, at, end, first & 0x80 ? 0x7f : 0x1f);
+	if (!index)
+		return http2_table_lost(table, end);
+	if (first & 0x80)
+		context_spoil(fields, http2_entry_name(table, index));
+	return index >> 32;
+}
+
+/*
+ * Takes in the bytes of a block that the piece has from `at` to `end`; the block goes on with the
+ * next piece. `fields` is where what they say is gathered.
+ */
+PIECE_FUNCTION int http2_fields(struct http2_table *table, struct context_fields *fields,
+				struct piece *piece, __u32 at, __u32 end)
+{
+	__u32 skip;
+
+	if (!table || !fields || !piece || at >= end)
+		return 0;
+	skip = table->skip < end - at ? table->skip : end - at;
+	table->skip -= skip;
+	at += skip;
+	for (__u32 i = 0; i < HTTP2_BLOCK_FIELDS && at < end; i++)
+		at = http2_field(table, fields, piece, at, end);
+	if (at < end)
+		table->lost = 1;
+	return 0;
+}
+
+#endif
