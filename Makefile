@@ -294,7 +294,7 @@ check-wire:
 $(BUILD)/vm/weft-hooks-off: $(BUILD)/user/main.o $(BUILD)/tests/vm/hooks_off.o $(LIBBPF) $(BUILD)/libweft.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(MAIN_FLAGS) -pie -Wl,--wrap=loader_new $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(MAIN_FLAGS) -pie -Wl,--wrap=loader_new,--wrap=selftest_run $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BPF_TESTS): %: %.o $(LIBBPF) $(BUILD)/libweft.a
 	$(call say,LINK,$@)

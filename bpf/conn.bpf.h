@@ -185,13 +185,16 @@ struct conn {
 	__u8 turned;	   /* the opener: `turn_rcv` counts; the other end: it has spoken */
 	__u16 wire;	   /* WIRE_F_* */
 	__u32 opener;	   /* the process that opened the connection, as WIRE_F_ACTIVE says */
-	__u32 inserted;	   /* bytes that the call under way has gained behind its first line */
-	__u32 client_base; /* framed: first sequence number of the client's direction */
-	__u32 touched;	   /* framed: the stream that the last read brought frames of */
-	__u32 turn_rcv;	   /* rcv_nxt when this end last began to speak */
-	__u32 turn_seq;	   /* and the sequence number of its first byte */
-	__u8 tls;	   /* enum conn_tls */
-	__u8 tls_version;  /* enum tls_version */
+	__u32 inserted;	   /* bytes that the call under way has gained, */
+	__u32 inserted_at; /* and the place of the first one behind them in what the program sent */
+	__u32 prepared_for; /* framed: the stream that `prepared` is about, 0: the next one */
+	__u32 framed_seq;   /* framed: write_seq as of the last send that was walked */
+	__u32 client_base;  /* framed: first sequence number of the client's direction */
+	__u32 touched;	    /* framed: the stream that the last read brought frames of */
+	__u32 turn_rcv;	    /* rcv_nxt when this end last began to speak */
+	__u32 turn_seq;	    /* and the sequence number of its first byte */
+	__u8 tls;	    /* enum conn_tls */
+	__u8 tls_version;   /* enum tls_version */
 	__u16 pad3;
 	__u64 address;		     /* of the struct sock, as a number to reckon with */
 	__u64 session;		     /* TLS_RECORDS: the library's object, 0: not known */
@@ -251,8 +254,13 @@ struct walk {
 	__u8 in_kernel; /* the bytes lie in the kernel's memory */
 	__u8 untimed;	/* calls on this processor since one was timed */
 	__u8 pad[2];
-	__u32 line_end; /* survey of a head: offset of what follows the first line */
-	union {		/* and what its lines say */
+	__u32 line_end; /* survey of a head: offset of what is to stand behind a header */
+	/* the same where exchanges interleave: of the frame that grows by it, its length as it is,
+	   and its stream */
+	__u32 frame_at;
+	__u32 frame_len;
+	__u32 frame_stream;
+	union { /* and what its lines say */
 #define PROTOCOL(constant, name) struct name##_flow name;
 #include "abi/protocols.def"
 #undef PROTOCOL
@@ -360,8 +368,19 @@ int context_receive(struct conn *conn, struct walk *walk, struct event_context *
  */
 int propagate_survey(struct walk *walk);
 
-/* Does the message that is about to leave open a connection on which exchanges interleave? */
-int propagate_framed(struct walk *walk);
+/* What propagate_framed() says of a message. */
+enum framing {
+	FRAMING_NO,    /* exchanges do not interleave on the connection that it opens */
+	FRAMING_NEVER, /* they do, and none of this connection can be given a header any more */
+	FRAMING_NONE,  /* no request in it can */
+	FRAMING_FIT,   /* `frame_at` and the rest of it are in the walk, with the head's fields */
+};
+
+/*
+ * The same of a message of a connection on which exchanges interleave, or that opens one: enum
+ * framing, of the first request in it.
+ */
+int propagate_framed(struct conn *conn, struct walk *walk);
 
 /*
  * An exchange that is let pass goes on, on a connection of which the thread has read, or a request

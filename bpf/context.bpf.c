@@ -217,13 +217,18 @@ SUBPROGRAM int context_prepare(struct conn *conn, __u32 pid, __u32 tid)
 }
 
 /*
- * Where exchanges interleave, what was prepared is of the request whose frame begins the segment
- * with the option; or of the connection's first one, wherever it stands: the option was on what
- * opens the connection.
+ * Where exchanges interleave, what was prepared is of the request that was given a header; or of
+ * the one whose frame begins the segment with the option; or of the connection's first one,
+ * wherever it stands: the option was on what opens the connection.
  */
 static __always_inline void framed_begin(struct conn *conn)
 {
-	if (conn->requests == 1 || conn->turn_seq == conn->flow[DIR_OUT].first_seq)
+	const struct flow *out = &conn->flow[DIR_OUT];
+	__u32 wanted = conn->prepared_for;
+
+	conn->prepared_for = 0;
+	if (wanted ? wanted == out->exchange
+		   : conn->requests == 1 || conn->turn_seq == out->first_seq)
 		return;
 	conn->prepared = 0;
 	conn->wire &= ~WIRE_F_TOLD;

@@ -394,7 +394,9 @@ SUBPROGRAM int http2_inside(struct conn *conn, struct walk *walk)
 	flow->last_ns = walk->now_ns;
 	if (flow->http2.inside == 1 && flow->http2.frame.type != HTTP2_CONTINUATION) {
 		begins = 1;
-		flow->first_seq = conn->family == AF_UNIX ? 0 : walk_seq(conn, walk) - (__u32)out;
+		flow->first_seq = conn->family == AF_UNIX
+					  ? 0
+					  : walk_seq_at(conn, walk, walk->at - (__u32)out);
 		http2_block_begin(conn, walk);
 	}
 	if (flow->is_request)
@@ -593,16 +595,6 @@ static __always_inline int http2_meet(struct conn *conn, struct walk *walk, stru
 	flow->carry_len = 0;
 	walk->at = walk->len;
 	return STEP_STOP;
-}
-
-SUBPROGRAM int propagate_framed(struct walk *walk)
-{
-	int got;
-
-	if (!walk)
-		return 0;
-	got = capture_fill(walk, 0, walk_room(walk, FILL_FRAME));
-	return got > 0 && http2_classify(&walk->piece, got, walk->len) == HTTP2_PREFACE;
 }
 
 SUBPROGRAM int http2_step(struct conn *conn, struct walk *walk)

@@ -22,6 +22,8 @@ static __always_inline void call_noted(struct sock *sk, struct conn *conn, __u8 
 	if (dir == DIR_OUT) {
 		conn->wire &= ~WIRE_F_PENDING;
 		conn->inserted = 0;
+		if (conn->framed && conn->family != AF_UNIX)
+			conn->framed_seq = BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
 	} else if (result > 0 && conn->family != AF_UNIX) {
 		conn->seen_seq = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
 	}

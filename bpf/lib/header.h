@@ -85,4 +85,76 @@ static __always_inline void header_b3multi(char *to, const struct trace_context 
 	sampled_write(to, context);
 }
 
+/*
+ * The same as fields of a head that is compressed: literals, which no table keeps and nobody on
+ * the way may put into one, without Huffman's code (RFC 7541 section 6.2.3). Each is a byte, the
+ * name's length and the name, the value's length and the value.
+ */
+#define FIELD_NEVER "\x10"
+#define FIELD_TRACEPARENT                                                                          \
+	FIELD_NEVER "\x0b"                                                                         \
+		    "traceparent"                                                                  \
+		    "\x37"                                                                         \
+		    "00-"
+#define FIELD_B3                                                                                   \
+	FIELD_NEVER "\x02"                                                                         \
+		    "b3"                                                                           \
+		    "\x33"
+#define FIELD_B3_TRACE                                                                             \
+	FIELD_NEVER "\x0c"                                                                         \
+		    "x-b3-traceid"                                                                 \
+		    "\x20"
+#define FIELD_B3_SPAN                                                                              \
+	FIELD_NEVER "\x0b"                                                                         \
+		    "x-b3-spanid"                                                                  \
+		    "\x10"
+#define FIELD_B3_SAMPLED                                                                           \
+	FIELD_NEVER "\x0c"                                                                         \
+		    "x-b3-sampled"                                                                 \
+		    "\x01"
+
+#define FIELD_TRACEPARENT_LEN (sizeof(FIELD_TRACEPARENT) - 1 + TRACE_HEX + 1 + SPAN_HEX + 3)
+#define FIELD_B3_LEN	      (sizeof(FIELD_B3) - 1 + TRACE_HEX + 1 + SPAN_HEX + 2)
+#define FIELD_B3MULTI_LEN                                                                          \
+	(sizeof(FIELD_B3_TRACE FIELD_B3_SPAN FIELD_B3_SAMPLED) - 1 + TRACE_HEX + SPAN_HEX + 1)
+
+static __always_inline char field_sampled(const struct trace_context *context)
+{
+	return context->flags & TRACE_FLAG_SAMPLED ? '1' : '0';
+}
+
+/* FIELD_TRACEPARENT_LEN bytes. */
+static __always_inline void field_traceparent(char *to, const struct trace_context *context)
+{
+	to = literal_write(to, FIELD_TRACEPARENT);
+	to = hex_write(to, context->trace_id, WEFT_TRACE_ID_LEN);
+	*to++ = '-';
+	to = hex_write(to, &context->span_id, WEFT_SPAN_ID_LEN);
+	*to++ = '-';
+	*to++ = '0';
+	*to = hex_digit(context->flags & (TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM));
+}
+
+/* FIELD_B3_LEN bytes. */
+static __always_inline void field_b3(char *to, const struct trace_context *context)
+{
+	to = literal_write(to, FIELD_B3);
+	to = hex_write(to, context->trace_id, WEFT_TRACE_ID_LEN);
+	*to++ = '-';
+	to = hex_write(to, &context->span_id, WEFT_SPAN_ID_LEN);
+	*to++ = '-';
+	*to = field_sampled(context);
+}
+
+/* FIELD_B3MULTI_LEN bytes. */
+static __always_inline void field_b3multi(char *to, const struct trace_context *context)
+{
+	to = literal_write(to, FIELD_B3_TRACE);
+	to = hex_write(to, context->trace_id, WEFT_TRACE_ID_LEN);
+	to = literal_write(to, FIELD_B3_SPAN);
+	to = hex_write(to, &context->span_id, WEFT_SPAN_ID_LEN);
+	to = literal_write(to, FIELD_B3_SAMPLED);
+	*to = field_sampled(context);
+}
+
 #endif

@@ -8,20 +8,26 @@
 #include "conn.bpf.h"
 
 /*
- * Sequence number of the call's byte walk->at; only meaningful on TCP. A header that was inserted
- * stands behind the first line of the call's first message: every other message comes after it.
+ * Sequence number of the call's byte `at`; only meaningful on TCP. A header that was inserted
+ * stands at one place in it.
  */
-static __always_inline __u32 walk_seq(const struct conn *conn, const struct walk *walk)
+static __always_inline __u32 walk_seq_at(const struct conn *conn, const struct walk *walk, __u32 at)
 {
 	struct tcp_sock *tp = (struct tcp_sock *)walk->sk;
 
 	/* where in the record a byte was cannot be told: both ends count from its beginning */
 	if (conn->tls == TLS_INSIDE)
-		return conn->inside_seq[walk->dir == DIR_OUT ? DIR_OUT : DIR_IN] + walk->at;
+		return conn->inside_seq[walk->dir == DIR_OUT ? DIR_OUT : DIR_IN] + at;
 	if (walk->dir == DIR_IN)
-		return BPF_CORE_READ(tp, copied_seq) - walk->len + walk->at;
-	return BPF_CORE_READ(tp, write_seq) - walk->len + walk->at -
-	       (walk->at ? 0 : conn->inserted);
+		return BPF_CORE_READ(tp, copied_seq) - walk->len + at;
+	return BPF_CORE_READ(tp, write_seq) - walk->len + at -
+	       (at < conn->inserted_at ? conn->inserted : 0);
+}
+
+/* The same of the byte walk->at. */
+static __always_inline __u32 walk_seq(const struct conn *conn, const struct walk *walk)
+{
+	return walk_seq_at(conn, walk, walk->at);
 }
 
 /* The name of the flow's exchange at both ends: struct join_key. `stream`: 0 unless framed. */

@@ -50,4 +50,12 @@ static __always_inline int wire_idle(const struct conn *conn)
 	       conn->requests == conn->answered;
 }
 
+/* A request of several that interleave may begin where no frame is under way. */
+static __always_inline int wire_frame_due(const struct conn *conn)
+{
+	const struct flow *out = &conn->flow[DIR_OUT];
+
+	return conn->framed && conn->role != ROLE_SERVER && !out->left && !out->carry_len;
+}
+
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /*
- * Messages of enrolled sockets, before they leave: the head of a request gains its context behind
- * the request line. Whatever is not certain leaves as it came.
+ * Messages of enrolled sockets, before they leave: the head of a request gains its context, behind
+ * the request line, or as the last field of a frame. Whatever is not certain leaves as it came.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -16,62 +16,117 @@
 /* A pipeline that has not been heard of for as long gets no more headers made. */
 #define ALIVE_NS (10LL * 1000 * 1000 * 1000)
 
-enum insertion {
-	INSERT_DONE,
-	INSERT_NOTHING, /* the message is as it was */
-	INSERT_BROKEN,	/* it has gained bytes that could neither be written nor be taken out */
-};
+/* Instead of how many bytes a message has gained: such as could neither be written nor be taken
+ * out again. */
+#define INSERT_BROKEN (-1)
 
 /*
- * Makes room at `at` and writes `n` bytes, a constant, into it. The room is a fragment of its own,
- * so it can be reached without copying.
+ * Makes room for `n` bytes at `at` and writes `n` + `over`, both constants, there. The room is a
+ * fragment of its own, so it can be reached without copying, but for what is written over behind
+ * it. Gives `n`, or 0, if the message is as it was, or INSERT_BROKEN.
  */
-#define msg_insert(msg, at, text, n)                                                               \
+#define msg_insert(msg, at, text, n, over)                                                         \
 	({                                                                                         \
-		enum insertion done = INSERT_NOTHING;                                              \
+		int gained = 0;                                                                    \
 		if (!bpf_msg_push_data(msg, at, n, 0)) {                                           \
 			char *data = NULL, *end = NULL;                                            \
-			if (!bpf_msg_pull_data(msg, at, (at) + (n), 0)) {                          \
+			if (!bpf_msg_pull_data(msg, at, (at) + (n) + (over), 0)) {                 \
 				data = (char *)(long)(msg)->data;                                  \
 				end = (char *)(long)(msg)->data_end;                               \
 			}                                                                          \
-			if (data && data + (n) <= end) {                                           \
-				__builtin_memcpy(data, text, n);                                   \
-				done = INSERT_DONE;                                                \
+			if (data && data + (n) + (over) <= end) {                                  \
+				__builtin_memcpy(data, text, (n) + (over));                        \
+				gained = n;                                                        \
 			} else if (bpf_msg_pop_data(msg, at, n, 0)) {                              \
-				done = INSERT_BROKEN;                                              \
+				gained = INSERT_BROKEN;                                            \
 			}                                                                          \
 		}                                                                                  \
-		done;                                                                              \
+		gained;                                                                            \
 	})
 
-/* Writes the lines of one propagator. What was inserted is noted in `conn`. */
-static __always_inline enum insertion insert_form(struct sk_msg_md *msg, struct conn *conn,
-						  struct walk *walk, enum propagator form,
-						  const struct trace_context *context)
+/* A byte of the message. Non-zero: it cannot be reached. */
+static __always_inline int msg_byte(struct sk_msg_md *msg, __u32 at, char *ret)
 {
-	enum insertion done = INSERT_NOTHING;
-	char *text = (char *)walk->room;
-	__u32 n = 0;
+	char *data, *end;
 
-	if (form == PROPAGATOR_TRACECONTEXT) {
+	if (bpf_msg_pull_data(msg, at, at + 1, 0))
+		return -1;
+	data = (char *)(long)msg->data;
+	end = (char *)(long)msg->data_end;
+	if (data + 1 > end)
+		return -1;
+	*ret = *data;
+	return 0;
+}
+
+/*
+ * The same at `at`, which may be the message's end, where the kernel makes no room: then it is made
+ * before the last byte, which is written again in front of the text. `text` has a byte to spare
+ * there.
+ */
+#define msg_put(msg, at, text, n)                                                                  \
+	((at) < (msg)->size		      ? msg_insert(msg, at, text, n, 0)                    \
+	 : msg_byte(msg, (at)-1, &(text)[-1]) ? 0                                                  \
+					      : msg_insert(msg, (at)-1, (text)-1, n, 1))
+
+/* The lines of one propagator, behind the first line. Gives what msg_insert() gives. */
+static __always_inline int insert_lines(struct sk_msg_md *msg, struct walk *walk,
+					enum propagator form, const struct trace_context *context)
+{
+	char *text = (char *)walk->room;
+
+	switch (form) {
+	case PROPAGATOR_TRACECONTEXT:
 		header_traceparent(text, context);
-		n = HEADER_TRACEPARENT_LEN;
-		done = msg_insert(msg, walk->line_end, text, HEADER_TRACEPARENT_LEN);
-	} else if (form == PROPAGATOR_B3) {
+		return msg_insert(msg, walk->line_end, text, HEADER_TRACEPARENT_LEN, 0);
+	case PROPAGATOR_B3:
 		header_b3(text, context);
-		n = HEADER_B3_LEN;
-		done = msg_insert(msg, walk->line_end, text, HEADER_B3_LEN);
-	} else if (form == PROPAGATOR_B3MULTI) {
+		return msg_insert(msg, walk->line_end, text, HEADER_B3_LEN, 0);
+	case PROPAGATOR_B3MULTI:
 		header_b3multi(text, context);
-		n = HEADER_B3MULTI_LEN;
-		done = msg_insert(msg, walk->line_end, text, HEADER_B3MULTI_LEN);
+		return msg_insert(msg, walk->line_end, text, HEADER_B3MULTI_LEN, 0);
+	default:
+		return 0;
 	}
-	if (done == INSERT_DONE) {
-		conn->inserted += n;
-		conn->wire |= WIRE_F_HEADER | WIRE_F_TOLD;
+}
+
+/* Its fields, behind the last field of the frame, and before what was put there already. */
+static __always_inline int insert_fields(struct sk_msg_md *msg, struct walk *walk,
+					 enum propagator form, const struct trace_context *context)
+{
+	char *text = (char *)walk->room + 1;
+
+	switch (form) {
+	case PROPAGATOR_TRACECONTEXT:
+		field_traceparent(text, context);
+		return msg_put(msg, walk->line_end, text, FIELD_TRACEPARENT_LEN);
+	case PROPAGATOR_B3:
+		field_b3(text, context);
+		return msg_put(msg, walk->line_end, text, FIELD_B3_LEN);
+	case PROPAGATOR_B3MULTI:
+		field_b3multi(text, context);
+		return msg_put(msg, walk->line_end, text, FIELD_B3MULTI_LEN);
+	default:
+		return 0;
 	}
-	return done;
+}
+
+/* The frame says how long it is: its first three bytes (RFC 9113 section 4.1). */
+static __always_inline int frame_lengthen(struct sk_msg_md *msg, const struct walk *walk, __u32 by)
+{
+	__u32 length = walk->frame_len + by;
+	__u8 *data, *end;
+
+	if (bpf_msg_pull_data(msg, walk->frame_at, walk->frame_at + 3, 0))
+		return -1;
+	data = (__u8 *)(long)msg->data;
+	end = (__u8 *)(long)msg->data_end;
+	if (data + 3 > end)
+		return -1;
+	data[0] = length >> 16;
+	data[1] = length >> 8;
+	data[2] = length;
+	return 0;
 }
 
 /*
@@ -84,17 +139,29 @@ static __noinline int insert_context(struct sk_msg_md *msg, struct conn *conn, s
 						       conn->own.trace_id[1] },
 					 .span_id = conn->own.span_id,
 					 .flags = conn->own.flags };
+	int framed = wire_framed(conn), gained = 0;
 	__u64 forms = knobs.propagators;
 
 	conn->inserted = 0;
+	conn->inserted_at = walk->line_end;
 	for (__u32 i = 0; i < PROPAGATOR_MAX; i++, forms >>= PROPAGATOR_BITS) {
 		enum propagator form = forms & ((1 << PROPAGATOR_BITS) - 1);
 
 		if (form == PROPAGATOR_NONE)
 			break;
-		if (insert_form(msg, conn, walk, form, &context) == INSERT_BROKEN)
+		gained = framed ? insert_fields(msg, walk, form, &context)
+				: insert_lines(msg, walk, form, &context);
+		if (gained == INSERT_BROKEN)
 			return -1;
+		conn->inserted += gained;
 	}
+	if (framed && conn->inserted && frame_lengthen(msg, walk, conn->inserted)) {
+		if (bpf_msg_pop_data(msg, walk->line_end, conn->inserted, 0))
+			return -1;
+		conn->inserted = 0;
+	}
+	if (conn->inserted)
+		conn->wire |= WIRE_F_HEADER | WIRE_F_TOLD;
 	stat_add(conn->inserted ? STAT_INJECTED : STAT_INJECT_FAILED);
 	return 0;
 }
@@ -110,13 +177,15 @@ static __always_inline int reader_alive(void)
 
 /*
  * May this message be given a header? The first one of a call, that starts a request, on a
- * connection where nothing is under way: then the socket's buffer is empty, and what is inserted
- * leaves with what it was inserted into.
+ * connection where nothing is under way, or no frame: and the socket's buffer is empty, so that
+ * what is inserted leaves with what it was inserted into.
  */
 static __always_inline int message_fits(const struct conn *conn, struct tcp_sock *tp, __u32 mode)
 {
-	if (mode == WIRE_OFF || mode == WIRE_ENDING || conn->verdict == VERDICT_OPAQUE ||
-	    !wire_idle(conn))
+	if (mode == WIRE_OFF || mode == WIRE_ENDING || conn->verdict == VERDICT_OPAQUE)
+		return 0;
+	if (conn->framed ? conn->upgraded || !wire_frame_due(conn) || conn->framed_seq != tp->write_seq
+			 : !wire_idle(conn))
 		return 0;
 	if (tp->write_seq != tp->snd_una || tp->inet_conn.icsk_ulp_ops)
 		return 0;
@@ -160,23 +229,10 @@ static __noinline int context_passed(const struct context_fields *fields, const 
 	return parent->adopted || context.span_id == parent->caller;
 }
 
-static __always_inline int message_out(struct sk_msg_md *msg, struct conn *conn, __u32 tid,
+/* The request that begins in the message has its place; if it names none itself it gains it. */
+static __always_inline int request_out(struct sk_msg_md *msg, struct conn *conn, __u32 tid,
 				       struct walk *walk)
 {
-	if (walk_message_out(walk, msg))
-		return 0;
-	if (!propagate_survey(walk)) {
-		if (walk->at || conn->verdict == VERDICT_TRACED)
-			return 0;
-		if (!propagate_framed(walk)) {
-			conn->wire |= WIRE_F_OPAQUE;
-			return 0;
-		}
-		/* its frames are given no header: only the option names what it opens with */
-		conn->wire |= WIRE_F_FRAMED | WIRE_F_LEAVE;
-		context_prepare(conn, conn->opener, tid);
-		return 0;
-	}
 	context_prepare(conn, conn->opener, tid);
 	if (context_present(&walk->fields)) {
 		conn->wire |= WIRE_F_HEADER | WIRE_F_TOLD;
@@ -185,6 +241,48 @@ static __always_inline int message_out(struct sk_msg_md *msg, struct conn *conn,
 		return 0;
 	}
 	return insert_context(msg, conn, walk);
+}
+
+/*
+ * The same where exchanges interleave. The connection's first request has the place that was told
+ * with what opened it.
+ */
+static __always_inline int framed_out(struct sk_msg_md *msg, struct conn *conn, __u32 tid,
+				      struct walk *walk)
+{
+	int framing = propagate_framed(conn, walk);
+
+	if (framing == FRAMING_NO)
+		conn->wire |= WIRE_F_OPAQUE;
+	if (framing == FRAMING_NO || framing == FRAMING_NEVER) {
+		conn->wire |= WIRE_F_LEAVE;
+		return 0;
+	}
+	conn->wire |= WIRE_F_FRAMED;
+	if (framing == FRAMING_NONE) {
+		/* of what opens the connection, the option names what comes first */
+		if (!conn->framed)
+			context_prepare(conn, conn->opener, tid);
+		return 0;
+	}
+	if (conn->requests)
+		conn->prepared = 0;
+	conn->prepared_for = walk->frame_stream;
+	return request_out(msg, conn, tid, walk);
+}
+
+static __always_inline int message_out(struct sk_msg_md *msg, struct conn *conn, __u32 tid,
+				       struct walk *walk)
+{
+	if (walk_message_out(walk, msg))
+		return 0;
+	if (conn->framed)
+		return framed_out(msg, conn, tid, walk);
+	if (propagate_survey(walk))
+		return request_out(msg, conn, tid, walk);
+	if (walk->at || conn->verdict == VERDICT_TRACED)
+		return 0;
+	return framed_out(msg, conn, tid, walk);
 }
 
 SEC("sk_msg")

@@ -108,20 +108,12 @@ static __always_inline void wire_spoken_to(struct bpf_sock_ops *ops)
 		wire_leave(ops, conn);
 }
 
-/* A request of several that interleave may begin where no frame is under way. */
-static __always_inline int frame_due(const struct conn *conn)
-{
-	const struct flow *out = &conn->flow[DIR_OUT];
-
-	return conn->framed && conn->role != ROLE_SERVER && !out->left && !out->carry_len;
-}
-
 /* Has this end not spoken since the other one did? And if it speaks, may that be a request? */
 static __always_inline int turn_due(const struct bpf_sock_ops *ops, const struct conn *conn)
 {
 	if (conn->turned && conn->turn_rcv == ops->rcv_nxt)
 		return 0;
-	return conn->verdict != VERDICT_TRACED || wire_idle(conn) || frame_due(conn);
+	return conn->verdict != VERDICT_TRACED || wire_idle(conn) || wire_frame_due(conn);
 }
 
 /* Does the head that is on its way say all that there is to say? */

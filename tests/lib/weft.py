@@ -13,7 +13,7 @@ GONE = (FileNotFoundError, ProcessLookupError)
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
-BINARY = os.path.join(BUILD, "weft")
+BINARY = os.environ.get("WEFT_BINARY") or os.path.join(BUILD, "weft")
 READY_S = 20
 
 

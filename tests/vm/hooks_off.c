@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Linked into a daemon for tests with -Wl,--wrap=loader_new: turns hooks off, so that the later
- * ones of a surface are tested on kernels where the first would do. HOOKS_OFF=0:1,0:2 is surface 0,
- * hooks 1, 2.
+ * Linked into a daemon for tests with -Wl,--wrap: turns hooks off, so that the later ones of a
+ * surface are tested on kernels where the first would do. HOOKS_OFF=0:1,0:2 is surface 0, hooks 1,
+ * 2. WIRE_FULL=1: requests get headers as on kernels that do not break FIONREAD, for programs that
+ * do not ask for it.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "attach/loader.h"
+#include "attach/selftest.h"
 
 int __real_loader_new(const struct loader_options *options, struct surface_state *ret_state,
 		      struct loader **ret_loader);
@@ -29,4 +31,14 @@ int __wrap_loader_new(const struct loader_options *options, struct surface_state
 		text = text ? text + 1 : NULL;
 	}
 	return __real_loader_new(&fewer, ret_state, ret_loader);
+}
+
+void __real_selftest_run(const struct selftest_options *options, struct selftest *ret_test);
+void __wrap_selftest_run(const struct selftest_options *options, struct selftest *ret_test);
+
+void __wrap_selftest_run(const struct selftest_options *options, struct selftest *ret_test)
+{
+	__real_selftest_run(options, ret_test);
+	if (getenv("WIRE_FULL") && ret_test->mode == WIRE_EARLY_LEAVE)
+		ret_test->mode = WIRE_FULL;
 }

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/*
+ * Is there a request in the message that is about to leave, on a connection of HTTP/2, that may be
+ * given a header? Only if its whole head is in one frame that begins and ends here, and if nothing
+ * that the program has said on this connection, from its preface on, was trace context of its own:
+ * what is said once may be referred to by a number later (RFC 7541 section 2.3.2).
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+#include "maps.bpf.h"
+
+#define SURVEY_FILL	  (PIECE_MAX - FLOW_CARRY_MAX)
+#define SURVEY_FRAMES_MAX 8 /* of a message that are looked at */
+
+_Static_assert(sizeof(struct http2_table) <= HEAD_ROOM, "there is room for one");
+
+/* The whole head of a request, if the frame in the piece is one, says what? */
+static __always_inline enum framing survey_block(struct conn *conn, struct walk *walk,
+						 const struct http2_frame *frame, __u32 got)
+{
+	struct http2_table *table = (struct http2_table *)walk->room;
+	__u32 end = HTTP2_HEADER_LEN + frame->length;
+
+	if (!(frame->flags & HTTP2_F_END_HEADERS) || frame->flags & HTTP2_F_PADDED ||
+	    !(frame->stream & 1) || frame->stream <= conn->http2.last_stream || end > got)
+		return FRAMING_NONE;
+	__builtin_memset(table, 0, sizeof(*table));
+	__builtin_memset(&walk->fields, 0, sizeof(walk->fields));
+	http2_fields(table, &walk->fields, &walk->piece, http2_block_at(frame), end);
+	if (table->lost || table->skip)
+		return FRAMING_NONE;
+	walk->frame_at = walk->at;
+	walk->frame_len = frame->length;
+	walk->frame_stream = frame->stream;
+	walk->line_end = walk->at + end;
+	return FRAMING_FIT;
+}
+
+/* Looks at the frame at walk->at, and goes behind it. */
+SUBPROGRAM int survey_frame(struct conn *conn, struct walk *walk)
+{
+	struct http2_frame *frame;
+	__u32 left;
+	int got;
+
+	if (!conn || !walk)
+		return FRAMING_NONE;
+	frame = &walk->http2.frame;
+	left = walk->len - walk->at;
+	got = capture_fill(walk, 0, left < SURVEY_FILL ? left : SURVEY_FILL);
+	if (got < HTTP2_HEADER_LEN || got > SURVEY_FILL)
+		return FRAMING_NONE;
+	http2_frame_parse(&walk->piece, frame);
+	if (!http2_frame_fits(frame, 0))
+		return FRAMING_NEVER;
+	if (frame->type == HTTP2_HEADERS)
+		return survey_block(conn, walk, frame, got);
+	if (left - HTTP2_HEADER_LEN <= frame->length)
+		return FRAMING_NONE;
+	walk->at += HTTP2_HEADER_LEN + frame->length;
+	return FRAMING_NO;
+}
+
+/* Where the message's first frame is; non-zero: none begins with it, as far as is known. */
+static __always_inline int survey_start(struct conn *conn, struct walk *walk, enum framing *ret)
+{
+	const struct flow *out = &conn->flow[DIR_OUT];
+	int got;
+
+	walk->at = 0;
+	if (conn->framed) {
+		*ret = conn->http2.table.lost || conn->http2.table.any ? FRAMING_NEVER
+								       : FRAMING_NONE;
+		return *ret == FRAMING_NEVER || !out->http2.synced || out->http2.block_open;
+	}
+	got = capture_fill(walk, 0, walk->len < HTTP2_PREFACE_LEN ? walk->len : HTTP2_PREFACE_LEN);
+	*ret = FRAMING_NO;
+	if (got < HTTP2_PREFACE_LEN || http2_classify_preface(&walk->piece, got) != HTTP2_PREFACE)
+		return -1;
+	*ret = FRAMING_NONE;
+	walk->at = HTTP2_PREFACE_LEN;
+	return walk->at >= walk->len;
+}
+
+SUBPROGRAM int propagate_framed(struct conn *conn, struct walk *walk)
+{
+	enum framing framing;
+
+	if (!conn || !walk)
+		return FRAMING_NO;
+	if (survey_start(conn, walk, &framing))
+		return framing;
+	for (__u64 i = 0; i < SURVEY_FRAMES_MAX; i++) {
+		int found = survey_frame(conn, walk);
+
+		if (found != FRAMING_NO)
+			return found;
+	}
+	return FRAMING_NONE;
+}

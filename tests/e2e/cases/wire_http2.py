@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+HTTP/2 on the wire: a head gains one field at its end, its frame says so, and nothing else is another byte.
+"""
+
+import os
+import subprocess
+
+import apps
+import frames
+from frames import (CONTINUATION, DATA, END_HEADERS, END_STREAM, HAS_PRIORITY, HEADERS, PADDED, PING, PREFACE, SETTINGS,
+                    WINDOW_UPDATE, Plan, Server, frame)
+from propagation import MAY, MUST, NEVER, allowed, mode
+from wire_common import start_weft, wire_case
+
+OWN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333{}-01"
+HELLO = PREFACE + frame(SETTINGS, 0, 0)
+BOTH = END_STREAM | END_HEADERS
+
+
+def _text(value):
+    assert len(value) < 127
+    return bytes([len(value)]) + value
+
+
+class Requests:
+    """Heads with their number, and what is known of each: {number: (connection, stream, want, block)}."""
+
+    def __init__(self):
+        self.plan, self.known, self.number = Plan(), {}, 0
+
+    def head(self, stream, want, more=b"", kept=False):
+        """A header block. `kept`: its authority goes into the table, and is named by its number."""
+        n, self.number = self.number, self.number + 1
+        path = _text(f"/frames/{n}".encode())
+        name = (b"\x41" + _text(b"localhost") if stream == 1 else b"\xbe") if kept else \
+            b"\x01" + _text(b"localhost")
+        block = b"\x82\x86\x04" + path + name + more
+        self.known[n] = (len(self.plan.connections), stream, want, block)
+        return block
+
+    def add(self, *steps):
+        self.plan.add(*steps)
+
+
+def _plain(requests, first, count, begin):
+    """`count` requests one after the other; `begin`: gives what is sent of the first, in its calls."""
+    steps = [*begin(frame(HEADERS, BOTH, 1, requests.head(1, first, kept=True))), 1]
+    for i in range(1, count):
+        steps += [frame(HEADERS, BOTH, 2 * i + 1, requests.head(2 * i + 1, MUST, kept=True)), i + 1]
+    requests.add(*steps)
+
+
+def _openings(requests):
+    _plain(requests, MUST, 5, lambda head: [HELLO + head])
+    _plain(requests, MUST, 5, lambda head: [HELLO, head])
+    _plain(requests, MUST, 5, lambda head: [PREFACE, frame(SETTINGS, 0, 0), head])
+    _plain(requests, MUST, 3, lambda head: [HELLO + frame(WINDOW_UPDATE, 0, 0, b"\0\0\xff\xff"), head])
+    _plain(requests, MUST, 3, lambda head: [HELLO, frame(PING, 0, 0, b"12345678") + head])
+
+
+def _shapes(requests):
+    """Heads that are whole and others, with what comes behind them."""
+    head = requests.head
+    requests.add(HELLO + frame(HEADERS, END_HEADERS, 1, head(1, MUST)) + frame(DATA, END_STREAM, 1, b"x" * 5000), 1,
+                 frame(HEADERS, END_HEADERS, 3, head(3, MUST)), frame(DATA, 0, 3, b"y" * 30),
+                 frame(HEADERS, BOTH, 3, b"\x00" + _text(b"x-end") + _text(b"1")), 2,
+                 frame(HEADERS, BOTH, 5, head(5, MUST)), 3)
+    requests.add(HELLO, frame(HEADERS, BOTH | PADDED, 1, b"\x09" + head(1, NEVER) + bytes(9)), 1,
+                 frame(HEADERS, BOTH | HAS_PRIORITY, 3, b"\0\0\0\0\x10" + head(3, MUST)), 2)
+    block = head(1, NEVER)
+    requests.add(HELLO, frame(HEADERS, END_STREAM, 1, block[:9]) + frame(CONTINUATION, END_HEADERS, 1, block[9:]), 1,
+                 frame(HEADERS, BOTH, 3, head(3, MUST)), 2)
+    requests.add(HELLO + frame(HEADERS, BOTH, 1, head(1, MUST)) + frame(HEADERS, BOTH, 3, head(3, NEVER)), 2,
+                 frame(HEADERS, BOTH, 5, head(5, MUST)), 3)
+    long = b"\x00" + _text(b"x-long") + b"\x7f\xf4\x0c" + b"v" * (127 + 0x74 + (0x0c << 7))
+    requests.add(HELLO + frame(HEADERS, BOTH, 1, head(1, MUST, long)), 1)
+    requests.add(HELLO, frame(HEADERS, BOTH, 1, head(1, NEVER, long + long)), 1,
+                 frame(HEADERS, BOTH, 3, head(3, MAY)), 2)
+
+
+def _own(requests):
+    """The program sends a context itself: once is enough for its connection, if the table keeps it."""
+    name, value = _text(b"traceparent"), [_text(OWN.format(i).encode()) for i in range(3)]
+    requests.add(HELLO + frame(HEADERS, BOTH, 1, requests.head(1, NEVER, b"\x00" + name + value[0])), 1,
+                 frame(HEADERS, BOTH, 3, requests.head(3, MUST)), 2)
+    requests.add(HELLO + frame(HEADERS, BOTH, 1, requests.head(1, NEVER, b"\x40" + name + value[1])), 1,
+                 frame(HEADERS, BOTH, 3, requests.head(3, NEVER, b"\x7e" + value[2])), 2,
+                 frame(HEADERS, BOTH, 5, requests.head(5, NEVER)), 3)
+
+
+def _cuts(requests):
+    """A head that is cut at each of its bytes, and one behind it: a cut within a number leaves the table unknown."""
+    for at in range(1, 9 + len(Requests().head(1, NEVER))):
+        whole = frame(HEADERS, BOTH, 1, requests.head(1, NEVER))
+        requests.add(HELLO, whole[:at], whole[at:], 1, frame(HEADERS, BOTH, 3, requests.head(3, MAY)), 2)
+
+
+def _others(requests):
+    """What begins as HTTP/2 and goes on as something else."""
+    for rest in (b"\x16\x03\x01\x02\x00" + bytes(512), bytes(range(256)) * 8, b"SSH-2.0-OpenSSH_9\r\n" * 20,
+                 b"\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x20" * 9):
+        requests.add(HELLO, rest, rest)
+
+
+def _want(mode_name, requests, number):
+    """Where the first request alone can have one, it has to come with what opens the connection."""
+    conn, _, want, block = requests.known[number]
+    opening = requests.plan.connections[conn][0]
+    if mode_name == "first" and (block not in opening or requests.known.get(number - 1, [None])[0] == conn):
+        return NEVER
+    return allowed(mode_name, want, 1)
+
+
+def _judge(t, requests, arrived, spans):
+    sent, name = requests.plan.sent(), mode(t)
+    found = [frames.without_added(data) for data in arrived]
+    t.expect("connections whose bytes are others than were sent", [],
+             [i for i, (data, _) in enumerate(found) if data != sent[i]][:10])
+    added = {n: found[conn][1].get(stream) for n, (conn, stream, _, _) in requests.known.items()}
+    t.expect("requests without a header where there has to be one", [],
+             [n for n in added if not added[n] and _want(name, requests, n) == MUST][:10])
+    t.expect("requests with a header where none is allowed", [],
+             [n for n in added if added[n] and _want(name, requests, n) == NEVER][:10])
+    clients = {s.number: (s.trace, s.id) for s in spans.clients()}
+    t.expect("requests without a client span", [], [n for n in added if n not in clients][:10])
+    t.expect("headers that name another span than is exported", [],
+             [n for n in added if added[n] and added[n] != clients.get(n)][:10])
+    t.note(f"{sum(map(bool, added.values()))} of {len(added)} requests have got a header")
+
+
+def _case(t, make, greets=False):
+    requests, server = Requests(), Server(greets)
+    make(requests)
+    client = t.spawn([apps.PYTHON, "-B", os.path.join(apps.APPS, "frames_client.py"), server.port,
+                      requests.plan.write(t)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    weft = start_weft(t, {client.pid})
+    out, _ = client.communicate(b"go\n", timeout=60)
+    t.expect("connections that were served", len(requests.plan.connections), out.count(b"done"))
+    arrived = server.close(len(requests.plan.connections))
+    _judge(t, requests, arrived, t.stop(weft))
+
+
+@wire_case()
+def wire_http2_openings(t):
+    """The preface, settings and the first head in one call, in two, in three."""
+    _case(t, _openings)
+
+
+@wire_case()
+def wire_http2_shapes(t):
+    """Bodies, trailers, padding, priority, continuation, two heads at once, long ones."""
+    _case(t, _shapes)
+
+
+@wire_case()
+def wire_http2_own(t):
+    """A context that the program sends is left alone, and never doubled."""
+    _case(t, _own)
+
+
+@wire_case()
+def wire_http2_cuts(t):
+    """Two calls for a head: at every byte."""
+    _case(t, _cuts)
+
+
+@wire_case()
+def wire_http2_others(t):
+    """Nothing is added to what only begins so."""
+    _case(t, _others)
+
+
+@wire_case()
+def wire_http2_greeted(t):
+    """The server speaks first: where FIONREAD is broken the connection is left alone by then."""
+    _case(t, lambda requests: [_plain(requests, MAY, 3, lambda head: [HELLO, head]) for _ in range(5)], greets=True)
