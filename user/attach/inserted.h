@@ -17,4 +17,14 @@ size_t inserted_length(__u64 propagators);
 int inserted_find(const char *sent, size_t sent_len, const char *got, size_t got_len,
 		  __u64 propagators);
 
+/* The same where the head is compressed, and stands in a frame. */
+size_t inserted_field_length(__u64 propagators);
+
+/*
+ * The same where the frame at `frame_at`, with which `sent` ends, has grown by one set of fields at
+ * its end, and says so.
+ */
+int inserted_find_field(const char *sent, size_t sent_len, size_t frame_at, const char *got,
+			size_t got_len, __u64 propagators);
+
 #endif

@@ -102,23 +102,39 @@ void trial_note_unread(struct trial *trial, const char *what)
 	trial_note(trial, what, ioctl(trial->pair.client, FIONREAD, &n) < 0 ? -errno : n);
 }
 
-int trial_hear(struct trial *trial, const char *text, size_t len)
+/* What a request's bytes may have gained on their way, and how that is found. */
+struct hearing {
+	const char *text;
+	size_t len;
+	size_t gain;	 /* all that may be added */
+	size_t frame_at; /* of the frame that has grown, SIZE_MAX: the text is lines */
+};
+
+static int find_gain(const struct hearing *hearing, const char *got, size_t len, __u64 propagators)
 {
-	const __u64 propagators = trial->bench->options->propagators;
+	if (hearing->frame_at == SIZE_MAX)
+		return inserted_find(hearing->text, hearing->len, got, len, propagators);
+	return inserted_find_field(hearing->text, hearing->len, hearing->frame_at, got, len,
+				   propagators);
+}
+
+static int hear(struct trial *trial, const struct hearing *hearing)
+{
 	const struct pair *pair = &trial->pair;
-	size_t more = inserted_length(propagators);
+	size_t more = hearing->gain;
 	char got[1024];
 	int r;
 
-	if (len + more > sizeof(got))
+	if (hearing->len + more > sizeof(got))
 		return trial_fail_broken(trial, -ENOBUFS, "receiving a request");
-	r = pair_receive(pair, pair->server, got, len);
-	if (r == 0 && memcmp(got, text, len) == 0)
+	r = pair_receive(pair, pair->server, got, hearing->len);
+	if (r == 0 && memcmp(got, hearing->text, hearing->len) == 0)
 		more = 0;
 	else if (r == 0)
-		r = pair_receive(pair, pair->server, got + len, more);
+		r = pair_receive(pair, pair->server, got + hearing->len, more);
 	if (r == 0)
-		r = inserted_find(text, len, got, len + more, propagators);
+		r = find_gain(hearing, got, hearing->len + more,
+			      trial->bench->options->propagators);
 	if (r < 0)
 		return trial_fail_errno(trial, r, "a request");
 	trial->pair.server_due += (size_t)r;
@@ -128,7 +144,31 @@ int trial_hear(struct trial *trial, const char *text, size_t len)
 	return 0;
 }
 
-static int look_at_membership(struct trial *trial)
+int trial_hear(struct trial *trial, const char *text, size_t len)
+{
+	const struct hearing hearing = {
+		.text = text,
+		.len = len,
+		.gain = inserted_length(trial->bench->options->propagators),
+		.frame_at = SIZE_MAX,
+	};
+
+	return hear(trial, &hearing);
+}
+
+int trial_hear_frame(struct trial *trial, const char *text, size_t len, size_t frame_at)
+{
+	const struct hearing hearing = {
+		.text = text,
+		.len = len,
+		.gain = inserted_field_length(trial->bench->options->propagators),
+		.frame_at = frame_at,
+	};
+
+	return hear(trial, &hearing);
+}
+
+int trial_look_at_membership(struct trial *trial)
 {
 	const struct selftest_kernel *kernel = &trial->bench->options->kernel;
 	bool enrolled;
@@ -147,7 +187,7 @@ int trial_hear_first(struct trial *trial, const char *text, size_t len)
 {
 	int r = trial_hear(trial, text, len);
 
-	return r < 0 ? r : look_at_membership(trial);
+	return r < 0 ? r : trial_look_at_membership(trial);
 }
 
 int trial_ask(struct trial *trial)
@@ -160,7 +200,7 @@ int trial_ask(struct trial *trial)
 	return trial_hear_first(trial, trial_request, trial_request_len);
 }
 
-static int send_across(struct trial *trial, int from, const char *data, size_t n)
+int trial_send_text(struct trial *trial, int from, const char *data, size_t n)
 {
 	struct pair *pair = &trial->pair;
 	int r = pair_send(pair, from, data, n, 0);
@@ -170,7 +210,7 @@ static int send_across(struct trial *trial, int from, const char *data, size_t n
 	return r < 0 ? trial_fail_errno(trial, r, "sending") : 0;
 }
 
-static int receive_same(struct trial *trial, int fd, const char *data, size_t n)
+int trial_take_text(struct trial *trial, int fd, const char *data, size_t n)
 {
 	int r = pair_receive(&trial->pair, fd, trial->bench->room, n);
 
@@ -181,22 +221,22 @@ static int receive_same(struct trial *trial, int fd, const char *data, size_t n)
 
 int trial_send(struct trial *trial, int from, size_t n)
 {
-	return send_across(trial, from, trial->bench->pattern, n);
+	return trial_send_text(trial, from, trial->bench->pattern, n);
 }
 
 int trial_take(struct trial *trial, int fd, size_t at, size_t n)
 {
-	return receive_same(trial, fd, trial->bench->pattern + at, n);
+	return trial_take_text(trial, fd, trial->bench->pattern + at, n);
 }
 
 int trial_answer(struct trial *trial)
 {
-	return send_across(trial, trial->pair.server, trial->bench->answer, ANSWER_BYTES);
+	return trial_send_text(trial, trial->pair.server, trial->bench->answer, ANSWER_BYTES);
 }
 
 int trial_take_answer(struct trial *trial, size_t at, size_t n)
 {
-	return receive_same(trial, trial->pair.client, trial->bench->answer + at, n);
+	return trial_take_text(trial, trial->pair.client, trial->bench->answer + at, n);
 }
 
 static int answer_and_take(struct trial *trial)

@@ -104,6 +104,18 @@ int trial_hear(struct trial *trial, const char *text, size_t len);
 /* The same, and the socket is in the state that its mode asks for once a request has left. */
 int trial_hear_first(struct trial *trial, const char *text, size_t len);
 
+/* The same of a message whose last frame, at `frame_at`, is the request. */
+int trial_hear_frame(struct trial *trial, const char *text, size_t len, size_t frame_at);
+
+/* These bytes go from an end to the other one, and are there. */
+int trial_send_text(struct trial *trial, int from, const char *text, size_t n);
+
+/* These bytes are received. */
+int trial_take_text(struct trial *trial, int fd, const char *text, size_t n);
+
+/* Is the socket in the state that its mode asks for once a request has left? */
+int trial_look_at_membership(struct trial *trial);
+
 /* A request of the client gets to the server's end. */
 extern const char trial_request[];
 extern const size_t trial_request_len;
@@ -130,8 +142,9 @@ int trial_exchange_in_pieces(struct trial *trial);
 /* Both ends have no more to say, and nothing more than was said has come. */
 int trial_part(struct trial *trial);
 
-/* --- checks that have a file of their own: trial_bytes.c --- */
+/* --- checks that have a file of their own: trial_bytes.c, trial_frames.c --- */
 
+int check_frames(struct trial *trial);
 int check_splice(struct trial *trial);
 int check_bulk(struct trial *trial);
 int check_leaving(struct trial *trial);

@@ -22,8 +22,14 @@
 
 #include "attach/selftest.h"
 
-#define FAKE_LINE    "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03\r\n"
+#define FAKE_LINE "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03\r\n"
+#define FAKE_FIELD                                                                                 \
+	"\x10\x0btraceparent\x37"                                                                  \
+	"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03"
 #define FAKE_SOCKETS 256
+/* The frame with which a request ends, where exchanges interleave. */
+#define FAKE_HEAD     "\0\0\x0e\1\5"
+#define FAKE_HEAD_LEN 23
 
 enum fault {
 	FAULT_NONE,
@@ -180,11 +186,41 @@ static ssize_t fake_insert(int fd, const char *head, size_t len, const struct io
 	return sent < 0 ? sent : sent - (ssize_t)parts[1].iov_len;
 }
 
+static bool fake_is_framed(const char *data, size_t len)
+{
+	return len >= FAKE_HEAD_LEN &&
+	       memcmp(data + len - FAKE_HEAD_LEN, FAKE_HEAD, sizeof(FAKE_HEAD) - 1) == 0;
+}
+
+/* The same for a head in a frame, with which the message ends. */
+static ssize_t fake_insert_field(int fd, const char *data, size_t len)
+{
+	size_t at = len - FAKE_HEAD_LEN;
+	struct iovec parts[] = {
+		{ (void *)data, at },
+		{ NULL, 3 },
+		{ (void *)(data + at + 3), FAKE_HEAD_LEN - 3 },
+		{ (void *)(FAKE_FIELD FAKE_FIELD), sizeof(FAKE_FIELD) - 1 },
+	};
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 4 };
+	char length[3] = {};
+	ssize_t sent;
+
+	if (fake.fault == FAULT_TWO_HEADERS)
+		parts[3].iov_len *= 2;
+	length[2] = (char)((size_t)data[at + 2] + parts[3].iov_len);
+	parts[1].iov_base = length;
+	sent = syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
+	return sent < 0 ? sent : sent - (ssize_t)parts[3].iov_len;
+}
+
 /* Is this a message that is given a header? It may have left a socket. */
 static bool fake_gives_header(struct fake_socket *socket, const char *data, size_t len)
 {
-	bool request = len > 24 && (memcmp(data, "GET ", 4) == 0 || memcmp(data, "POST", 4) == 0) &&
-		       memmem(data, len, "\r\n\r\n", 4);
+	bool request =
+		(len > 24 && (memcmp(data, "GET ", 4) == 0 || memcmp(data, "POST", 4) == 0) &&
+		 memmem(data, len, "\r\n\r\n", 4)) ||
+		fake_is_framed(data, len);
 	bool enrolled = socket && !socket->left;
 
 	if (enrolled && fake.mode == WIRE_EARLY_LEAVE && fake.fault != FAULT_STAYS)
@@ -204,7 +240,8 @@ static ssize_t fake_send(int fd, const char *data, size_t len, const struct iove
 	static char copy[1 << 17];
 
 	if (fake_gives_header(socket, data, len) && head)
-		return fake_insert(fd, data, len, more, !!more);
+		return fake_is_framed(data, len) ? fake_insert_field(fd, data, len)
+						 : fake_insert(fd, data, len, more, !!more);
 	if (len > 60000 && len <= sizeof(copy) &&
 	    ((fake.fault == FAULT_BYTE && enrolled) || (fake.fault == FAULT_BYTE_EVER && socket))) {
 		memcpy(copy, data, len);

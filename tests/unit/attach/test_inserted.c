@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "attach/inserted.h"
+#include "base/view.h"
 #include "bpf/abi/context.h"
 
 #define LINE	  "GET / HTTP/1.1\r\n"
@@ -95,12 +96,65 @@ static void test_length(void **state)
 	assert_int_equal(inserted_length(W3C | 15ull << 60), sizeof(PARENT) - 1);
 }
 
+/* A frame of four bytes behind nine that are another one's. */
+#define BEFORE	   "\0\0\0\4\0\0\0\0\0"
+#define FRAME(len) "\0\0" len "\1\5\0\0\0\1abcd"
+#define FIELD                                                                                      \
+	"\x10\x0btraceparent\x37"                                                                  \
+	"00-" TRACE "-" SPAN "-03"
+#define FIELD_B3                                                                                   \
+	"\x10\x02"                                                                                 \
+	"b3\x33" TRACE "-" SPAN "-1"
+#define TEXT(string)                                                                               \
+	{                                                                                          \
+		string, sizeof(string) - 1                                                         \
+	}
+
+static const struct {
+	const char *what;
+	struct view got;
+	__u64 propagators;
+	int expected;
+} field_rows[] = {
+	{ "nothing", TEXT(BEFORE FRAME("\4")), W3C, 0 },
+	{ "a field", TEXT(BEFORE FRAME("\x49") FIELD), W3C, sizeof(FIELD) - 1 },
+	{ "two", TEXT(BEFORE FRAME("\x81") FIELD FIELD_B3), W3C_B3, sizeof(FIELD FIELD_B3) - 1 },
+	{ "one of two", TEXT(BEFORE FRAME("\x49") FIELD), W3C_B3, -EBADMSG },
+	{ "one that is not asked for", TEXT(BEFORE FRAME("\x3c") FIELD_B3), W3C, -EBADMSG },
+	{ "a frame that does not tell", TEXT(BEFORE FRAME("\4") FIELD), W3C, -EBADMSG },
+	{ "a frame that tells more", TEXT(BEFORE FRAME("\x4a") FIELD), W3C, -EBADMSG },
+	{ "a frame that is longer, and no field", TEXT(BEFORE FRAME("\x49")), W3C, -EBADMSG },
+	{ "a field in front of the frame", TEXT(BEFORE FIELD FRAME("\x49")), W3C, -EBADMSG },
+	{ "a line", TEXT(BEFORE FRAME("\x4b") PARENT), W3C, -EBADMSG },
+	{ "another frame before it", TEXT("\0\0\0\4\1\0\0\0\0" FRAME("\x49") FIELD), W3C,
+	  -EBADMSG },
+};
+
+static void test_fields(void **state)
+{
+	static const char sent[] = BEFORE FRAME("\4");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(field_rows) / sizeof(field_rows[0]); i++) {
+		int r = inserted_find_field(sent, sizeof(sent) - 1, sizeof(BEFORE) - 1,
+					    field_rows[i].got.data, field_rows[i].got.len,
+					    field_rows[i].propagators);
+
+		if (r != field_rows[i].expected)
+			fail_msg("%s: %d instead of %d", field_rows[i].what, r,
+				 field_rows[i].expected);
+	}
+	assert_int_equal(inserted_find_field(sent, 4, 2, sent, 4, W3C), -EBADMSG);
+	assert_int_equal(inserted_field_length(W3C_B3), sizeof(FIELD FIELD_B3) - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_length),
+		cmocka_unit_test(test_fields),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
