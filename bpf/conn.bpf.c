@@ -25,8 +25,7 @@ SUBPROGRAM int message_end(struct conn *conn, struct walk *walk)
 	flow = walk_flow(conn, walk);
 	event = RECORD(walk, event_end);
 	if (!flow->mute) {
-		header_init(&event->header, conn, flow, EVENT_END, flow->last_ns);
-		event->body_bytes = flow->body;
+		end_init(event, conn, flow);
 		record_emit(walk, sizeof(*event), 0);
 	}
 	message_ended(conn, walk, flow);
@@ -196,25 +195,13 @@ SUBPROGRAM int head_emit(struct conn *conn, struct walk *walk, __u32 len, __u32 
 	if (first) {
 		struct event_response *event = RECORD(walk, event_response);
 
-		header_init(&event->header, conn, flow, EVENT_RESPONSE, flow->first_ns);
-		event->header.flags = more;
-		event->body_bytes = flow->body;
-		event->end_ns = flow->last_ns;
+		response_init(event, conn, flow, more, len);
 		event->status = flow->status;
-		event->early = event->pad = 0;
-		event->head_len = len;
 		return record_emit(walk, sizeof(*event), len);
 	}
 	struct event_head_more *event = RECORD(walk, event_head_more);
 
-	header_init(&event->header, conn, flow, EVENT_HEAD_MORE, walk->now_ns);
-	event->header.flags = more;
-	event->body_bytes = flow->body;
-	event->end_ns = flow->last_ns;
-	event->head_len = len;
-	event->trace_flags = 0;
-	__builtin_memset(event->pad, 0, sizeof(event->pad));
-	__builtin_memset(&event->context, 0, sizeof(event->context));
+	more_init(event, conn, flow, more, len);
 	if (!context_settle(conn, walk, flow, more, &event->context))
 		event->trace_flags = conn->own.flags;
 	return record_emit(walk, sizeof(*event), len);

@@ -51,6 +51,7 @@ struct flow {
 	__u32 first_seq; /* TCP sequence number of the current message's first byte */
 	__u32 exchange;
 	__u32 head_sent; /* bytes of the head that were captured */
+	__u32 messages;	 /* that the body has had so far, where it is made of such */
 	__u16 status;
 	__u8 phase;
 	__u8 is_request;
@@ -213,12 +214,26 @@ struct stream_key {
 	__u32 pad;
 };
 
+/*
+ * A body that is made of messages, each behind a byte that is 0 or 1 and four of its length: gRPC
+ * over HTTP2 "Length-Prefixed-Message". Whether it is one is known in user space.
+ */
+struct body_messages {
+	__u64 prefix; /* as much of it as has come */
+	__u32 left;   /* of the current message */
+	__u32 n;      /* that have begun */
+	__u8 have;    /* bytes of the prefix */
+	__u8 off;     /* it is none */
+	__u8 pad[6];
+};
+
 struct stream {
 	struct request_ref ref; /* servers: the request; clients: the one that it was made for */
 	__u64 body[2];		/* body bytes so far, by enum message_kind */
-	__u32 reader_tid;	/* thread that read the request (servers) */
-	__u8 ended[2];		/* by enum message_kind */
-	__u8 early;		/* the response was seen before the request */
+	struct body_messages messages[2]; /* the same */
+	__u32 reader_tid;		  /* thread that read the request (servers) */
+	__u8 ended[2];			  /* by enum message_kind */
+	__u8 early;			  /* the response was seen before the request */
 	__u8 pad;
 };
 

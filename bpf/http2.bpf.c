@@ -11,11 +11,13 @@
 
 #include "lib/flow.bpf.h"
 
-#define FRAMES_PER_STEP 4
+#define FRAMES_PER_STEP 32  /* or parts of them: a header, a message's length, a message */
 #define FILL_FRAME	128 /* most frames that matter are no longer than that */
 #define FILL_BLOCK	(PIECE_MAX - FLOW_CARRY_MAX)
 /* Of a header block that leaves the kernel: its compression is lost with the rest. */
 #define BLOCK_MAX (64 << 10)
+
+#define MESSAGE_PREFIX_LEN 5 /* struct body_messages */
 
 static __always_inline struct stream_key stream_key_of(const struct conn *conn,
 						       const struct flow *flow)
@@ -103,6 +105,7 @@ SUBPROGRAM int stream_ended(struct conn *conn, struct walk *walk)
 	kind = message_kind(flow) & 1;
 	stream->ended[kind] = 1;
 	flow->body = stream->body[kind];
+	flow->messages = stream->messages[kind].n;
 	if (kind == MESSAGE_RESPONSE) {
 		conn->answered++;
 		if (conn->role == ROLE_SERVER)
@@ -128,8 +131,7 @@ SUBPROGRAM int http2_data_end(struct conn *conn, struct walk *walk)
 		return 0;
 	event = RECORD(walk, event_end);
 	flow->exchange = flow->http2.frame.stream;
-	header_init(&event->header, conn, flow, EVENT_END, flow->last_ns);
-	event->body_bytes = flow->body;
+	end_init(event, conn, flow);
 	return capture_emit(walk, sizeof(*event), 0);
 }
 
@@ -160,7 +162,31 @@ SUBPROGRAM int http2_reset(struct conn *conn, struct walk *walk)
 	flow->exchange = flow->http2.frame.stream;
 	header_init(&event->header, conn, flow, EVENT_RESET, walk->now_ns);
 	event->code = http2_error_code(&walk->piece);
-	event->pad = 0;
+	event->younger = 0;
+	return capture_emit(walk, sizeof(*event), 0);
+}
+
+/*
+ * GOAWAY, its first bytes in the piece: of the client's streams that are younger than the one that
+ * it names nothing was done, nor will be (section 6.8).
+ */
+SUBPROGRAM int http2_goaway(struct conn *conn, struct walk *walk)
+{
+	struct event_reset *event;
+	struct flow *flow;
+	__u32 last;
+
+	if (!conn || !walk)
+		return 0;
+	flow = walk_flow(conn, walk);
+	last = http2_last_stream(&walk->piece);
+	if (flow->is_request || last >= conn->http2.last_stream)
+		return 0;
+	event = RECORD(walk, event_reset);
+	flow->exchange = last + 1;
+	header_init(&event->header, conn, flow, EVENT_RESET, walk->now_ns);
+	event->code = HTTP2_REFUSED_STREAM;
+	event->younger = 1;
 	return capture_emit(walk, sizeof(*event), 0);
 }
 
@@ -209,6 +235,7 @@ static __always_inline enum http2_block block_of_server(struct conn *conn, struc
 	}
 	flow->mute = stream->early;
 	flow->body = stream->body[MESSAGE_RESPONSE];
+	flow->messages = stream->messages[MESSAGE_RESPONSE].n;
 	stat_add(STAT_RESPONSES);
 	stream_touched(conn, walk, flow, stream);
 	return HTTP2_BLOCK_RESPONSE;
@@ -288,26 +315,13 @@ SUBPROGRAM int http2_emit(struct conn *conn, struct walk *walk, __u32 len, __u32
 	} else if (begins && block == HTTP2_BLOCK_RESPONSE) {
 		struct event_response *event = RECORD(walk, event_response);
 
-		header_init(&event->header, conn, flow, EVENT_RESPONSE, flow->first_ns);
-		event->header.flags = flags;
-		event->body_bytes = flow->body;
-		event->end_ns = flow->last_ns;
-		event->status = 0;
+		response_init(event, conn, flow, flags, len);
 		event->early = flow->mute;
-		event->pad = 0;
-		event->head_len = len;
 		lost = capture_emit(walk, sizeof(*event), len);
 	} else {
 		struct event_head_more *event = RECORD(walk, event_head_more);
 
-		header_init(&event->header, conn, flow, EVENT_HEAD_MORE, walk->now_ns);
-		event->header.flags = flags;
-		event->body_bytes = flow->body;
-		event->end_ns = flow->last_ns;
-		event->head_len = len;
-		event->trace_flags = 0;
-		__builtin_memset(event->pad, 0, sizeof(event->pad));
-		__builtin_memset(&event->context, 0, sizeof(event->context));
+		more_init(event, conn, flow, flags, len);
 		lost = capture_emit(walk, sizeof(*event), len);
 	}
 	flow->http2.said = 1;
@@ -326,6 +340,7 @@ SUBPROGRAM int http2_block_begin(struct conn *conn, struct walk *walk)
 	flow = walk_flow(conn, walk);
 	flow->first_ns = walk->now_ns;
 	flow->body = 0;
+	flow->messages = 0;
 	flow->mute = 0;
 	flow->http2.block_len = 0;
 	flow->http2.block_ends = 0;
@@ -359,7 +374,7 @@ static __always_inline void block_read(struct conn *conn, struct walk *walk, str
 	else
 		http2_fields(&conn->http2.table, &walk->fields, &walk->piece, at, out - padding);
 	if (!flow->left && frame->flags & HTTP2_F_END_HEADERS)
-		conn->http2.table.skip = 0;
+		http2_block_ended(&conn->http2.table);
 }
 
 /* A piece of a header block, of which walk->kept bytes stand in the piece, and walk->got behind. */
@@ -449,10 +464,63 @@ static __always_inline void data_begin(struct conn *conn, struct walk *walk, str
 	stream_touched(conn, walk, flow, stream);
 }
 
+/* Some bytes of a body, `room` at most: a message's, or of what is before the next one. */
+static __always_inline __u32 messages_step(struct walk *walk, struct body_messages *messages,
+					   __u32 room)
+{
+	__u32 n = messages->left, want;
+	int got;
+
+	if (n) {
+		n = n < room ? n : room;
+		messages->left -= n;
+		return n;
+	}
+	want = MESSAGE_PREFIX_LEN - messages->have;
+	want = want < room ? want : room;
+	got = capture_fill(walk, 0, want);
+	if (got <= 0 || got > MESSAGE_PREFIX_LEN) {
+		messages->off = 1;
+		return room;
+	}
+	for (__u32 i = 0; i < MESSAGE_PREFIX_LEN; i++)
+		if (i < got)
+			messages->prefix = messages->prefix << 8 | walk->piece.data[i];
+	messages->have += got;
+	if (messages->have < MESSAGE_PREFIX_LEN)
+		return got;
+	messages->off = messages->prefix >> 33 != 0;
+	messages->left = messages->prefix;
+	messages->n += !messages->off;
+	messages->have = 0;
+	messages->prefix = 0;
+	return got;
+}
+
+/* Bytes of the frame's payload that pass at once: of a body all that belong to one of its messages,
+ * which are counted. */
+static __always_inline __u32 payload_step(struct conn *conn, struct walk *walk, struct flow *flow)
+{
+	const struct http2_frame *frame = &flow->http2.frame;
+	__u32 room = walk_room(walk, flow->left);
+	struct body_messages *messages;
+	struct stream *stream;
+
+	/* behind the frame's header, and where nothing is padded */
+	if (frame->type != HTTP2_DATA || flow->left > frame->length ||
+	    frame->flags & HTTP2_F_PADDED)
+		return room;
+	stream = stream_find(conn, flow);
+	if (!stream)
+		return room;
+	messages = &stream->messages[message_kind(flow) & 1];
+	return messages->off ? room : messages_step(walk, messages, room);
+}
+
 /* Bytes of a frame's payload that do not matter have passed: does anything end with them? */
 static __always_inline int payload_pass(struct conn *conn, struct walk *walk, struct flow *flow)
 {
-	__u32 n = walk_room(walk, flow->left);
+	__u32 n = payload_step(conn, walk, flow);
 
 	walk->at += n;
 	flow->left -= n;
@@ -460,6 +528,17 @@ static __always_inline int payload_pass(struct conn *conn, struct walk *walk, st
 	if (!flow->left && flow->http2.frame.type == HTTP2_DATA &&
 	    flow->http2.frame.flags & HTTP2_F_END_STREAM)
 		http2_data_end(conn, walk);
+	return STEP_NEXT;
+}
+
+/* The rest of the header of a frame whose payload is looked at for itself. */
+static __always_inline int header_pass(struct walk *walk, struct flow *flow)
+{
+	__u32 n = flow->left - flow->http2.frame.length;
+
+	walk->at += n;
+	flow->left -= n;
+	flow->last_ns = walk->now_ns;
 	return STEP_NEXT;
 }
 
@@ -505,7 +584,12 @@ SUBPROGRAM int http2_frame(struct conn *conn, struct walk *walk)
 		data_begin(conn, walk, flow, n);
 	else if (frame->type == HTTP2_RST_STREAM)
 		http2_reset(conn, walk);
+	else if (frame->type == HTTP2_GOAWAY)
+		http2_goaway(conn, walk);
+	/* what has come of it before this call has passed */
 	flow->left -= kept;
+	if (frame->type == HTTP2_DATA && frame->length)
+		return header_pass(walk, flow);
 	return payload_pass(conn, walk, flow);
 }
 

@@ -28,7 +28,8 @@ static __always_inline enum framing survey_block(struct conn *conn, struct walk 
 	__builtin_memset(table, 0, sizeof(*table));
 	__builtin_memset(&walk->fields, 0, sizeof(walk->fields));
 	http2_fields(table, &walk->fields, &walk->piece, http2_block_at(frame), end);
-	if (table->lost || table->skip)
+	http2_block_ended(table);
+	if (table->lost)
 		return FRAMING_NONE;
 	walk->frame_at = walk->at;
 	walk->frame_len = frame->length;

@@ -167,6 +167,9 @@ struct event_response {
 	__u8 early;   /* the request's record is still to come: another thread sends it */
 	__u8 pad;
 	__u32 head_len;
+	__u32 messages; /* that the body has had so far, if it is made of such, each with its length
+			   before it */
+	__u32 pad2;
 	__u8 head[];
 };
 
@@ -175,8 +178,9 @@ struct event_head_more {
 	__u64 body_bytes;
 	__u64 end_ns;
 	__u32 head_len;
+	__u32 messages;
 	__u8 trace_flags; /* these two: of requests, if context.settled */
-	__u8 pad[3];
+	__u8 pad[7];
 	struct event_context context;
 	__u8 head[];
 };
@@ -184,6 +188,8 @@ struct event_head_more {
 struct event_end {
 	struct event_header header; /* time_ns: last byte of the message */
 	__u64 body_bytes;
+	__u32 messages;
+	__u32 pad;
 };
 
 /*
@@ -203,7 +209,7 @@ struct event_close {
 struct event_reset {
 	struct event_header header; /* message: whose direction it came in */
 	__u32 code;		    /* as the protocol has it */
-	__u32 pad;
+	__u32 younger;		    /* 1: and all that have begun after it */
 };
 
 /* A whole record never exceeds this. */
@@ -215,9 +221,9 @@ _Static_assert(sizeof(struct join_key) == 16, "ABI");
 _Static_assert(sizeof(struct event_context) == 48, "ABI");
 _Static_assert(sizeof(struct conn_tuple) == 40, "ABI");
 _Static_assert(sizeof(struct event_request) == 216, "ABI");
-_Static_assert(sizeof(struct event_response) == 56, "ABI");
-_Static_assert(sizeof(struct event_head_more) == 104, "ABI");
-_Static_assert(sizeof(struct event_end) == 40, "ABI");
+_Static_assert(sizeof(struct event_response) == 64, "ABI");
+_Static_assert(sizeof(struct event_head_more) == 112, "ABI");
+_Static_assert(sizeof(struct event_end) == 48, "ABI");
 _Static_assert(sizeof(struct event_close) == 56, "ABI");
 _Static_assert(sizeof(struct event_reset) == 40, "ABI");
 

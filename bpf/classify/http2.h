@@ -12,7 +12,6 @@
 
 #define HTTP2_PREFACE_LEN 24 /* section 3.4 */
 #define HTTP2_HEADER_LEN  9  /* of a frame: section 4.1 */
-#define HTTP2_LOOK_MAX	  13 /* of a frame that is looked at: the error code of RST_STREAM */
 
 /* Section 6. Types from HTTP2_TYPE_MAX on are extensions, and are passed over. */
 enum http2_type {
@@ -151,10 +150,16 @@ static __always_inline int http2_is_block(__u8 type)
 	return type == HTTP2_HEADERS || type == HTTP2_CONTINUATION || type == HTTP2_PUSH_PROMISE;
 }
 
-/* Bytes of the frame, header and payload, that have to be seen together. */
+/*
+ * Bytes of the frame, header and payload, that have to be seen together: the error code of
+ * RST_STREAM, the stream that GOAWAY names.
+ */
 static __always_inline __u32 http2_frame_look(const struct http2_frame *frame)
 {
-	return frame->type == HTTP2_RST_STREAM ? HTTP2_LOOK_MAX : HTTP2_HEADER_LEN;
+	return frame->type == HTTP2_RST_STREAM ||
+			       (frame->type == HTTP2_GOAWAY && frame->length >= 4)
+		       ? HTTP2_HEADER_LEN + 4
+		       : HTTP2_HEADER_LEN;
 }
 
 /* Where the header block begins in a frame that has a part of it (sections 6.2 and 6.10). */
@@ -175,12 +180,27 @@ static __always_inline __u32 http2_padding(const struct http2_frame *frame,
 	return piece->data[HTTP2_HEADER_LEN];
 }
 
-/* The error code of a RST_STREAM frame: section 7. */
-static __always_inline __u32 http2_error_code(const struct piece *piece)
+/* Four bytes behind a frame's header. */
+static __always_inline __u32 http2_payload_word(const struct piece *piece)
 {
 	const __u8 *p = piece->data + HTTP2_HEADER_LEN;
 
 	return (__u32)p[0] << 24 | (__u32)p[1] << 16 | (__u32)p[2] << 8 | p[3];
+}
+
+/* The error code of a RST_STREAM frame: section 7. */
+static __always_inline __u32 http2_error_code(const struct piece *piece)
+{
+	return http2_payload_word(piece);
+}
+
+#define HTTP2_REFUSED_STREAM 7 /* the same: nothing was done */
+
+/* The youngest stream of the other end with which a GOAWAY frame says that anything is done:
+ * section 6.8. */
+static __always_inline __u32 http2_last_stream(const struct piece *piece)
+{
+	return http2_payload_word(piece) & 0x7fffffff;
 }
 
 /* Do the first `n` bytes of `word` agree with `text`? */

@@ -15,9 +15,17 @@
 #define HTTP2_NAME_MAX	     17	 /* the longest name: x-b3-parentspanid */
 #define HTTP2_TEXT_MAX	     128 /* characters of a value that Huffman's code has made shorter */
 
-/* Texts are decoded into the piece, behind the bytes that may count. */
+/* Texts are decoded into the piece, behind the bytes that may count, and fields that were cut are
+ * put together there. */
 #define HTTP2_NAME_AT  (PIECE_MAX + 8)
 #define HTTP2_VALUE_AT (PIECE_MAX + 40)
+#define HTTP2_JOIN_AT  (PIECE_MAX + 256)
+
+#define HTTP2_REST_MAX 40  /* bytes of a cut field that are kept; a multiple of 8 */
+#define HTTP2_JOIN_MAX 128 /* and those behind them that it is read with; the same */
+
+/* Instead of where the next field begins: this one does not end here. */
+#define HTTP2_MORE_FIELD (~0u)
 
 /* What is known of a direction's dynamic table. All zero: nothing has been put into it. */
 struct http2_table {
@@ -25,9 +33,11 @@ struct http2_table {
 	__u32 skip;    /* bytes of a value that are still to come */
 	/* by enum context_name: the number of the last entry of that name, from 1 on */
 	__u32 named[CONTEXT_XRAY + 1];
-	__u8 any;  /* an entry of such a name has been there */
-	__u8 lost; /* how many entries there are is not known */
-	__u8 pad[2];
+	__u8 any;      /* an entry of such a name has been there */
+	__u8 lost;     /* how many entries there are is not known */
+	__u8 rest_len; /* bytes of a field that has begun, and of which its value has not */
+	__u8 pad;
+	__u8 rest[HTTP2_REST_MAX];
 };
 
 /*
@@ -191,13 +201,6 @@ static __always_inline void http2_value(struct context_fields *fields, enum cont
 		context_keep(fields, name, flags);
 }
 
-/* The rest of the block cannot be read. */
-static __always_inline __u32 http2_table_lost(struct http2_table *table, __u32 end)
-{
-	table->lost = 1;
-	return end;
-}
-
 static __always_inline void http2_entry_add(struct http2_table *table, __u32 name)
 {
 	table->entries++;
@@ -210,7 +213,7 @@ static __always_inline void http2_entry_add(struct http2_table *table, __u32 nam
 
 /*
  * The name of a literal field (section 6.2), an entry's or its own. `at`: in, where the field
- * begins, out, where its value does. Non-zero: it cannot be told.
+ * begins, out, where its value does. Non-zero: it has not come.
  */
 static __always_inline int http2_literal_name(const struct http2_table *table, struct piece *piece,
 					      __u32 *at, __u32 end, enum context_name *ret_name)
@@ -242,7 +245,7 @@ static __always_inline __u32 http2_literal(struct http2_table *table, struct con
 
 	if (http2_literal_name(table, piece, &at, end, &name) ||
 	    http2_string_begin(piece, at, end, &value))
-		return http2_table_lost(table, end);
+		return HTTP2_MORE_FIELD;
 	if (is_kept)
 		http2_entry_add(table, name);
 	if (value.len > end - value.at) {
@@ -257,8 +260,8 @@ static __always_inline __u32 http2_literal(struct http2_table *table, struct con
 
 /*
  * Takes in the field that begins at `at` of a block that the piece has up to `end`. Gives where the
- * next one begins. What refers to an entry as a whole has a value that is not kept here: it is
- * there, and what it says is not known.
+ * next one begins, or HTTP2_MORE_FIELD. What refers to an entry as a whole has a value that is not
+ * kept here: it is there, and what it says is not known.
  */
 PIECE_FUNCTION __u32 http2_field(struct http2_table *table, struct context_fields *fields,
 				 struct piece *piece, __u32 at, __u32 end)
@@ -274,10 +277,55 @@ PIECE_FUNCTION __u32 http2_field(struct http2_table *table, struct context_field
 	/* a change of the table's size (section 6.3) makes entries fall out, which nobody names */
 	index = http2_integer(piece, at, end, first & 0x80 ? 0x7f : 0x1f);
 	if (!index)
-		return http2_table_lost(table, end);
+		return HTTP2_MORE_FIELD;
 	if (first & 0x80)
 		context_spoil(fields, http2_entry_name(table, index));
 	return index >> 32;
+}
+
+/* Keeps the beginning of a field for the next piece. One that is longer is beyond reason. */
+static __always_inline void http2_keep(struct http2_table *table, const struct piece *piece,
+				       __u32 at, __u32 end)
+{
+	if (end - at > HTTP2_REST_MAX) {
+		table->lost = 1;
+		return;
+	}
+	for (__u32 i = 0; i < HTTP2_REST_MAX; i += 8) {
+		__u64 word = piece_word(piece, at + i);
+
+		__builtin_memcpy(table->rest + i, &word, sizeof(word));
+	}
+	table->rest_len = end - at;
+}
+
+/*
+ * The field that the piece before has begun, read with what of this one may belong to it. Gives
+ * where the next one begins.
+ */
+static __always_inline __u32 http2_join(struct http2_table *table, struct context_fields *fields,
+					struct piece *piece, __u32 at, __u32 end)
+{
+	__u32 kept = table->rest_len & 63, next;
+	__u32 more = end - at < HTTP2_JOIN_MAX ? end - at : HTTP2_JOIN_MAX;
+
+	table->rest_len = 0;
+	for (__u32 i = 0; i < HTTP2_REST_MAX; i += 8)
+		__builtin_memcpy(piece->data + HTTP2_JOIN_AT + i, table->rest + i, 8);
+	for (__u32 i = 0; i < HTTP2_JOIN_MAX; i += 8) {
+		__u64 word = piece_word(piece, at + i);
+
+		__builtin_memcpy(piece->data + piece_index(HTTP2_JOIN_AT + kept + i), &word,
+				 sizeof(word));
+	}
+	next = http2_field(table, fields, piece, HTTP2_JOIN_AT, HTTP2_JOIN_AT + kept + more);
+	if (next != HTTP2_MORE_FIELD)
+		return at + next - HTTP2_JOIN_AT - kept;
+	if (more == end - at)
+		http2_keep(table, piece, HTTP2_JOIN_AT, HTTP2_JOIN_AT + kept + more);
+	else
+		table->lost = 1;
+	return end;
 }
 
 /*
@@ -287,18 +335,34 @@ PIECE_FUNCTION __u32 http2_field(struct http2_table *table, struct context_field
 PIECE_FUNCTION int http2_fields(struct http2_table *table, struct context_fields *fields,
 				struct piece *piece, __u32 at, __u32 end)
 {
-	__u32 skip;
+	__u32 skip, next = 0;
 
 	if (!table || !fields || !piece || at >= end)
 		return 0;
+	if (table->rest_len)
+		at = http2_join(table, fields, piece, at, end);
 	skip = table->skip < end - at ? table->skip : end - at;
 	table->skip -= skip;
 	at += skip;
-	for (__u32 i = 0; i < HTTP2_BLOCK_FIELDS && at < end; i++)
-		at = http2_field(table, fields, piece, at, end);
-	if (at < end)
+	for (__u32 i = 0; i < HTTP2_BLOCK_FIELDS && at < end; i++) {
+		next = http2_field(table, fields, piece, at, end);
+		if (next == HTTP2_MORE_FIELD)
+			break;
+		at = next;
+	}
+	if (at < end && next == HTTP2_MORE_FIELD)
+		http2_keep(table, piece, at, end);
+	else if (at < end)
 		table->lost = 1;
 	return 0;
+}
+
+/* The block has ended. What has not is malformed. */
+static __always_inline void http2_block_ended(struct http2_table *table)
+{
+	table->lost |= table->skip || table->rest_len;
+	table->skip = 0;
+	table->rest_len = 0;
 }
 
 #endif

@@ -18,6 +18,7 @@ static __always_inline void flow_restart(struct flow *flow)
 {
 	flow->phase = FLOW_START;
 	flow->body = 0;
+	flow->messages = 0;
 	flow->left = 0;
 	flow->head_sent = 0;
 	flow->mute = 0;
@@ -38,6 +39,47 @@ static __always_inline void header_init(struct event_header *header, const struc
 	header->time_ns = time_ns;
 	header->conn = conn->cookie;
 	header->exchange = flow->exchange;
+}
+
+/* The record of a response's head, of which `len` bytes are in the piece. */
+static __always_inline void response_init(struct event_response *event, const struct conn *conn,
+					  const struct flow *flow, __u8 flags, __u32 len)
+{
+	header_init(&event->header, conn, flow, EVENT_RESPONSE, flow->first_ns);
+	event->header.flags = flags;
+	event->body_bytes = flow->body;
+	event->end_ns = flow->last_ns;
+	event->status = 0;
+	event->early = 0;
+	event->pad = 0;
+	event->head_len = len;
+	event->messages = flow->messages;
+	event->pad2 = 0;
+}
+
+/* The same of a head that goes on. */
+static __always_inline void more_init(struct event_head_more *event, const struct conn *conn,
+				      const struct flow *flow, __u8 flags, __u32 len)
+{
+	header_init(&event->header, conn, flow, EVENT_HEAD_MORE, flow->last_ns);
+	event->header.flags = flags;
+	event->body_bytes = flow->body;
+	event->end_ns = flow->last_ns;
+	event->head_len = len;
+	event->messages = flow->messages;
+	event->trace_flags = 0;
+	__builtin_memset(event->pad, 0, sizeof(event->pad));
+	__builtin_memset(&event->context, 0, sizeof(event->context));
+}
+
+/* The same of the end of a message that its head's record could not carry. */
+static __always_inline void end_init(struct event_end *event, const struct conn *conn,
+				     const struct flow *flow)
+{
+	header_init(&event->header, conn, flow, EVENT_END, flow->last_ns);
+	event->body_bytes = flow->body;
+	event->messages = flow->messages;
+	event->pad = 0;
 }
 
 /* Would a message in the call's direction be a request, as far as is known? */

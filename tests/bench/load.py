@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 import apps
+import grpc_peers
 from case import Test
 from observe import CannotMeasure
 from weft import alive, until
@@ -92,12 +93,20 @@ def _sockets():
         return int(re.search(r"^TCP: inuse (\d+)", handle.read(), re.M)[1])
 
 
+def _https(stage):
+    apps.certificate(stage)
+    return apps.nginx(stage, tls=True, connections=MANY_CONNECTIONS)
+
+
 SERVERS = {
     "nginx": _app(functools.partial(apps.nginx, connections=MANY_CONNECTIONS)),
     "apache": _app(apps.apache), "node": _app(apps.node), "go": _app(apps.go),
     "java": _app(apps.java), "flask": _app(apps.flask),
     "echo_tcp": _app(lambda stage: _answer(stage, "echo", port=stage.port())),
     "echo_unix": _app(lambda stage: _answer(stage, "echo", path=stage.path("echo.sock"))),
+    "nginx_http2": _app(functools.partial(apps.nginx, http2=True)),
+    "grpc_go": _app(lambda stage: grpc_peers.serve(stage, grpc_peers.go(stage))),
+    "https": _app(_https),
     "idle": serve_idle, "none": serve_nothing,
 }
 
@@ -142,10 +151,10 @@ def _time_us(text):
     return float(value) * UNITS_US[unit]
 
 
-def wrk(target, seconds):
+def wrk(target, seconds, scheme="http"):
     """As fast as 32 connections ask. wrk knows whole seconds only: it is told when to end."""
     text, cpu = _result(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{int(seconds) + PATIENCE_S}s",
-                         "--latency", f"http://127.0.0.1:{target.address}{URL_PATH}"], seconds, True)
+                         "--latency", f"{scheme}://127.0.0.1:{target.address}{URL_PATH}"], seconds, True)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     count = re.search(r"(\d+) requests in", text)
     shares = dict(re.findall(r"^\s+(50|99)%\s+(\S+) *$", text, re.M))
@@ -153,6 +162,29 @@ def wrk(target, seconds):
         raise CannotMeasure(f"wrk told no rate: {text[-300:]}")
     return {"rate": float(rate[1]), "requests": int(count[1]), "p50_us": _time_us(shares["50"]),
             "p99_us": _time_us(shares["99"]), "load_cpu_s": cpu}
+
+
+def h2load(path=URL_PATH, message=None):
+    """
+    As fast as 10 connections ask with 100 streams each, for what lies at the path; or with this message,
+    a call of gRPC. What it tells of times are their mean and the longest one.
+    """
+    def load(target, seconds):
+        words = ["h2load", "-c10", "-m100", f"-D{int(seconds * 1000)}ms"]
+        with tempfile.NamedTemporaryFile() as data:
+            if message is not None:
+                data.write(b"\0" + len(message).to_bytes(4, "big") + message)
+                data.flush()
+                words += ["-d", data.name, "-H", "content-type: application/grpc", "-H", "te: trailers"]
+            text, cpu = _result([*words, f"http://127.0.0.1:{target.address}{path}"], seconds)
+        rate = re.search(r", ([\d.]+) req/s", text)
+        count = re.search(r"requests: \d+ total, \d+ started, (\d+) done, \d+ succeeded, (\d+) failed", text)
+        times = re.search(r"time for request: +\S+ +(\S+) +(\S+)", text)
+        if not rate or not count or not times or not int(count[1]) or int(count[2]):
+            raise CannotMeasure(f"h2load told no rate: {text[-300:]}")
+        return {"rate": float(rate[1]), "requests": int(count[1]), "p50_us": _time_us(times[2]),
+                "p99_us": _time_us(times[1]), "load_cpu_s": cpu}
+    return load
 
 
 def pace(rate=0, connections=CONNECTIONS, what=URL_PATH):
@@ -184,6 +216,9 @@ WORKLOADS = {
        for name in ("nginx", "apache", "go", "flask", "idle")},
     **{name: Workload(SERVERS[name], warm_s=5.0) for name in ("node", "java")},
     **{name: Workload(SERVERS[name], pace(what=MESSAGE)) for name in ("echo_tcp", "echo_unix")},
+    "nginx_http2": Workload(SERVERS["nginx_http2"], h2load()),
+    "grpc_go": Workload(SERVERS["grpc_go"], h2load("/weft.Test/Unary_1", b"x" * 100)),
+    "https": Workload(SERVERS["https"], functools.partial(wrk, scheme="https")),
     "starts": Workload(serve_nothing, starts()),
     "keepalive": Workload(SERVERS["nginx"], keepalive=True),
     "closing": Workload(SERVERS["nginx"], keepalive=False),

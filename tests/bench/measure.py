@@ -261,7 +261,7 @@ class Bench:
 
     def kernel(self, wanted):
         """What each BPF program costs, and how many requests gained context."""
-        return {row.key: self.programs(WORKLOADS[row.workload]) for row in wanted}
+        return {row.key: self.programs(WORKLOADS[row.workload], row.how) for row in wanted}
 
     def programs(self, workload, how=TRACED + FOLLOW_ALL):
         with Statistics(), Servers() as servers, \

@@ -25,6 +25,7 @@ TRACED = ("--exe", "{exe}")
 OTHER = ("--pid", "{other}")
 WHOLE_HOST = ()
 FOLLOW_ALL = ("--cpu-budget", "0")
+TLS = ("--tls", "on")
 INJECT_OFF = ("--inject", "off", "--tcp-option", "off")
 
 
@@ -65,6 +66,7 @@ class Rate(Row):
 class Programs(Row):
     """A workload under which BPF programs are counted."""
     workload: str
+    how: tuple = TRACED + FOLLOW_ALL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +97,15 @@ RATIOS = (
     _application("java", "Java", "Java, com.sun.net.httpserver with 32 threads "
                  "(tests/apps/Server.java)"),
     _application("flask", "Flask", "Flask under gunicorn, two workers with 16 threads each"),
+    Ratio(key="nginx_http2", what="nginx, HTTP/2", workload="nginx_http2",
+          meaning="nginx, one worker, a static file, under h2load with 10 connections and 100 streams on "
+          "each: without weft, and with a weft that traces nginx. With HTTP/2 every request is followed."),
+    Ratio(key="grpc_go", what="gRPC, Go", workload="grpc_go", least=0.85,
+          meaning="grpc-go (tests/apps/grpc), unary calls of 100 bytes both ways, asked by h2load in the "
+          "same way."),
+    Ratio(key="https", what="nginx, HTTPS", workload="https", other=TRACED + TLS + FOLLOW_ALL,
+          meaning="nginx with OpenSSL, one worker, a static file, under wrk: without weft, and with a weft "
+          "that traces nginx with --tls on and sees every request. How many traps that takes: traps."),
     Ratio(key="echo_tcp", what="small messages, TCP", workload="echo_tcp",
           meaning="A server with one thread that sends 22 bytes back as they came "
           "(tests/apps/answer.c), as a Redis that is asked PING; 32 connections ask as fast as they "
@@ -169,6 +180,10 @@ KERNELS = (
              meaning="The proxy that opens one for each request."),
     Programs(key="programs_echo", what="small messages", workload="echo_tcp",
              meaning="Small messages over TCP."),
+    Programs(key="programs_http2", what="nginx, HTTP/2", workload="nginx_http2",
+             meaning="Under h2load."),
+    Programs(key="programs_https", what="nginx, HTTPS", workload="https", how=TRACED + TLS + FOLLOW_ALL,
+             meaning="Under wrk, with --tls on."),
 )
 
 HOSTS = (
@@ -263,6 +278,19 @@ def _told_kernel(figures):
     return f"{one['ns_per_run']['median']:.0f} ns, {one['runs_per_request']:.1f} runs a request"
 
 
+def _traps(figures):
+    """Runs of programs at functions of libraries: each is a trap."""
+    programs = figures["kernel"]["programs_https"]["programs"]
+    return sum(one["runs"] for name, one in programs.items() if name.startswith("tls_")) / \
+        figures["kernel"]["programs_https"]["requests"]
+
+
+def _told_traps(figures):
+    one = figures.get("comparisons", {}).get("https")
+    beside = f", the ratio of throughput being {one['rate_ratio']['median']:.2f}" if one else ""
+    return f"{_traps(figures):.2f}{beside}"
+
+
 def _told_lost(key):
     def told(figures):
         one = figures["loads"][key]
@@ -297,6 +325,9 @@ FIGURES = (
     _Time(key="kernel_request_ns", what="kernel time a request then", unit="ns",
           value=_programs("ns_per_request"),
           meaning="The same for all programs together, for each request."),
+    Figure(key="traps", what="traps a request, HTTPS, at the server", unit="traps", kind=stats.COUNT, most=2,
+           value=_traps, told=_told_traps,
+           meaning="How often nginx comes to a function of OpenSSL that is probed, for each request."),
     _Time(key="daemon_us", what="weft's CPU a request at 10,000 a second", unit="us", most=3,
           value=_load("paced_10k", "tracer_us"), meaning="User and system time of both processes."),
     _Time(key="daemon_1k_us", what="weft's CPU a request at 1,000 a second", unit="us",

@@ -28,6 +28,7 @@ struct runner {
 	unsigned long inputs;
 	unsigned long requests; /* inputs that were one, */
 	unsigned long contexts; /* and those that carried a context: else nothing is tested */
+	unsigned long blocks;	/* the same of header blocks */
 	unsigned long wrong;
 };
 
@@ -71,14 +72,16 @@ static int compare(struct runner *runner, const uint8_t *data, size_t size)
 	runner->inputs++;
 	runner->requests += host.start == HTTP1_REQUEST;
 	runner->contexts += host.kind == CONTEXT_PARENT;
+	runner->blocks += host.block_kind == CONTEXT_PARENT;
 	if (memcmp(&kernel, &host, sizeof(host)) == 0)
 		return 0;
 	if (!runner->wrong++)
 		printf("# differs: start %u/%u status %u/%u used %u/%u kind %d/%d refused %d/%d "
-		       "chunk %u/%u (kernel/host) for %.*s\n",
+		       "chunk %u/%u framed %u/%u block %d/%d (kernel/host) for %.*s\n",
 		       kernel.start, host.start, kernel.status, host.status, kernel.used, host.used,
 		       kernel.kind, host.kind, kernel.refused, host.refused, kernel.chunk_used,
-		       host.chunk_used, (int)(size < 200 ? size : 200), (const char *)data);
+		       host.chunk_used, kernel.framed, host.framed, kernel.block_kind,
+		       host.block_kind, (int)(size < 200 ? size : 200), (const char *)data);
 	return 0;
 }
 
@@ -153,10 +156,12 @@ static int run_all(struct runner *runner, char *const *directories)
 		return row(1, "parse", false, strerror(-r));
 	snprintf(text, sizeof(text), "%lu inputs, %lu differ", runner->inputs, runner->wrong);
 	failed = row(1, "kernel and host read alike", !runner->wrong, text);
-	snprintf(text, sizeof(text), "%lu requests, %lu of them with a context", runner->requests,
-		 runner->contexts);
-	return failed + row(2, "there was something to read",
-			    runner->requests > 1000 && runner->contexts > 100, text);
+	snprintf(text, sizeof(text),
+		 "%lu requests, %lu of them with a context, %lu header blocks with one",
+		 runner->requests, runner->contexts, runner->blocks);
+	return failed +
+	       row(2, "there was something to read",
+		   runner->requests > 1000 && runner->contexts > 100 && runner->blocks > 100, text);
 }
 
 int main(int argc, char **argv)

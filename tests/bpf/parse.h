@@ -4,6 +4,7 @@
 #define WEFT_TESTS_BPF_PARSE_H
 
 #include "classify/http1.h"
+#include "classify/http2.h"
 #include "lib/header.h"
 
 struct parse {
@@ -22,7 +23,30 @@ struct parse {
 	struct http1_chunk chunk;
 	struct trace_context context;
 	char text[HEADER_TRACEPARENT_LEN];
+	/* the same bytes as frames, and behind the first of them as a header block in two pieces */
+	char field[FIELD_TRACEPARENT_LEN];
+	__u32 framed; /* enum http2_start */
+	__s32 block_kind;
+	__u32 fits;
+	struct http2_frame frame;
+	struct http2_table table;
+	struct context_fields block;
+	struct trace_context block_context;
 };
+
+static __always_inline void parse_frames(struct parse *parse, __u32 len)
+{
+	__u32 half = len / 2;
+
+	parse->framed = http2_classify(&parse->piece, len, len);
+	http2_frame_parse(&parse->piece, &parse->frame);
+	parse->fits = http2_frame_fits(&parse->frame, 0);
+	http2_fields(&parse->table, &parse->block, &parse->piece, 1, half);
+	http2_fields(&parse->table, &parse->block, &parse->piece, half > 1 ? half : 1, len);
+	http2_block_ended(&parse->table);
+	parse->block_kind = context_resolve(&parse->block, parse->order, &parse->block_context);
+	field_traceparent(parse->field, &parse->block_context);
+}
 
 static __always_inline void parse_run(struct parse *parse, __u32 len)
 {
@@ -34,6 +58,7 @@ static __always_inline void parse_run(struct parse *parse, __u32 len)
 	parse->refused = context_refused(&parse->fields, parse->order);
 	parse->chunk_used = http1_chunk_line(&parse->chunk, &parse->piece, len);
 	header_traceparent(parse->text, &parse->context);
+	parse_frames(parse, len);
 }
 
 #endif

@@ -58,12 +58,13 @@ class Connection:
 class Server:
     """
     Keeps each connection's bytes, and answers 204 to each stream that has ended. It says nothing before the
-    first request, so that who asks it speaks first; `greets`: it sends its SETTINGS at once.
+    first request, so that who asks it speaks first; `greets`: it sends its SETTINGS at once; `last`: the last
+    stream that it answers, and tells so.
     """
 
-    def __init__(self, greets=False):
+    def __init__(self, greets=False, last=0):
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.port, self.greets = self.listener.getsockname()[1], greets
+        self.port, self.greets, self.last = self.listener.getsockname()[1], greets, last
         self.connections = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -105,7 +106,9 @@ class Server:
                         open_block, ends = (stream if ends else None), False
                     if kind == CONTINUATION and flags & END_HEADERS and open_block:
                         ends, open_block = True, None
-                    if ends:
+                    if ends and self.last and stream > self.last:
+                        answers += frame(GOAWAY, 0, 0, struct.pack(">II", self.last, 0))
+                    elif ends:
                         answers += frame(HEADERS, END_STREAM | END_HEADERS, stream, b"\x89")
                 if answers:
                     sock.sendall(greeting + answers)

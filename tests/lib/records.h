@@ -26,6 +26,8 @@ struct record_facts {
 	uint16_t status;
 	int32_t error;
 	uint32_t code;
+	uint32_t messages;
+	bool younger;
 	bool early;
 	struct join_key join;
 	uint8_t trace; /* each byte of the id */
@@ -68,6 +70,7 @@ static inline uint8_t *record_fixed(struct record *record, const struct record_f
 		response->end_ns = facts->end_ns;
 		response->status = facts->status;
 		response->early = facts->early;
+		response->messages = facts->messages;
 		response->head_len = head_len;
 		return response->head;
 	case EVENT_HEAD_MORE:
@@ -77,9 +80,11 @@ static inline uint8_t *record_fixed(struct record *record, const struct record_f
 		return more->head;
 	case EVENT_END:
 		end->body_bytes = facts->body_bytes;
+		end->messages = facts->messages;
 		return record->bytes + sizeof(*end);
 	case EVENT_RESET:
 		reset->code = facts->code;
+		reset->younger = facts->younger;
 		return record->bytes + sizeof(*reset);
 	default:
 		close->body_bytes = facts->body_bytes;

@@ -34,6 +34,7 @@ struct message {
 	uint64_t start_ns;   /* first byte; 0: nothing of it was seen */
 	uint64_t end_ns;     /* last byte seen */
 	uint64_t body_bytes; /* without transfer coding's own bytes */
+	uint32_t messages;   /* that the body has, if it is made of such */
 	uint8_t *head;	     /* heap, owned */
 	uint32_t head_len;
 	uint32_t head_cap;

@@ -273,12 +273,13 @@ static void response_lend(struct entry *entry, const struct event_response *even
 
 /* What every record of a head says. */
 static void message_update(struct message *message, const struct event_header *header,
-			   uint64_t body_bytes, uint64_t end_ns)
+			   uint64_t body_bytes, uint32_t messages, uint64_t end_ns)
 {
 	if (!message->start_ns)
 		message->start_ns = header->time_ns;
 	message->end_ns = end_ns;
 	message->body_bytes = body_bytes;
+	message->messages = messages;
 	message->head_complete |= !!(header->flags & EVENT_F_HEAD_END);
 	message->truncated |= !!(header->flags & EVENT_F_TRUNCATED);
 	message->ended |= !!(header->flags & EVENT_F_END);
@@ -391,7 +392,7 @@ static void request_event(struct conn_table *table, const struct event_request *
 	table->counters.exchanges++;
 	message_append(&exchange->request, event->head, event->head_len,
 		       table->limits.request_head);
-	message_update(&exchange->request, &event->header, event->body_bytes, event->end_ns);
+	message_update(&exchange->request, &event->header, event->body_bytes, 0, event->end_ns);
 	if (event->header.flags & (EVENT_F_HEAD_END | EVENT_F_TRUNCATED))
 		exchange_start(table, exchange);
 	if (answered)
@@ -413,7 +414,8 @@ static void response_event(struct conn_table *table, struct exchange *exchange,
 	else
 		message_append(&exchange->response, event->head, event->head_len,
 			       table->limits.response_head);
-	message_update(&exchange->response, &event->header, event->body_bytes, event->end_ns);
+	message_update(&exchange->response, &event->header, event->body_bytes, event->messages,
+		       event->end_ns);
 	if (event->header.flags & EVENT_F_END)
 		exchange_finish(table, exchange,
 				event->header.flags & EVENT_F_UPGRADE ? EXCHANGE_UPGRADED
@@ -445,7 +447,7 @@ static void more_event(struct conn_table *table, struct exchange *exchange,
 		message->truncated = true;
 	message_append(message, event->head, event->head_len,
 		       request ? table->limits.request_head : table->limits.response_head);
-	message_update(message, &event->header, event->body_bytes, event->end_ns);
+	message_update(message, &event->header, event->body_bytes, event->messages, event->end_ns);
 	if (request && event->context.settled)
 		context_update(exchange, event);
 	if (request && event->header.flags & (EVENT_F_HEAD_END | EVENT_F_TRUNCATED))
@@ -463,6 +465,7 @@ static void end_event(struct conn_table *table, struct exchange *exchange,
 	struct message *message = request ? &exchange->request : &exchange->response;
 
 	message->body_bytes = event->body_bytes;
+	message->messages = event->messages;
 	message->end_ns = event->header.time_ns;
 	message->ended = true;
 	if (!request)
@@ -511,6 +514,20 @@ static void reset_event(struct conn_table *table, struct exchange *exchange,
 	exchange_finish(table, exchange, EXCHANGE_CANCELLED);
 }
 
+/* The same of all exchanges of the connection from that one on. */
+static void reset_all_event(struct conn_table *table, const struct event_reset *event)
+{
+	struct entry *entry = connection_first(table, event->header.conn);
+
+	while (entry) {
+		struct entry *next = connection_next(entry->next, event->header.conn);
+
+		if ((int32_t)(entry->exchange.serial - event->header.exchange) >= 0)
+			reset_event(table, &entry->exchange, event);
+		entry = next;
+	}
+}
+
 void conn_table_event(struct conn_table *table, union event event)
 {
 	struct exchange *exchange;
@@ -521,6 +538,10 @@ void conn_table_event(struct conn_table *table, union event event)
 	}
 	if (event.header->type == EVENT_CLOSE) {
 		close_event(table, event.close);
+		return;
+	}
+	if (event.header->type == EVENT_RESET && event.reset->younger) {
+		reset_all_event(table, event.reset);
 		return;
 	}
 	exchange = exchange_find(table, event.header->conn, event.header->exchange);

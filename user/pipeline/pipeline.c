@@ -22,6 +22,7 @@
 #include "pipeline/flow.h"
 #include "pipeline/outputs.h"
 #include "pipeline/sandbox.h"
+#include "protocols/protocol.h"
 
 /* The ring is looked at this often while records come: a wake-up for each would cost more than
  * they. */
@@ -350,6 +351,29 @@ static json_t *configuration_json(const struct pipeline *pipeline)
 	return object;
 }
 
+/* What counts, and by the protocols' names what is remembered for them. */
+static json_t *counters_json(const struct pipeline *pipeline)
+{
+	json_t *counters = totals_json(pipeline->totals);
+
+	for (int id = PROTOCOL_FIRST; id < PROTOCOL_ID_MAX; id++) {
+		const struct protocol *protocol = protocol_by_id(id);
+		struct protocol_counter told[PROTOCOL_COUNTERS_MAX];
+		json_t *object;
+		size_t n;
+
+		if (!protocol->unpack_counters)
+			continue;
+		n = protocol->unpack_counters(pipeline->flow.unpacked[id], told);
+		object = json_object();
+		for (size_t i = 0; i < n; i++)
+			json_object_set_new(object, told[i].name,
+					    json_integer((json_int_t)told[i].value));
+		json_object_set_new(counters, protocol->name, object);
+	}
+	return counters;
+}
+
 static json_t *on_ps(void *context)
 {
 	struct pipeline *pipeline = context;
@@ -360,7 +384,7 @@ static json_t *on_ps(void *context)
 			 "uptime_s", uptime, "configuration", configuration_json(pipeline), "hooks",
 			 pipeline->hooks, "propagation", pipeline->setup->propagation, "processes",
 			 processes_json(pipeline->flow.processes), "counters",
-			 totals_json(pipeline->totals));
+			 counters_json(pipeline));
 }
 
 /* --- start --- */

@@ -264,6 +264,22 @@ static bool http2_unpack(void *state, union event *event)
 	return http2_heads_unpack(state, event);
 }
 
+static size_t http2_unpack_counters(const void *state,
+				    struct protocol_counter ret_counters[PROTOCOL_COUNTERS_MAX])
+{
+	const struct http2_heads_counters *counters = http2_heads_counters(state);
+	const struct protocol_counter told[] = {
+		{ "connections", counters->connections },
+		{ "decoder_bytes", counters->memory },
+		{ "connections_forgotten", counters->forgotten },
+		{ "undecoded_heads", counters->broken },
+	};
+
+	_Static_assert(sizeof(told) / sizeof(told[0]) <= PROTOCOL_COUNTERS_MAX, "all are told");
+	memcpy(ret_counters, told, sizeof(told));
+	return sizeof(told) / sizeof(told[0]);
+}
+
 static void *http2_unpack_free(void *state)
 {
 	return http2_heads_free(state);
@@ -277,5 +293,6 @@ const struct protocol protocol_HTTP2 = {
 	.telemetry = http2_telemetry,
 	.unpack_new = http2_unpack_new,
 	.unpack = http2_unpack,
+	.unpack_counters = http2_unpack_counters,
 	.unpack_free = http2_unpack_free,
 };

@@ -404,6 +404,7 @@ static void trailers_make(struct http2_heads *heads, const struct event_response
 	struct event_head_more more = {
 		.header = from->header,
 		.body_bytes = from->body_bytes,
+		.messages = from->messages,
 		.end_ns = from->end_ns,
 	};
 
@@ -461,6 +462,7 @@ static bool unpack_more_of_answer(struct http2_heads *heads, struct side *side, 
 	struct event_response from = {
 		.header = more->header,
 		.body_bytes = more->body_bytes,
+		.messages = more->messages,
 		.end_ns = more->end_ns,
 		.early = side->early,
 	};

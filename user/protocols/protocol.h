@@ -11,6 +11,13 @@
 #include "ingest/decode.h"
 #include "span/span.h"
 
+struct protocol_counter {
+	const char *name; /* a constant */
+	uint64_t value;
+};
+
+#define PROTOCOL_COUNTERS_MAX 8
+
 struct protocol {
 	enum protocol_id id;
 	const char *name; /* as in protocols.def */
@@ -43,6 +50,10 @@ struct protocol {
 	 * says nothing of an exchange, or not yet.
 	 */
 	bool (*unpack)(void *state, union event *event);
+
+	/* What there is to tell of what is remembered. Gives how many counters there are. */
+	size_t (*unpack_counters)(const void *state,
+				  struct protocol_counter ret_counters[PROTOCOL_COUNTERS_MAX]);
 
 	/* NULL is accepted. Returns NULL. */
 	void *(*unpack_free)(void *state);

@@ -201,6 +201,19 @@ static void describe_outcome(const struct exchange *exchange, const struct http_
 	}
 }
 
+/*
+ * How many messages a call has had in each direction. Where frames carry them they are counted;
+ * gRPC-Web in text and HTTP/1 are not taken apart.
+ */
+static void describe_messages(const struct exchange *exchange, const struct http_facts *http,
+			      struct span_builder *builder)
+{
+	if (!view_equal(http->version, VIEW("2")))
+		return;
+	span_set_int(builder, ATTR_WEFT_RPC_REQUEST_MESSAGES, exchange->request.messages);
+	span_set_int(builder, ATTR_WEFT_RPC_RESPONSE_MESSAGES, exchange->response.messages);
+}
+
 void rpc_span_describe(const struct exchange *exchange, const struct http_facts *http,
 		       const struct rpc_facts *rpc, enum rpc_form form,
 		       struct span_builder *builder)
@@ -212,6 +225,8 @@ void rpc_span_describe(const struct exchange *exchange, const struct http_facts 
 		      is_connect(form) ? VIEW("connectrpc") : VIEW("grpc"));
 	span_set_text(builder, ATTR_RPC_METHOD, method);
 	describe_outcome(exchange, http, rpc, form, builder);
+	if (form == RPC_GRPC)
+		describe_messages(exchange, http, builder);
 	http_span_describe_server(exchange, http->host, http->port, builder);
 	endpoint_describe(exchange, builder);
 	span_set_text(builder, ATTR_NETWORK_PROTOCOL_NAME, VIEW("http"));

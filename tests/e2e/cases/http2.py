@@ -11,6 +11,7 @@ import common
 import propagation
 import traffic
 from case import case
+from frames import END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, Plan, Server, frame
 from spans import by_port, chain
 
 
@@ -190,6 +191,23 @@ def http2_opened_before(t):
     known = [s for s in spans if s.kind == common.SERVER and s.path]
     wrong = [s for s in known if (above := spans.parent(s)) and above.path and above.path != s.path]
     t.expect("server spans under another request's client span", 0, len(wrong))
+
+
+@case()
+def http2_goaway(t):
+    """Streams that the server says it will do nothing for have ended when it says so."""
+    server, plan = Server(last=1), Plan()
+    heads = [b"\x82\x86\x04" + bytes([7]) + f"/away/{n}".encode() + b"\x01\x01a" for n in range(3)]
+    plan.add(PREFACE + frame(SETTINGS, 0, 0) +
+             b"".join(frame(HEADERS, END_STREAM | END_HEADERS, 2 * n + 1, h) for n, h in enumerate(heads)), 1)
+    client = t.spawn([apps.PYTHON, "-B", os.path.join(apps.APPS, "frames_client.py"), server.port, plan.write(t)],
+                     stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    weft = t.weft("--pid", client.pid)
+    out, _ = client.communicate(b"go\n", timeout=30)
+    t.expect("connections that were served", 1, out.count(b"done"))
+    clients = common.once(t, t.stop(weft), range(3), common.CLIENT)
+    t.expect("status and error of the streams", [("204", None), (None, "REFUSED_STREAM"), (None, "REFUSED_STREAM")],
+             [(str(s["http.response.status_code"] or "") or None, s["error.type"]) for _, s in sorted(clients.items())])
 
 
 @case(needs=["nginx"])

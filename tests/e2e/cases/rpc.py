@@ -15,6 +15,7 @@ STATUS = {"Unary": "OK", "ServerStream": "OK", "ClientStream": "OK", "Both": "OK
           "Unknown": "UNIMPLEMENTED"}
 GIVEN_UP = {"Slow": "DEADLINE_EXCEEDED", "Cancel": "CANCELLED"}
 STREAMS = {"ServerStream", "ClientStream", "Both", "Cancel"}
+MESSAGES = {"Unary": (1, 1), "ServerStream": (1, 5), "ClientStream": (5, 1), "Both": (5, 5)}
 SERVER_ERRORS = {"INTERNAL", "UNIMPLEMENTED", "DEADLINE_EXCEEDED"}
 
 
@@ -64,6 +65,8 @@ def _check(t, spans, port, wanted):
     common.all_equal(t, "name", lambda s: s["rpc.method"], spans, lambda s: s.name)
     common.all_equal(t, "rpc.system.name", "grpc", spans, lambda s: s["rpc.system.name"])
     common.all_equal(t, "server.port", port, spans, lambda s: s["server.port"])
+    common.all_equal(t, "messages", lambda s: MESSAGES[kind_of(s)], [s for s in spans if kind_of(s) in MESSAGES],
+                     lambda s: (s["weft.rpc.request.messages"], s["weft.rpc.response.messages"]))
     common.all_equal(t, "status and error.type", _outcome, spans, lambda s: (s.status, s["error.type"]))
     right_parents(t, spans)
 

@@ -3,15 +3,21 @@
 HTTP/2 on the wire: a head gains one field at its end, its frame says so, and nothing else is another byte.
 """
 
+import json
 import os
+import re
 import subprocess
+import time
 
 import apps
 import frames
+import grpc_peers
 from frames import (CONTINUATION, DATA, END_HEADERS, END_STREAM, HAS_PRIORITY, HEADERS, PADDED, PING, PREFACE, SETTINGS,
                     WINDOW_UPDATE, Plan, Server, frame)
 from propagation import MAY, MUST, NEVER, allowed, mode
-from wire_common import start_weft, wire_case
+from rpc import calls_of
+from weft import find_key
+from wire_common import RUN_S, sized, start_weft, wire_case
 
 OWN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333{}-01"
 HELLO = PREFACE + frame(SETTINGS, 0, 0)
@@ -90,10 +96,10 @@ def _own(requests):
 
 
 def _cuts(requests):
-    """A head that is cut at each of its bytes, and one behind it: a cut within a number leaves the table unknown."""
+    """A head that is cut at each of its bytes, and one that is whole behind it."""
     for at in range(1, 9 + len(Requests().head(1, NEVER))):
         whole = frame(HEADERS, BOTH, 1, requests.head(1, NEVER))
-        requests.add(HELLO, whole[:at], whole[at:], 1, frame(HEADERS, BOTH, 3, requests.head(3, MAY)), 2)
+        requests.add(HELLO, whole[:at], whole[at:], 1, frame(HEADERS, BOTH, 3, requests.head(3, MUST)), 2)
 
 
 def _others(requests):
@@ -175,3 +181,42 @@ def wire_http2_others(t):
 def wire_http2_greeted(t):
     """The server speaks first: where FIONREAD is broken the connection is left alone by then."""
     _case(t, lambda requests: [_plain(requests, MAY, 3, lambda head: [HELLO, head]) for _ in range(5)], greets=True)
+
+
+def _injected(t, weft):
+    """What weft has told of its headers, at most a second late."""
+    injected, failed = (find_key(weft.ps(), name) for name in ("injected", "inject_failed"))
+    t.expect("headers that could not be inserted", 0, failed)
+    return injected
+
+
+@wire_case(needs=["nginx", "h2load"])
+def wire_http2_h2load(t):
+    """Many streams: every head that has gained a field is one that nginx understands."""
+    app = apps.nginx(t, http2=True, connections=4096)
+    weft = t.weft("--port", app.port, "--inject", "auto", exports=["file:/dev/null"])
+    for count, connections, streams in ((sized(10_000, 700_000), 10, 100), (sized(5000, 300_000), 250, 20)):
+        done = subprocess.run(["h2load", "-n", str(count), "-c", str(connections), "-m", str(streams),
+                               f"http://{app.authority}/item/1"], capture_output=True, text=True, timeout=RUN_S)
+        told = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", done.stdout)
+        t.expect("requests that succeeded, failed, had errors, took too long", (str(count), "0", "0", "0"),
+                 told.groups() if told else done.stdout + done.stderr)
+    time.sleep(1.2)
+    injected = _injected(t, weft)
+    t.expect_true("headers were inserted", injected or mode(t) == "none")
+    t.note(f"{injected} headers in {sized(15_000, 1_000_000)} requests")
+    t.stop(weft)
+
+
+@wire_case(timeout=240)
+def wire_http2_grpc(t):
+    """grpc-go at both ends: every call has the outcome that it has without weft."""
+    program, count = grpc_peers.go(t), sized(50, 10_000)
+    app = grpc_peers.serve(t, program)
+    weft = t.weft("--port", app.port, "--inject", "auto", exports=["file:/dev/null"])
+    done = subprocess.run([*program, "call", str(app.port), str(count), "16"], capture_output=True, text=True,
+                          timeout=RUN_S + 100)
+    t.expect("what the client has met", calls_of(count), json.loads(done.stdout.splitlines()[-1]))
+    time.sleep(1.2)
+    t.note(f"{_injected(t, weft)} headers in {sum(calls_of(count).values())} calls")
+    t.stop(weft)

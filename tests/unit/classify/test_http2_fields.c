@@ -174,30 +174,63 @@ static void test_pieces(void **state)
 	}
 }
 
-/* A cut anywhere else: what is not understood is no context. */
+/* A cut anywhere else: only a value that is cut itself is not read. */
 static void test_torn(void **state)
 {
 	struct http2_peer peer;
 	struct view block;
 	char whole[256];
+	size_t value;
 
 	(void)state;
 	http2_peer_init(&peer, 4096);
-	block = http2_peer_block(&peer, ":method", "GET", "traceparent", PARENT, NULL);
+	block = http2_peer_block(&peer, ":method", "GET", ":path", "/a/path", "x-some", "value",
+				 "traceparent", PARENT, "x-more", "other", NULL);
 	assert_true(block.len < sizeof(whole));
 	memcpy(whole, block.data, block.len);
 	http2_peer_clear(&peer);
+	/* name and value, as Huffman's code makes them, with a length before each */
+	value = block.len;
+	for (size_t at = 0; at + 8 < block.len; at++)
+		if (memcmp(whole + at, "\x4d\x83\x21\x6b\x1d\x85\xa9\x3f", 8) == 0)
+			value = at + 8;
+	assert_true(value < block.len);
 	for (size_t cut = 0; cut <= block.len; cut++) {
 		struct view view = { .data = whole, .len = block.len };
+		uint32_t length = (uint8_t)whole[value] & 0x7f;
 		struct found found;
 
 		memset(&table, 0, sizeof(table));
 		found = find_in(view, cut, ALL);
-		if (found.kind == CONTEXT_PARENT)
-			assert_parent(found);
+		assert_false(table.lost);
+		assert_int_equal(table.rest_len, 0);
+		if (cut > value && cut <= value + length)
+			assert_int_equal(found.refused, 1);
 		else
-			assert_true(table.lost || found.refused);
+			assert_parent(found);
 	}
+}
+
+/* A piece for each byte. */
+static void test_bytes(void **state)
+{
+	static const char block[] = "\x82\x40\x0b"
+				    "x-some-name\x05"
+				    "value\x84";
+
+	(void)state;
+	memset(&table, 0, sizeof(table));
+	for (size_t i = 0; i < sizeof(block) - 1; i++) {
+		struct context_fields fields = {};
+
+		memset(&piece, 0xa5, sizeof(piece));
+		piece.data[0] = (uint8_t)block[i];
+		http2_fields(&table, &fields, &piece, 0, 1);
+		assert_int_equal(fields.seen, 0);
+	}
+	http2_block_ended(&table);
+	assert_false(table.lost);
+	assert_int_equal(table.entries, 1);
 }
 
 /* No value of any byte reads beyond the piece, or leaves what is not a place in it. */
@@ -263,6 +296,7 @@ int main(void)
 		cmocka_unit_test(test_plain),  cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_pieces), cmocka_unit_test(test_any_bytes),
 		cmocka_unit_test(test_codes),  cmocka_unit_test(test_torn),
+		cmocka_unit_test(test_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -626,6 +626,46 @@ static void test_early_response(void **state)
 	assert_finished(fixture, 1, 5, EXCHANGE_COMPLETE);
 }
 
+/* A server that will do nothing more of its connection's: those that it has begun go on. */
+static void test_reset_of_younger(void **state)
+{
+	struct fixture *fixture = *state;
+
+	put_request(fixture, 1, 1);
+	put_request(fixture, 1, 3);
+	put_request(fixture, 2, 3);
+	put_request(fixture, 1, 5);
+	PUT(fixture, .type = EVENT_RESET, .message = MESSAGE_RESPONSE, .conn = 1, .exchange = 2,
+	    .code = 7, .younger = true, .time_ns = 900);
+	assert_int_equal(fixture->n_finished, 2);
+	assert_finished(fixture, 0, 3, EXCHANGE_CANCELLED);
+	assert_finished(fixture, 1, 5, EXCHANGE_CANCELLED);
+	assert_int_equal(fixture->finished[1].reset_code, 7);
+	assert_true(fixture->finished[1].reset_by_server);
+	put_response(fixture, 1, 1, 200);
+	assert_finished(fixture, 2, 1, EXCHANGE_COMPLETE);
+	put_response(fixture, 2, 3, 200);
+	assert_finished(fixture, 3, 3, EXCHANGE_COMPLETE);
+	assert_int_equal(counters(fixture)->unmatched, 0);
+}
+
+/* Messages of a body are counted by the record that tells of its end. */
+static void test_messages(void **state)
+{
+	struct fixture *fixture = *state;
+
+	put_request(fixture, 1, 1);
+	PUT(fixture, .type = EVENT_END, .message = MESSAGE_REQUEST, .conn = 1, .exchange = 1,
+	    .time_ns = 120, .messages = 3);
+	PUT(fixture, .type = EVENT_RESPONSE, .message = MESSAGE_RESPONSE, .conn = 1, .exchange = 1,
+	    .status = 200, .head = "OK", .flags = EVENT_F_HEAD_END, .time_ns = 150);
+	PUT(fixture, .type = EVENT_END, .message = MESSAGE_RESPONSE, .conn = 1, .exchange = 1,
+	    .time_ns = 160, .messages = 5);
+	assert_finished(fixture, 0, 1, EXCHANGE_COMPLETE);
+	assert_int_equal(fixture->finished[0].request.messages, 3);
+	assert_int_equal(fixture->finished[0].response.messages, 5);
+}
+
 /* The request's own record was lost: nobody is told of the rest. */
 static void test_early_response_alone(void **state)
 {
@@ -858,6 +898,8 @@ int main(void)
 		TEST(test_serial_wraps),
 		TEST(test_early_response),
 		TEST(test_early_response_alone),
+		TEST(test_reset_of_younger),
+		TEST(test_messages),
 		TEST(test_reset),
 		TEST(test_close_of_all),
 		cmocka_unit_test(test_eviction),
