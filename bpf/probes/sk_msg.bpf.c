@@ -175,19 +175,43 @@ static __always_inline int reader_alive(void)
 	return page && (__s64)(bpf_ktime_get_ns() - page->alive_ns) < ALIVE_NS;
 }
 
+/* All that headers may add to a message, and what the kernel needs to keep one segment. */
+#define GAIN_MAX    256
+#define SEGMENT_OWN 1536
+#define LOWAT_LARGE (16 << 10) /* TCP_NOTSENT_LOWAT does not stand in the way of a segment */
+
+/*
+ * A message that gains bytes must leave whole, or not at all: if some of its fragments are refused
+ * for want of memory the program is told a number that has the gained bytes in it. That cannot be
+ * where the socket's buffer is empty: the kernel then lets it have the memory. Nor where it has it
+ * at hand already, for one segment, and nothing waits to be sent.
+ */
+static __always_inline int leaves_whole(struct tcp_sock *tp, __u32 size)
+{
+	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	__u32 whole = size + GAIN_MAX;
+
+	if (tp->write_seq == tp->snd_una)
+		return 1;
+	return tp->write_seq == tp->snd_nxt && whole <= tp->mss_cache &&
+	       sk->sk_forward_alloc >= (int)(whole + SEGMENT_OWN) &&
+	       (__u32)sk->sk_wmem_queued < (__u32)sk->sk_sndbuf / 2 &&
+	       (!tp->notsent_lowat || tp->notsent_lowat > LOWAT_LARGE);
+}
+
 /*
  * May this message be given a header? The first one of a call, that starts a request, on a
- * connection where nothing is under way, or no frame: and the socket's buffer is empty, so that
- * what is inserted leaves with what it was inserted into.
+ * connection where nothing is under way, or no frame.
  */
 static __always_inline int message_fits(const struct conn *conn, struct tcp_sock *tp, __u32 mode)
 {
 	if (mode == WIRE_OFF || mode == WIRE_ENDING || conn->verdict == VERDICT_OPAQUE)
 		return 0;
-	if (conn->framed ? conn->upgraded || !wire_frame_due(conn) || conn->framed_seq != tp->write_seq
-			 : !wire_idle(conn))
+	if (conn->framed
+		    ? conn->upgraded || !wire_frame_due(conn) || conn->framed_seq != tp->write_seq
+		    : !wire_idle(conn) || tp->write_seq != tp->snd_una)
 		return 0;
-	if (tp->write_seq != tp->snd_una || tp->inet_conn.icsk_ulp_ops)
+	if (tp->inet_conn.icsk_ulp_ops)
 		return 0;
 	return conn->wire & WIRE_F_TEST || reader_alive();
 }
@@ -306,7 +330,7 @@ int wire_message(struct sk_msg_md *msg)
 	    conn->verdict == VERDICT_OPAQUE)
 		conn->wire |= WIRE_F_LEAVE;
 	tid = wire_sender(conn);
-	if (!tid || !message_fits(conn, tp, config->mode))
+	if (!tid || !message_fits(conn, tp, config->mode) || !leaves_whole(tp, msg->size))
 		return SK_PASS;
 	/* what an exchange that has passed made of the connection is known after the next one */
 	if (request_begins_to_pass(conn))

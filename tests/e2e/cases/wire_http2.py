@@ -16,7 +16,7 @@ from frames import (CONTINUATION, DATA, END_HEADERS, END_STREAM, HAS_PRIORITY, H
                     WINDOW_UPDATE, Plan, Server, frame)
 from propagation import MAY, MUST, NEVER, allowed, mode
 from rpc import calls_of
-from weft import find_key
+from weft import find_key, until
 from wire_common import RUN_S, sized, start_weft, wire_case
 
 OWN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333{}-01"
@@ -194,7 +194,7 @@ def _injected(t, weft):
 def wire_http2_h2load(t):
     """Many streams: every head that has gained a field is one that nginx understands."""
     app = apps.nginx(t, http2=True, connections=4096)
-    weft = t.weft("--port", app.port, "--inject", "auto", exports=["file:/dev/null"])
+    weft = t.weft("--port", app.port, "--inject", "auto")
     for count, connections, streams in ((sized(10_000, 700_000), 10, 100), (sized(5000, 300_000), 250, 20)):
         done = subprocess.run(["h2load", "-n", str(count), "-c", str(connections), "-m", str(streams),
                                f"http://{app.authority}/item/1"], capture_output=True, text=True, timeout=RUN_S)
@@ -205,7 +205,9 @@ def wire_http2_h2load(t):
     injected = _injected(t, weft)
     t.expect_true("headers were inserted", injected or mode(t) == "none")
     t.note(f"{injected} headers in {sized(15_000, 1_000_000)} requests")
-    t.stop(weft)
+    wanted = 2 * sized(15_000, 1_000_000)
+    until(lambda: weft.counters()["exported"] >= wanted, 10)
+    t.expect("spans, two for each", wanted, weft.counters()["exported"])
 
 
 @wire_case(timeout=240)
@@ -213,10 +215,9 @@ def wire_http2_grpc(t):
     """grpc-go at both ends: every call has the outcome that it has without weft."""
     program, count = grpc_peers.go(t), sized(50, 10_000)
     app = grpc_peers.serve(t, program)
-    weft = t.weft("--port", app.port, "--inject", "auto", exports=["file:/dev/null"])
+    weft = t.weft("--port", app.port, "--inject", "auto")
     done = subprocess.run([*program, "call", str(app.port), str(count), "16"], capture_output=True, text=True,
                           timeout=RUN_S + 100)
     t.expect("what the client has met", calls_of(count), json.loads(done.stdout.splitlines()[-1]))
     time.sleep(1.2)
     t.note(f"{_injected(t, weft)} headers in {sum(calls_of(count).values())} calls")
-    t.stop(weft)
