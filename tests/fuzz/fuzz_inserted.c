@@ -28,6 +28,22 @@ static size_t first_line(const char *text, size_t len)
 	return end ? (size_t)(end - text) + 1 : len;
 }
 
+/* The same, read as a message that ends with a frame: where that begins, its last byte says. */
+static void check_field(const char *sent, size_t sent_len, const char *got, size_t got_len,
+			__u64 propagators)
+{
+	size_t frame_at = sent_len > 0 ? (uint8_t)sent[sent_len - 1] : 0;
+	int added = inserted_find_field(sent, sent_len, frame_at, got, got_len, propagators);
+
+	require(added >= 0 || added == -EBADMSG);
+	if (added < 0)
+		return;
+	require(frame_at + 3 <= sent_len && got_len == sent_len + (size_t)added);
+	require(added == 0 || (size_t)added == inserted_field_length(propagators));
+	require(memcmp(got, sent, frame_at) == 0);
+	require(memcmp(got + frame_at + 3, sent + frame_at + 3, sent_len - frame_at - 3) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *sent, *got, *end;
@@ -43,6 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sent_len = end ? (size_t)(end - sent) : size - 1;
 	got = end ? end + 1 : sent;
 	got_len = end ? size - 2 - sent_len : sent_len;
+	check_field(sent, sent_len, got, got_len, propagators);
 	added = inserted_find(sent, sent_len, got, got_len, propagators);
 	require(added >= 0 || added == -EBADMSG);
 	if (added < 0)

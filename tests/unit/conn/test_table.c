@@ -28,6 +28,8 @@ struct seen {
 	struct message response;
 	char request_head[HEAD_MAX];
 	char response_head[HEAD_MAX];
+	uint32_t reset_code;
+	bool reset_by_server;
 };
 
 struct fixture {
@@ -75,6 +77,8 @@ static void on_finished(void *context, struct exchange *exchange)
 		.closed_ns = exchange->closed_ns,
 		.request = exchange->request,
 		.response = exchange->response,
+		.reset_code = exchange->reset_code,
+		.reset_by_server = exchange->reset_by_server,
 	};
 	copy_head(seen->request_head, &exchange->request);
 	copy_head(seen->response_head, &exchange->response);
