@@ -21,6 +21,10 @@
 #define HTTP2_VALUE_AT (PIECE_MAX + 40)
 #define HTTP2_JOIN_AT  (PIECE_MAX + 256)
 
+#define HTTP2_TABLE_SIZE   4096 /* section 6.5.2 of RFC 9113, until something else is said */
+#define HTTP2_ENTRY_OWN	   32	/* bytes that an entry counts beside name and value: section 4.1 */
+#define HTTP2_STATIC_NAMES 27	/* bytes of the longest name of appendix A */
+
 #define HTTP2_REST_MAX 40  /* bytes of a cut field that are kept; a multiple of 8 */
 #define HTTP2_JOIN_MAX 128 /* and those behind them that it is read with; the same */
 
@@ -31,6 +35,7 @@
 struct http2_table {
 	__u32 entries; /* that were put into it, those that fell out again included */
 	__u32 skip;    /* bytes of a value that are still to come */
+	__u32 less;    /* than HTTP2_TABLE_SIZE is its size by so much; larger ones are all alike */
 	/* by enum context_name: the number of the last entry of that name, from 1 on */
 	__u32 named[CONTEXT_XRAY + 1];
 	__u8 any;      /* an entry of such a name has been there */
@@ -201,8 +206,30 @@ static __always_inline void http2_value(struct context_fields *fields, enum cont
 		context_keep(fields, name, flags);
 }
 
-static __always_inline void http2_entry_add(struct http2_table *table, __u32 name)
+/* A string's length, of which Huffman's code has left 5 to 30 bits for each character. */
+static __always_inline __u32 http2_most(const struct http2_string *string)
 {
+	return string->huffman ? string->len * 8 / 5 : string->len;
+}
+
+static __always_inline __u32 http2_least(const struct http2_string *string)
+{
+	return string->huffman ? string->len / 4 : string->len;
+}
+
+/*
+ * The field goes into the table, unless it is larger than that: then nothing does (section 4.4).
+ * `name_most`: bytes of its name, at most.
+ */
+static __always_inline void http2_entry_add(struct http2_table *table, __u32 name, __u32 name_most,
+					    const struct http2_string *value)
+{
+	__u32 size = HTTP2_TABLE_SIZE - table->less;
+
+	if (HTTP2_ENTRY_OWN + name_most + http2_most(value) > size) {
+		table->lost |= HTTP2_ENTRY_OWN + http2_least(value) <= size;
+		return;
+	}
 	table->entries++;
 	verify_here(name);
 	if (name == CONTEXT_NO_NAME || name > CONTEXT_XRAY)
@@ -211,12 +238,17 @@ static __always_inline void http2_entry_add(struct http2_table *table, __u32 nam
 	table->any = 1;
 }
 
+struct http2_named {
+	enum context_name name;
+	__u32 most; /* bytes that the name has, at most; of an entry that is not known: likely */
+};
+
 /*
  * The name of a literal field (section 6.2), an entry's or its own. `at`: in, where the field
  * begins, out, where its value does. Non-zero: it has not come.
  */
 static __always_inline int http2_literal_name(const struct http2_table *table, struct piece *piece,
-					      __u32 *at, __u32 end, enum context_name *ret_name)
+					      __u32 *at, __u32 end, struct http2_named *ret)
 {
 	__u32 mask = piece_byte(piece, *at) & 0x40 ? 0x3f : 0x0f;
 	__u64 index = http2_integer(piece, *at, end, mask);
@@ -226,12 +258,16 @@ static __always_inline int http2_literal_name(const struct http2_table *table, s
 		return -1;
 	*at = index >> 32;
 	if ((__u32)index) {
-		*ret_name = http2_entry_name(table, index);
+		ret->name = http2_entry_name(table, index);
+		ret->most = (__u32)index <= HTTP2_STATIC_ENTRIES
+				    ? HTTP2_STATIC_NAMES
+				    : (HTTP2_TABLE_SIZE - table->less) / 2;
 		return 0;
 	}
 	if (http2_string_begin(piece, *at, end, &string) || string.len > end - string.at)
 		return -1;
-	*ret_name = (enum context_name)http2_name(piece, string.at, string.len, string.huffman);
+	ret->name = (enum context_name)http2_name(piece, string.at, string.len, string.huffman);
+	ret->most = http2_most(&string);
 	*at = string.at + string.len;
 	return 0;
 }
@@ -241,20 +277,20 @@ static __always_inline __u32 http2_literal(struct http2_table *table, struct con
 {
 	int is_kept = piece_byte(piece, at) & 0x40;
 	struct http2_string value;
-	enum context_name name;
+	struct http2_named named;
 
-	if (http2_literal_name(table, piece, &at, end, &name) ||
+	if (http2_literal_name(table, piece, &at, end, &named) ||
 	    http2_string_begin(piece, at, end, &value))
 		return HTTP2_MORE_FIELD;
 	if (is_kept)
-		http2_entry_add(table, name);
+		http2_entry_add(table, named.name, named.most, &value);
 	if (value.len > end - value.at) {
 		table->skip = value.len - (end - value.at);
-		context_spoil(fields, name);
+		context_spoil(fields, named.name);
 		return end;
 	}
-	if (context_note_name(fields, name) != CONTEXT_NO_NAME)
-		http2_value(fields, name, piece, &value);
+	if (context_note_name(fields, named.name) != CONTEXT_NO_NAME)
+		http2_value(fields, named.name, piece, &value);
 	return value.at + value.len;
 }
 
@@ -274,12 +310,13 @@ PIECE_FUNCTION __u32 http2_field(struct http2_table *table, struct context_field
 	first = piece_byte(piece, at);
 	if (first < 0x20 || (first & 0xc0) == 0x40)
 		return http2_literal(table, fields, piece, at, end);
-	/* a change of the table's size (section 6.3) makes entries fall out, which nobody names */
 	index = http2_integer(piece, at, end, first & 0x80 ? 0x7f : 0x1f);
 	if (!index)
 		return HTTP2_MORE_FIELD;
 	if (first & 0x80)
 		context_spoil(fields, http2_entry_name(table, index));
+	else /* a change of the table's size (section 6.3); nobody names what falls out */
+		table->less = (__u32)index < HTTP2_TABLE_SIZE ? HTTP2_TABLE_SIZE - (__u32)index : 0;
 	return index >> 32;
 }
 
