@@ -72,22 +72,36 @@ PIECE_FUNCTION __u64 http2_integer(const struct piece *piece, __u32 at, __u32 en
 }
 
 /*
- * Codes of up to eight bits, in their order (appendix B): 10 of five, 26 of six, 32 of seven, 6 of
- * eight. Letters, digits and what stands between them are all there.
+ * Codes of up to eight bits (appendix B), by the eight bits that a text goes on with: the symbol,
+ * and how many of the bits are its code. Letters, digits and what stands between them are all
+ * there. A table, for what a branch decides the verifier follows both ways.
  */
-static const char http2_symbols[128] =
-	"012aceiost %-./3456789=A_bdfghlmnpru:BCDEFGHIJKLMNOPQRSTUVWYjkqvwxyz&*,;XZ";
+#define CODE_OF(symbol, len) ((symbol) | (len) << 8)
+#define CODE_8(symbol)	     CODE_OF(symbol, 8)
+#define CODE_7(symbol)	     CODE_OF(symbol, 7), CODE_OF(symbol, 7)
+#define CODE_6X2(symbol)     CODE_OF(symbol, 6), CODE_OF(symbol, 6)
+#define CODE_6(symbol)	     CODE_6X2(symbol), CODE_6X2(symbol)
+#define CODE_5X2(symbol)     CODE_OF(symbol, 5), CODE_OF(symbol, 5)
+#define CODE_5X4(symbol)     CODE_5X2(symbol), CODE_5X2(symbol)
+#define CODE_5(symbol)	     CODE_5X4(symbol), CODE_5X4(symbol)
 
-#define HTTP2_CODE_LONGER 0xfe /* what begins with these bits has a code of more than eight */
-
-/* 1 if w >= from, both less than 256. Without a branch, which the verifier would take both ways. */
-static __always_inline __u32 http2_reaches(__u32 w, __u32 from)
-{
-	__u32 below = (w - from) >> 31;
-
-	verify_here(below);
-	return below ^ 1;
-}
+/* clang-format off */
+static const __u16 http2_codes[256] = {
+	CODE_5('0'), CODE_5('1'), CODE_5('2'), CODE_5('a'), CODE_5('c'), CODE_5('e'), CODE_5('i'),
+	CODE_5('o'), CODE_5('s'), CODE_5('t'),
+	CODE_6(' '), CODE_6('%'), CODE_6('-'), CODE_6('.'), CODE_6('/'), CODE_6('3'), CODE_6('4'),
+	CODE_6('5'), CODE_6('6'), CODE_6('7'), CODE_6('8'), CODE_6('9'), CODE_6('='), CODE_6('A'),
+	CODE_6('_'), CODE_6('b'), CODE_6('d'), CODE_6('f'), CODE_6('g'), CODE_6('h'), CODE_6('l'),
+	CODE_6('m'), CODE_6('n'), CODE_6('p'), CODE_6('r'), CODE_6('u'),
+	CODE_7(':'), CODE_7('B'), CODE_7('C'), CODE_7('D'), CODE_7('E'), CODE_7('F'), CODE_7('G'),
+	CODE_7('H'), CODE_7('I'), CODE_7('J'), CODE_7('K'), CODE_7('L'), CODE_7('M'), CODE_7('N'),
+	CODE_7('O'), CODE_7('P'), CODE_7('Q'), CODE_7('R'), CODE_7('S'), CODE_7('T'), CODE_7('U'),
+	CODE_7('V'), CODE_7('W'), CODE_7('Y'), CODE_7('j'), CODE_7('k'), CODE_7('q'), CODE_7('v'),
+	CODE_7('w'), CODE_7('x'), CODE_7('y'), CODE_7('z'),
+	CODE_8('&'), CODE_8('*'), CODE_8(','), CODE_8(';'), CODE_8('X'), CODE_8('Z'),
+	CODE_OF(0, 8), CODE_OF(0, 8), /* the longer ones, and padding */
+};
+/* clang-format on */
 
 /*
  * Decodes the `len` bytes at `at` to `to`. Gives how many characters they are; 0: more than
@@ -100,22 +114,17 @@ PIECE_FUNCTION __u32 http2_huffman(struct piece *piece, __u32 at, __u32 len, __u
 	if (!piece || len > HTTP2_TEXT_MAX)
 		return 0;
 	for (__u32 i = 0; i <= HTTP2_TEXT_MAX; i++) {
-		__u32 byte = at + bit / 8, w, six, seven, eight;
+		__u32 byte = at + bit / 8, code;
 
-		w = (piece_byte(piece, byte) << 8 | piece_byte(piece, byte + 1)) >> (8 - bit % 8) &
-		    0xff;
-		six = http2_reaches(w, 0x50);
-		seven = http2_reaches(w, 0xb8);
-		eight = http2_reaches(w, 0xf8);
-		bit += 5 + six + seven + eight;
+		code = (__u32)piece_byte(piece, byte) << 8 | piece_byte(piece, byte + 1);
+		code = http2_codes[code >> (8 - bit % 8) & 0xff];
+		bit += code >> 8;
 		/* what is left is padding: ones, that begin the longest codes */
 		if (bit > bits)
 			return i;
-		if (w >= HTTP2_CODE_LONGER || i == HTTP2_TEXT_MAX)
+		if (!(code & 0xff) || i == HTTP2_TEXT_MAX)
 			return 0;
-		w >>= 3 - six - seven - eight;
-		w -= six * 10 + seven * 46 + eight * 124;
-		piece->data[piece_index(to + i)] = http2_symbols[w & 127];
+		piece->data[piece_index(to + i)] = code & 0xff;
 	}
 	return 0;
 }
