@@ -5,10 +5,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 
 #include "../discover/elf_image.h"
 #include "../discover/fake_proc.h"
+#include "../discover/go_file.h"
 #include "bpf/abi/config.h"
+#include "discover/go_function.h"
 #include "lib/failing.h"
 
 #define MAPS                                                                                       \
@@ -94,9 +97,38 @@ static void test_describe(void **state)
 	fake_clear(&fake);
 }
 
+static void run_go(void *context)
+{
+	static const char *const names[] = { GO_NAME };
+	const int *fd = context;
+	struct go_function function;
+	int r = go_functions_find(*fd, EM_X86_64, names, 1, &function);
+
+	assert_true((r == 0 && function.result == 0) || (r == -ENOMEM && failing_happened()));
+}
+
+/* One with its addresses in it, and one that leaves them to the loader. */
+static void test_go_functions(void **state)
+{
+	struct go_kind kind = { .machine = EM_X86_64, .magic = GO_MAGIC_1_20 };
+	struct go_file file;
+	int fd = memfd_create("image", MFD_CLOEXEC);
+
+	(void)state;
+	assert_true(fd >= 0);
+	for (int i = 0; i < 2; i++) {
+		kind.relocated = i > 0;
+		go_file_init(&file, &kind);
+		assert_int_equal(pwrite(fd, &file, sizeof(file), 0), sizeof(file));
+		every_allocation_fails(run_go, &fd);
+	}
+	close(fd);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_describe) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_describe),
+					    cmocka_unit_test(test_go_functions) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
