@@ -203,15 +203,18 @@ static void describe_outcome(const struct exchange *exchange, const struct http_
 
 /*
  * How many messages a call has had in each direction. Where frames carry them they are counted;
- * gRPC-Web in text and HTTP/1 are not taken apart.
+ * gRPC-Web in text and HTTP/1 are not taken apart. Of a direction that was still open when the call
+ * was over it is not known.
  */
 static void describe_messages(const struct exchange *exchange, const struct http_facts *http,
 			      struct span_builder *builder)
 {
 	if (!view_equal(http->version, VIEW("2")))
 		return;
-	span_set_int(builder, ATTR_WEFT_RPC_REQUEST_MESSAGES, exchange->request.messages);
-	span_set_int(builder, ATTR_WEFT_RPC_RESPONSE_MESSAGES, exchange->response.messages);
+	if (exchange->request.ended)
+		span_set_int(builder, ATTR_WEFT_RPC_REQUEST_MESSAGES, exchange->request.messages);
+	if (exchange->response.ended)
+		span_set_int(builder, ATTR_WEFT_RPC_RESPONSE_MESSAGES, exchange->response.messages);
 }
 
 void rpc_span_describe(const struct exchange *exchange, const struct http_facts *http,
