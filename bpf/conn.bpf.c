@@ -123,7 +123,7 @@ SUBPROGRAM int request_record(struct conn *conn, struct walk *walk)
 	event->evidence = EVIDENCE_NONE;
 	event->trace_flags = 0;
 	event->tls = conn->tls_version;
-	__builtin_memset(event->pad, 0, sizeof(event->pad));
+	event->tls_cipher = conn->tls_cipher;
 	__builtin_memset(&event->context, 0, sizeof(event->context));
 	*(__u64 *)event->parent_id = 0;
 	bpf_get_current_comm(event->comm, sizeof(event->comm));

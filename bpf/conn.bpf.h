@@ -196,7 +196,10 @@ struct conn {
 	__u32 turn_seq;	    /* and the sequence number of its first byte */
 	__u8 tls;	    /* enum conn_tls */
 	__u8 tls_version;   /* enum tls_version */
-	__u16 pad3;
+	__u8 direct;	    /* TLS_RECORDS: struct tls_direct says of which session */
+	__u8 pad3;
+	__u16 tls_cipher; /* of IANA's registry, 0: not known */
+	__u16 pad4[3];
 	__u64 address;		     /* of the struct sock, as a number to reckon with */
 	__u64 session;		     /* TLS_RECORDS: the library's object, 0: not known */
 	__u32 inside_seq[2];	     /* TLS_INSIDE: where the record of a call's bytes began */

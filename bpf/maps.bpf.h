@@ -71,12 +71,22 @@ struct streams_map {
 };
 extern struct streams_map streams SEC(".maps");
 
-#define TLS_ARRIVED_MAX 4 /* a power of two */
+#define TLS_ARRIVED_MAX 8 /* a power of two */
 
 /* A record of application data that has come in. */
 struct tls_arrived {
 	__u32 seq;
 	__u32 len;
+};
+
+/* A socket that carries TLS, as far as it matters to what it carries. */
+struct tls_socket {
+	__u64 sk;     /* its address, 0: none */
+	__u64 cookie; /* of the state of what it carries */
+	__u8 active;  /* this end has opened the connection */
+	__u8 version; /* enum tls_version */
+	__u16 cipher; /* of IANA's registry */
+	__u8 pad[4];
 };
 
 /* A thread's call into a TLS library, and the socket that the thread last used for TLS. */
@@ -86,15 +96,14 @@ struct tls_call {
 	__u64 first[2]; /* writes: the buffer's first bytes */
 	__u64 size_at;	/* reads: where the call leaves the number of bytes, 0: it returns it */
 	__u32 size;
-	__u32 used;   /* writes: bytes that are in records already */
-	__u8 dir;     /* enum direction */
-	__u8 inside;  /* the socket was used within the call */
-	__u8 active;  /* this end has opened the connection */
-	__u8 version; /* enum tls_version */
+	__u32 used;  /* writes: bytes that are in records already */
+	__u8 dir;    /* enum direction */
+	__u8 inside; /* the socket was used within the call */
+	__u8 again;  /* what it writes is to be walked behind what is walked now */
+	__u8 pad;
 	__u32 n_arrived;
 	struct tls_arrived arrived[TLS_ARRIVED_MAX]; /* with the last bytes of the socket */
-	__u64 sk;				     /* address of the socket, 0: none */
-	__u64 cookie;				     /* of the state of what it carries */
+	struct tls_socket socket;
 };
 
 /* What a thread is serving: context.bpf.c. By thread id; deleted when the thread ends. */
@@ -239,6 +248,66 @@ struct tls_sessions_map {
 	__type(value, struct tls_session);
 };
 extern struct tls_sessions_map tls_sessions SEC(".maps");
+
+#define TLS_QUEUE_MAX 16 /* a power of two */
+
+/*
+ * A socket whose session is found from the session itself, not from the thread that uses both: a
+ * runtime that moves its tasks from thread to thread.
+ */
+struct tls_direct {
+	__u64 session; /* the runtime's object, 0: not known yet */
+	__u64 buf;     /* of a write that is under way */
+	__u32 size;
+	__u32 used;    /* bytes of it that are in records already */
+	__u32 taken;   /* bytes of the oldest record that have been read */
+	__u32 arrived; /* records of data that have come, and been read: counted on and on */
+	__u32 read;
+	__u8 added;	/* bytes that the cipher adds, 0: not known */
+	__u8 handshake; /* TLS 1.3, accepted: records that the handshake has taken */
+	__u8 pad[2];
+	struct tls_socket socket; /* as of its last call */
+	struct tls_arrived queue[TLS_QUEUE_MAX];
+};
+
+/* Key: the socket's address. Made by its first call in such a process, deleted when it closes. */
+struct tls_directs_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct tls_direct);
+};
+extern struct tls_directs_map tls_directs SEC(".maps");
+
+/* Processes in which there are such sockets. Written by the watcher, and by the first call. */
+struct tls_processes_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 2048);
+	__type(key, __u32);
+	__type(value, __u8);
+};
+extern struct tls_processes_map tls_processes SEC(".maps");
+
+/* A task of a runtime reads: what it was called with. Key: the task, and its process. */
+struct tls_read_key {
+	__u64 task;
+	__u64 pid;
+};
+
+struct tls_read {
+	__u64 session;
+	__u64 sk;
+	__u64 buf;
+	__u64 size;
+};
+
+struct tls_reads_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct tls_read_key);
+	__type(value, struct tls_read);
+};
+extern struct tls_reads_map tls_reads SEC(".maps");
 
 /* By PROCESS_MARK_OF(): written by those who select a process in `processes`. */
 extern __u8 process_marks[PROCESS_MARKS];

@@ -48,13 +48,15 @@ SUBPROGRAM int tls_header(struct conn *conn, struct walk *walk)
 	return stream->have < TLS_HEADER_LEN;
 }
 
-/* A handshake record begins: a ServerHello settles the version. */
+/* A handshake record begins: a ServerHello settles version and cipher. */
 static __always_inline void look_at_hello(struct conn *conn, struct walk *walk, __u32 left)
 {
 	int got = capture_fill(walk, 0, bytes_left(walk, left < HELLO_MAX ? left : HELLO_MAX));
 
-	if (got > 0)
-		conn->tls_version = tls_hello_version(&walk->piece, got);
+	if (got <= 0)
+		return;
+	conn->tls_version = tls_hello_version(&walk->piece, got);
+	conn->tls_cipher = tls_hello_cipher(&walk->piece, got);
 }
 
 /* Passes over the rest of the current record, as far as it is there. */
@@ -120,6 +122,18 @@ static __always_inline void tls_take_place(struct conn *inside, struct conn *con
 	conn->wire &= ~WIRE_F_TOLD;
 }
 
+/* How many of the next bytes of the call are in a record of `len` bytes. */
+static __always_inline __u32 fragment(const struct conn *conn, const struct tls_call *call,
+				      __u32 len)
+{
+	__u32 size = call->size - call->used;
+
+	if (!conn->direct)
+		return tls_fragment(size, len);
+	return tls_fragment_exact(
+		size, len, conn->tls_version == TLS_VERSION_1_3 ? TLS_ADDED_1_3 : TLS_ADDED_1_2);
+}
+
 SUBPROGRAM int tls_sends(struct conn *conn, struct unit *unit)
 {
 	const struct tls_stream *stream;
@@ -131,11 +145,11 @@ SUBPROGRAM int tls_sends(struct conn *conn, struct unit *unit)
 		return 0;
 	stream = &conn->stream[DIR_OUT];
 	call = &unit->tls;
-	n = tls_fragment(call->size - call->used, stream->len);
+	n = fragment(conn, call, stream->len);
 	if (!n || (conn->session && conn->session != call->session))
 		return 0;
-	tls_note(call, conn);
-	inside = tls_inside_make(call);
+	tls_note(&call->socket, conn);
+	inside = tls_inside_make(&call->socket);
 	if (!inside)
 		return 0;
 	tls_claim(call, conn);

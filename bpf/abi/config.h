@@ -81,6 +81,13 @@ enum socket_goal {
 	SOCKET_GOALS,
 };
 
+/* The same of programs at functions of libraries: slots of the map `library_next`. */
+enum library_goal {
+	LIBRARY_WALK,
+	LIBRARY_NOWHERE, /* always empty */
+	LIBRARY_GOALS,
+};
+
 /* What is done to requests that go out, as the self-test has settled it. */
 enum wire_mode {
 	WIRE_OFF,

@@ -151,7 +151,7 @@ struct event_request {
 	__u32 head_len;	  /* bytes of head[] */
 	__u8 trace_flags; /* TRACE_FLAG_*: as decided for this span */
 	__u8 tls;	  /* enum tls_version */
-	__u8 pad[2];
+	__u16 tls_cipher; /* of IANA's registry of cipher suites, 0: not known */
 	__u64 body_bytes; /* seen so far, without framing */
 	__u64 end_ns;	  /* last byte seen so far */
 	struct event_context context;

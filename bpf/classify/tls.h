@@ -24,6 +24,11 @@ enum tls_type {
 #define TLS_ADDED_MIN 16
 #define TLS_ADDED_MAX 320
 #define TLS_ADDED_1_3 17 /* a tag of 16 bytes and the inner type: RFC 8446 section 5.2 */
+#define TLS_ADDED_1_2 24 /* AES-GCM: the nonce's 8 bytes and a tag of 16: RFC 5288 section 3 */
+
+/* A Finished of TLS 1.3 by itself, as records hold it: SHA-256 or SHA-384 behind 4 bytes. */
+#define TLS_FINISHED_256 (4 + 32 + TLS_ADDED_1_3)
+#define TLS_FINISHED_384 (4 + 48 + TLS_ADDED_1_3)
 
 #define TLS_SERVER_HELLO       2
 #define TLS_SUPPORTED_VERSIONS 43 /* RFC 8446 section 4.2.1 */
@@ -61,6 +66,26 @@ static __always_inline enum tls_version tls_version_of(__u32 wire)
 						: TLS_VERSION_UNKNOWN;
 }
 
+/* Are the `len` bytes of a handshake record the beginning of a ServerHello? */
+static __always_inline int tls_is_server_hello(const struct piece *piece, __u32 len)
+{
+	return len >= TLS_HELLO_SESSION + 1 && len <= PIECE_MAX &&
+	       piece_byte(piece, 0) == TLS_SERVER_HELLO;
+}
+
+/* The cipher suite that it settles, 0: none. */
+PIECE_FUNCTION __u32 tls_hello_cipher(const struct piece *piece, __u32 len)
+{
+	__u32 at;
+
+	if (!piece || !tls_is_server_hello(piece, len))
+		return 0;
+	at = TLS_HELLO_SESSION + 1 + piece_byte(piece, TLS_HELLO_SESSION);
+	if (at + 2 > len)
+		return 0;
+	return (__u32)piece_byte(piece, at) << 8 | piece_byte(piece, at + 1);
+}
+
 /*
  * The version that the `len` bytes of a handshake record settle, TLS_VERSION_NONE if they are not
  * the beginning of a ServerHello. RFC 8446 section 4.1.3: from 1.3 on an extension says it.
@@ -69,8 +94,7 @@ PIECE_FUNCTION __u32 tls_hello_version(const struct piece *piece, __u32 len)
 {
 	__u32 at, version;
 
-	if (!piece || len < TLS_HELLO_SESSION + 1 || len > PIECE_MAX ||
-	    piece_byte(piece, 0) != TLS_SERVER_HELLO)
+	if (!piece || !tls_is_server_hello(piece, len))
 		return TLS_VERSION_NONE;
 	version = (__u32)piece_byte(piece, 4) << 8 | piece_byte(piece, 5);
 	/* session id, cipher suite, compression method, length of the extensions */
@@ -104,6 +128,16 @@ static __always_inline __u32 tls_fragment(__u32 size, __u32 len)
 		return TLS_FRAGMENT_MAX;
 	/* the library was told to make smaller records: of a round number of bytes */
 	return (len - TLS_ADDED_MIN) & ~511u;
+}
+
+/* The same of a library whose ciphers are all known to add as much. */
+static __always_inline __u32 tls_fragment_exact(__u32 size, __u32 len, __u32 added)
+{
+	if (len <= added)
+		return 0;
+	if (size <= TLS_FRAGMENT_MAX && size + TLS_ADDED_MIN <= len)
+		return len - size <= TLS_ADDED_MAX ? size : 0;
+	return len - added;
 }
 
 #endif

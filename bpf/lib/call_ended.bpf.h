@@ -11,7 +11,7 @@ static __always_inline int opaque_ended(struct sock *sk, struct conn *conn, __u8
 {
 	int is_tls = knobs.tls && conn->tls != TLS_NO;
 
-	if (!is_tls || !tls_is_read_within(dir))
+	if (!is_tls || !tls_is_read_within(conn, dir))
 		opaque_bytes(sk, conn, dir, result);
 	return is_tls;
 }

@@ -22,11 +22,11 @@ static __always_inline struct conn *tls_inside(__u64 sk, __u64 cookie)
 	return conn && conn->cookie == cookie ? conn : NULL;
 }
 
-/* The same of the socket that the thread has used, made if there is none. */
-static __always_inline struct conn *tls_inside_make(const struct tls_call *call)
+/* The same, made if there is none. */
+static __always_inline struct conn *tls_inside_make(const struct tls_socket *socket)
 {
-	struct conn *conn = tls_inside(call->sk, call->cookie);
-	__u64 key = call->sk | TLS_INSIDE_KEY;
+	struct conn *conn = tls_inside(socket->sk, socket->cookie);
+	__u64 key = socket->sk | TLS_INSIDE_KEY;
 	__u32 slot = 0;
 
 	if (conn)
@@ -40,11 +40,22 @@ static __always_inline struct conn *tls_inside_make(const struct tls_call *call)
 	if (!conn)
 		return NULL;
 	stat_add(STAT_TLS_CONNECTIONS);
-	conn_init(conn, (struct sock *)call->sk, call->cookie);
+	conn_init(conn, (struct sock *)socket->sk, socket->cookie);
 	conn->tls = TLS_INSIDE;
-	conn->tls_version = call->version ? call->version : TLS_VERSION_UNKNOWN;
-	conn->wire = call->active ? WIRE_F_ACTIVE : 0;
+	conn->tls_version = socket->version ? socket->version : TLS_VERSION_UNKNOWN;
+	conn->tls_cipher = socket->cipher;
+	conn->wire = socket->active ? WIRE_F_ACTIVE : 0;
 	return conn;
+}
+
+/* This socket is used now. */
+static __always_inline void tls_note(struct tls_socket *socket, const struct conn *conn)
+{
+	socket->sk = conn->address;
+	socket->cookie = conn->cookie | TLS_INSIDE_COOKIE;
+	socket->active = !!(conn->wire & WIRE_F_ACTIVE);
+	socket->version = conn->tls_version;
+	socket->cipher = conn->tls_cipher;
 }
 
 /* The session is the socket's that the thread has used. */
@@ -52,7 +63,9 @@ static __always_inline void tls_bind(const struct tls_call *call, __u32 apart)
 {
 	struct tls_session_key key = { .session = call->session,
 				       .pid = bpf_get_current_pid_tgid() >> 32 };
-	struct tls_session to = { .sk = call->sk, .cookie = call->cookie, .apart = apart };
+	struct tls_session to = { .sk = call->socket.sk,
+				  .cookie = call->socket.cookie,
+				  .apart = apart };
 
 	bpf_map_update_elem(&tls_sessions, &key, &to, BPF_ANY);
 }
@@ -70,19 +83,35 @@ static __always_inline void tls_unadopt(const struct conn *inside)
 		unit->current.conn = 0;
 }
 
-/* Walks bytes that the library is handed, or has given out, as the connection's. */
-static __always_inline void tls_walk(struct conn *inside, __u64 sk, __u8 dir, __u64 buf, __u32 len)
+/* The walk over bytes that the library is handed, or has given out. */
+static __always_inline void tls_walk_init(struct walk *walk, __u64 sk, __u8 dir, __u64 buf,
+					  __u32 len)
 {
-	struct walk *walk = scratch_take(SCRATCH_TLS);
-
-	if (!walk)
-		return;
 	walk_init(walk, (struct sock *)sk, dir, len);
 	walk->seg.base = buf;
 	walk->seg.len = len;
 	walk->seg.start = 0;
 	walk->seg.n_iov = 0;
 	walk->no_buffer = 0;
+}
+
+/* NULL: another one is under way on this processor, which is counted. */
+static __always_inline struct walk *tls_walk_begin(__u64 sk, __u8 dir, __u64 buf, __u32 len)
+{
+	struct walk *walk = scratch_take(SCRATCH_TLS);
+
+	if (walk)
+		tls_walk_init(walk, sk, dir, buf, len);
+	return walk;
+}
+
+/* Walks them as the connection's. */
+static __always_inline void tls_walk(struct conn *inside, __u64 sk, __u8 dir, __u64 buf, __u32 len)
+{
+	struct walk *walk = tls_walk_begin(sk, dir, buf, len);
+
+	if (!walk)
+		return;
 	conn_walk(inside, walk);
 	scratch_give(walk);
 }

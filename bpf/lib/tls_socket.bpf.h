@@ -7,7 +7,7 @@
 #define WEFT_LIB_TLS_SOCKET_BPF_H
 
 #include "lib/process_event.bpf.h"
-#include "lib/tls.bpf.h"
+#include "lib/tls_direct.bpf.h"
 
 #define TLS_RECORDS_CALL_MAX 32 /* records of data that are told apart in one call */
 #define EAGAIN		     11
@@ -35,20 +35,11 @@ static __always_inline int tls_is_read(const struct unit *unit)
 }
 
 /* Bytes that such a call takes in are seen inside: nothing needs to be guessed of them. */
-static __always_inline int tls_is_read_within(__u8 dir)
+static __always_inline int tls_is_read_within(const struct conn *conn, __u8 dir)
 {
 	const struct unit *unit = unit_of(bpf_get_current_pid_tgid());
 
-	return dir == DIR_IN && unit && tls_is_read(unit);
-}
-
-/* The thread uses this socket now. */
-static __always_inline void tls_note(struct tls_call *call, const struct conn *conn)
-{
-	call->sk = conn->address;
-	call->cookie = conn->cookie | TLS_INSIDE_COOKIE;
-	call->active = !!(conn->wire & WIRE_F_ACTIVE);
-	call->version = conn->tls_version;
+	return dir == DIR_IN && (conn->direct || (unit && tls_is_read(unit)));
 }
 
 /* Within a call of the session the socket was used: it is the session's. */
@@ -86,11 +77,11 @@ static __always_inline void tls_record_sent(struct conn *conn, struct unit *unit
 {
 	struct tls_call *call = &unit->tls;
 	__u32 n = tls_sends(conn, unit);
-	struct conn *inside = n ? tls_inside(call->sk, call->cookie) : NULL;
+	struct conn *inside = n ? tls_inside(call->socket.sk, call->socket.cookie) : NULL;
 
 	if (!inside)
 		return;
-	tls_walk(inside, call->sk, DIR_OUT, call->buf + call->used - n, n);
+	tls_walk(inside, call->socket.sk, DIR_OUT, call->buf + call->used - n, n);
 }
 
 /* A record of data begins to come in, the first of a call if `i` is 0. */
@@ -133,7 +124,7 @@ static __noinline __attribute__((unused)) int tls_call_begins(struct conn *conn,
 							      __u8 dir, __u32 len)
 {
 	if (unit && (dir == DIR_IN || tls_is_read(unit)))
-		tls_note(&unit->tls, conn);
+		tls_note(&unit->tls.socket, conn);
 	if (unit && tls_is_read(unit))
 		tls_claim(&unit->tls, conn);
 	/* a header by itself, as libraries read it: here a record begins for certain */
@@ -148,15 +139,18 @@ static __noinline __attribute__((unused)) int tls_call_begins(struct conn *conn,
 static __always_inline void tls_bytes(struct sock *sk, struct conn *conn, __u8 dir, __u32 len)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
-	struct unit *unit = dir == DIR_IN ? unit_make(tid) : unit_of(tid);
+	struct unit *unit = dir == DIR_IN || conn->direct ? unit_make(tid) : unit_of(tid);
 	struct walk *walk = scratch_take(SCRATCH_DATA);
 
 	if (!walk)
 		return;
 	tls_call_begins(conn, unit, dir, len);
+	tls_direct_begins(conn, unit, dir);
 	walk_init(walk, sk, dir, len);
 	if (!walk_call(walk, conn, sk))
 		tls_records(conn, walk, unit);
+	if (conn->direct)
+		tls_direct_ends(conn, unit, dir);
 	scratch_give(walk);
 }
 

@@ -59,6 +59,11 @@ static __always_inline void tls_closes(struct sock *sk, const struct conn *conn,
 
 	if (conn->tls != TLS_RECORDS)
 		return;
+	if (conn->direct && state == TCP_CLOSE) {
+		__u64 sk_key = conn->address;
+
+		bpf_map_delete_elem(&tls_directs, &sk_key);
+	}
 	inside = bpf_map_lookup_elem(&conns_by_sk, &key);
 	if (!inside)
 		return;

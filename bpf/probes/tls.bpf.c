@@ -8,25 +8,11 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "lib/tls.bpf.h"
+#include "lib/library_next.bpf.h"
 
-/*
- * Nothing is in it, and nothing is called. From Linux 6.13 on a program that makes no tail call has
- * its stack in memory of the CPU (commit a76ab5731e32), and these may be preempted: two of them
- * would write to one stack.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(__u32));
-} tls_nowhere SEC(".maps");
+#define WALKS_MAX 2 /* by one call */
 
-#define KEEP_STACK(ctx)                                                                            \
-	do {                                                                                       \
-		if (knobs.private_stack)                                                           \
-			bpf_tail_call(ctx, &tls_nowhere, 0);                                       \
-	} while (0)
+struct library_next_map library_next SEC(".maps");
 
 /* NULL: the process is not traced. */
 static __always_inline struct tls_call *call_begins(__u64 session, __u64 buf, __u64 size, __u8 dir)
@@ -49,6 +35,7 @@ static __always_inline struct tls_call *call_begins(__u64 session, __u64 buf, __
 	call->used = 0;
 	call->dir = dir;
 	call->inside = 0;
+	call->again = 0;
 	return call;
 }
 
@@ -71,24 +58,27 @@ static __always_inline void buffer_begins(const struct tls_call *call, __u64 fir
 	bpf_probe_read_user(first, size, (void *)call->buf);
 }
 
-/* Bytes that the program sends by itself, later: nothing will tell then which record holds them. */
-static __always_inline void write_now(const struct tls_session *session,
-				      const struct tls_call *call)
+/*
+ * Bytes that the program sends by itself, later: nothing will tell then which record holds them.
+ * Gives their walk.
+ */
+static __always_inline struct walk *write_now(const struct tls_session *session,
+					      const struct tls_call *call)
 {
 	struct conn *inside = tls_inside(session->sk, session->cookie);
 	struct tcp_sock *tp = (struct tcp_sock *)session->sk;
 
 	if (!inside)
-		return;
+		return NULL;
 	inside->inside_seq[DIR_OUT] = BPF_CORE_READ(tp, write_seq);
-	tls_walk(inside, session->sk, DIR_OUT, call->buf, call->size);
+	return tls_walk_begin(session->sk, DIR_OUT, call->buf, call->size);
 }
 
 /*
  * Another call has followed a write of which nothing was sent: this program sends by itself. What
  * it has written first is there still, if it looks like it.
  */
-static __always_inline void write_unsent(struct tls_call *call)
+static __always_inline struct walk *write_unsent(struct tls_call *call)
 {
 	struct tls_session *session = session_of(call->session);
 	__u64 first[2];
@@ -96,75 +86,81 @@ static __always_inline void write_unsent(struct tls_call *call)
 	buffer_begins(call, first);
 	if (!session || first[0] != call->first[0] || first[1] != call->first[1]) {
 		stat_add(STAT_TLS_UNBOUND);
-		return;
+		return NULL;
 	}
 	session->apart |= TLS_APART_OUT;
-	write_now(session, call);
+	return write_now(session, call);
 }
 
 /* A call that has to be made again is made with the same arguments. */
-static __always_inline void call_follows(__u64 session, __u64 buf, __u32 size)
+static __always_inline struct walk *call_follows(__u64 session, __u64 buf, __u32 size)
 {
 	struct unit *unit = unit_of(bpf_get_current_pid_tgid());
 
 	if (unit && unit->tls.session == session && unit->tls.dir == DIR_OUT && !unit->tls.used &&
 	    (unit->tls.buf != buf || unit->tls.size != size))
-		write_unsent(&unit->tls);
+		return write_unsent(&unit->tls);
+	return NULL;
 }
 
-static __always_inline void send_begins(__u64 session, __u64 buf, __u64 size)
+/* Gives the walk that is to follow. */
+static __always_inline struct walk *send_begins(__u64 session, __u64 buf, __u64 size)
 {
 	const struct tls_session *known;
 	struct tls_call *call;
+	struct walk *walk;
 
 	if ((int)size <= 0)
-		return;
-	call_follows(session, buf, size);
+		return NULL;
+	walk = call_follows(session, buf, size);
 	call = call_begins(session, buf, (__u32)size, DIR_OUT);
 	if (!call)
-		return;
+		return walk;
 	known = session_of(session);
-	if (known && known->apart & TLS_APART_OUT) {
-		call->session = 0;
-		write_now(known, call);
-	} else {
+	if (!known || !(known->apart & TLS_APART_OUT)) {
 		buffer_begins(call, call->first);
+		return walk;
 	}
+	call->session = 0;
+	if (!walk)
+		return write_now(known, call);
+	call->again = 1;
+	return walk;
 }
 
 SEC("uprobe/SSL_write")
 int BPF_KPROBE(tls_send, __u64 session, __u64 buf, __u64 size)
 {
-	send_begins(session, buf, size);
-	KEEP_STACK(ctx);
+	library_go_on(ctx, send_begins(session, buf, size));
 	return 0;
 }
 
-static __always_inline struct tls_call *read_begins(__u64 session, __u64 buf, __u64 size)
+/* Gives the walk that is to follow. `size_at`: where the number of bytes is left, or 0. */
+static __always_inline struct walk *read_begins(__u64 session, __u64 buf, __u64 size, __u64 size_at)
 {
+	struct tls_call *call;
+	struct walk *walk;
+
 	if ((int)size <= 0)
 		return NULL;
-	call_follows(session, 0, 0);
-	return call_begins(session, buf, (__u32)size, DIR_IN);
+	walk = call_follows(session, 0, 0);
+	call = call_begins(session, buf, (__u32)size, DIR_IN);
+	if (call)
+		call->size_at = size_at;
+	return walk;
 }
 
 SEC("uprobe/SSL_read")
 int BPF_KPROBE(tls_recv, __u64 session, __u64 buf, __u64 size)
 {
-	read_begins(session, buf, size);
-	KEEP_STACK(ctx);
+	library_go_on(ctx, read_begins(session, buf, size, 0));
 	return 0;
 }
 
-/* The number of bytes is left at an address. */
 SEC("uprobe/SSL_read_ex")
 int BPF_KPROBE(tls_recv_ex, __u64 session, __u64 buf, __u64 size, __u64 size_at)
 {
-	struct tls_call *call = read_begins(session, buf, size);
-
-	if (call)
-		call->size_at = size_at;
-	KEEP_STACK(ctx);
+	library_go_on(ctx, read_begins(session, buf, size, size_at));
 	return 0;
 }
 
@@ -194,19 +190,19 @@ static __always_inline struct conn *read_from(struct tls_call *call)
 	struct conn *inside = NULL;
 
 	if (call->inside)
-		return tls_inside_make(call);
+		return tls_inside_make(&call->socket);
 	session = session_of(call->session);
-	if (session && (!(session->apart & TLS_APART_IN) || !call->sk))
+	if (session && (!(session->apart & TLS_APART_IN) || !call->socket.sk))
 		inside = tls_inside(session->sk, session->cookie);
 	if (inside) {
-		call->sk = session->sk;
+		call->socket.sk = session->sk;
 		return inside;
 	}
-	if (!call->sk)
+	if (!call->socket.sk)
 		return NULL;
-	if (!session || session->sk != call->sk || session->cookie != call->cookie)
+	if (!session || session->sk != call->socket.sk || session->cookie != call->socket.cookie)
 		tls_bind(call, TLS_APART_IN | TLS_APART_OUT);
-	return tls_inside_make(call);
+	return tls_inside_make(&call->socket);
 }
 
 /*
@@ -223,7 +219,8 @@ static __always_inline __u32 read_seq(const struct tls_call *call, __u32 len)
 	return seq;
 }
 
-static __always_inline void read_ends(int result)
+/* Gives the walk that is to follow. */
+static __always_inline struct walk *read_ends(int result)
 {
 	struct unit *unit = unit_of(bpf_get_current_pid_tgid());
 	struct tls_call *call;
@@ -231,10 +228,10 @@ static __always_inline void read_ends(int result)
 	__u32 n;
 
 	if (!unit)
-		return;
+		return NULL;
 	call = &unit->tls;
 	if (!call->session || call->dir != DIR_IN)
-		return;
+		return NULL;
 	stat_add(STAT_TLS_TRAPS);
 	n = call_result(call, result);
 	inside = n ? read_from(call) : NULL;
@@ -242,17 +239,51 @@ static __always_inline void read_ends(int result)
 	if (!inside) {
 		if (n)
 			stat_add(STAT_TLS_UNBOUND);
-		return;
+		return NULL;
 	}
 	inside->inside_seq[DIR_IN] = read_seq(call, n);
 	tls_unadopt(inside);
-	tls_walk(inside, call->sk, DIR_IN, call->buf, n);
+	return tls_walk_begin(call->socket.sk, DIR_IN, call->buf, n);
 }
 
 SEC("uretprobe/SSL_read")
 int BPF_KRETPROBE(tls_received, int result)
 {
-	read_ends(result);
+	library_go_on(ctx, read_ends(result));
+	return 0;
+}
+
+/* Is there more to walk? Then that is what is walked next. */
+static __always_inline int walk_again(struct walk *walk)
+{
+	struct unit *unit = unit_of(bpf_get_current_pid_tgid());
+
+	if (!unit || !unit->tls.again)
+		return 0;
+	unit->tls.again = 0;
+	tls_walk_init(walk, walk->sk, DIR_OUT, unit->tls.buf, unit->tls.size);
+	return 1;
+}
+
+/* What all of them go on with, and Go's, too. */
+SEC("uprobe/tls_walks")
+int tls_walks(struct pt_regs *ctx)
+{
+	__u32 slot = SCRATCH_TLS;
+	struct walk *walk = bpf_map_lookup_elem(&scratch, &slot);
+
+	if (!walk)
+		return 0;
+	for (int i = 0; i < WALKS_MAX; i++) {
+		__u64 key = walk->sk | TLS_INSIDE_KEY;
+		struct conn *inside = bpf_map_lookup_elem(&conns_by_sk, &key);
+
+		if (inside)
+			conn_walk(inside, walk);
+		if (!walk_again(walk))
+			break;
+	}
+	scratch_give(walk);
 	KEEP_STACK(ctx);
 	return 0;
 }

@@ -94,7 +94,7 @@ Redirect 500 /broken
 
 APACHE_HTTP2 = """
 LoadModule http2_module {modules}/mod_http2.so
-Protocols h2c http/1.1
+Protocols h2 h2c http/1.1
 H2Upgrade on
 """
 
@@ -213,11 +213,15 @@ def nginx_config(directory, port, workers=1, behind=None, keepalive=True, **more
                         locations=locations + (NGINX_TLS.format(dir=directory) if tls else ""))
 
 
+def certificate_words(certificate_path, key_path):
+    return ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "90", "-subj", "/CN=wire",
+            "-keyout", key_path, "-out", certificate_path]
+
+
 def certificate(t):
     """certificate.pem and key.pem in the case's directory, for servers that nobody checks."""
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-                    "-subj", "/CN=wire", "-keyout", t.path("key.pem"),
-                    "-out", t.path("certificate.pem")], check=True, capture_output=True, timeout=20)
+    subprocess.run(certificate_words(t.path("certificate.pem"), t.path("key.pem")), check=True,
+                   capture_output=True, timeout=20)
 
 
 def _early_errors(t):
@@ -327,16 +331,19 @@ def bpf_object(name):
     return target
 
 
-def go_program(source):
-    """A directory with one Go program, below tests/apps, built if its source is newer."""
+def go_program(source, flags=(), name=None):
+    """
+    A directory with one Go program, below tests/apps, built if its source is newer: with more flags, under
+    another name.
+    """
     if not shutil.which("go"):
         raise Skip("not installed: go")
     os.makedirs(BUILT, exist_ok=True)
     directory = os.path.join(APPS, source)
-    target = os.path.join(BUILT, os.path.basename(source))
+    target = os.path.join(BUILT, name or os.path.basename(source))
     if stale(target, os.path.join(directory, "main.go")):
         env = {**os.environ, "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-        build(["go", "build", "-o", target, "."], source, cwd=directory, env=env)
+        build(["go", "build", *flags, "-o", target, "."], source, cwd=directory, env=env)
     return target
 
 

@@ -46,6 +46,14 @@
 	{ "tls_recv", .place = PLACE_LIBRARY }, \
 	{ "tls_recv_ex", .place = PLACE_LIBRARY }, \
 	{ "tls_received", .place = PLACE_LIBRARY }, \
+	{ "tls_walks", .place = PLACE_LIBRARY_NEXT, .slot = LIBRARY_WALK }, \
+}
+
+#define GO_CALLS { \
+	{ "go_tls_write", .place = PLACE_LIBRARY }, \
+	{ "go_tls_read", .place = PLACE_LIBRARY }, \
+	{ "go_tls_returned", .place = PLACE_LIBRARY }, \
+	{ "tls_walks", .place = PLACE_LIBRARY_NEXT, .slot = LIBRARY_WALK }, \
 }
 /* clang-format on */
 
@@ -190,6 +198,21 @@ const struct surface surfaces[SURFACE_MAX] = {
 			{
 				.name = "uprobes, by way of perf",
 				.programs = LIBRARY_CALLS,
+			},
+		},
+	},
+	[SURFACE_GO] = {
+		.name = "TLS of Go",
+		.without = "what TLS carries is not seen in programs written in Go",
+		.hooks = {
+			{
+				.name = "uprobes, many at a time",
+				.programs = GO_CALLS,
+				.multi = true,
+			},
+			{
+				.name = "uprobes, by way of perf",
+				.programs = GO_CALLS,
 			},
 		},
 	},

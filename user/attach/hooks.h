@@ -15,12 +15,13 @@
 
 /* What a program is attached to that is not told by a name in the kernel's BTF. */
 enum hook_place {
-	PLACE_KERNEL,	/* the tracepoint or function that is named */
-	PLACE_CGROUP,	/* the root of the cgroup v2 hierarchy */
-	PLACE_SOCKETS,	/* the map of enrolled sockets */
-	PLACE_LIBRARY,	/* functions of programs and libraries, as they are found: library.h */
-	PLACE_NEXT,	/* nothing: the programs at the socket tracepoints go on with it */
-	PLACE_SEQUENCE, /* nothing: it is run over all TCP sockets of a namespace */
+	PLACE_KERNEL,	    /* the tracepoint or function that is named */
+	PLACE_CGROUP,	    /* the root of the cgroup v2 hierarchy */
+	PLACE_SOCKETS,	    /* the map of enrolled sockets */
+	PLACE_LIBRARY,	    /* functions of programs and libraries, as they are found: library.h */
+	PLACE_NEXT,	    /* nothing: the programs at the socket tracepoints go on with it */
+	PLACE_LIBRARY_NEXT, /* the same of those at functions of libraries */
+	PLACE_SEQUENCE,	    /* nothing: it is run over all TCP sockets of a namespace */
 };
 
 /* A program, and what it hooks: a tracepoint or a function that must be in the kernel's BTF. */
@@ -31,8 +32,8 @@ struct hook_program {
 	const char *constant;	    /* that must be in the kernel's BTF, too */
 	unsigned int arguments;	    /* that it must take: 0 = any number */
 	unsigned int arguments_max; /* the most, if it may take more than that */
-	unsigned int slot;	    /* PLACE_NEXT: enum socket_goal */
-	bool if_there;		    /* left out where the kernel lacks the function */
+	unsigned int slot; /* PLACE_NEXT: enum socket_goal; PLACE_LIBRARY_NEXT: library_goal */
+	bool if_there;	   /* left out where the kernel lacks the function */
 	enum hook_place place;
 };
 
@@ -70,6 +71,7 @@ enum surface_id {
 	SURFACE_IO_URING,
 	SURFACE_WIRE,
 	SURFACE_LIBRARIES,
+	SURFACE_GO,
 	SURFACE_OPEN,
 	SURFACE_MAX,
 };

@@ -22,17 +22,23 @@
 #include "attach/choice.h"
 #include "attach/loader.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 #define LINK_CREATE  28 /* BPF_LINK_CREATE */
 #define MULTI_RETURN 1	/* BPF_F_UPROBE_MULTI_RETURN */
 #define TRIAL_S	     2	/* that the child has */
 #define TRIAL_DONE   77 /* what it ends with */
+#define COST_CALLS   16 /* that are timed at a time */
+#define COST_ROUNDS  4
 
 static const char *const programs[LIBRARY_CALL_MAX] = {
 	[LIBRARY_SEND] = "tls_send",
 	[LIBRARY_RECV] = "tls_recv",
 	[LIBRARY_RECV_AT] = "tls_recv_ex",
 	[LIBRARY_RETURN] = "tls_received",
+	[LIBRARY_GO_WRITE] = "go_tls_write",
+	[LIBRARY_GO_READ] = "go_tls_read",
+	[LIBRARY_GO_RETURN] = "go_tls_returned",
 };
 
 /* union bpf_attr as of Linux 6.6: the headers of older distributions do not know it. */
@@ -100,6 +106,7 @@ static int read_number(const char *path, const char *format, unsigned int *ret_n
 
 #define UPROBE_EVENTS "/sys/bus/event_source/devices/uprobe/"
 
+/* `prog_fd`: negative: nothing is run there. */
 static int attach_perf(int prog_fd, bool returns, int fd, uint64_t offset)
 {
 	struct perf_event_attr attr = { .size = sizeof(attr) };
@@ -119,7 +126,7 @@ static int attach_perf(int prog_fd, bool returns, int fd, uint64_t offset)
 	event = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
 	if (event < 0)
 		return -errno;
-	if (ioctl(event, PERF_EVENT_IOC_SET_BPF, prog_fd) < 0 ||
+	if ((prog_fd >= 0 && ioctl(event, PERF_EVENT_IOC_SET_BPF, prog_fd) < 0) ||
 	    ioctl(event, PERF_EVENT_IOC_ENABLE, 0) < 0) {
 		r = -errno;
 		close(event);
@@ -146,6 +153,14 @@ static int attach_each(int prog_fd, enum library_call program, int fd,
 	return 0;
 }
 
+static bool has_call(enum library_call program, const struct library_probe *probes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (is_of(program, probes[i].call))
+			return true;
+	return false;
+}
+
 /* Returns first: no call is begun whose end is not seen. */
 int library_attach(const struct loader *loader, bool multi, int fd,
 		   const struct library_probe *probes, size_t n, struct library_links *ret_links)
@@ -154,8 +169,11 @@ int library_attach(const struct loader *loader, bool multi, int fd,
 	int r = n > LIBRARY_PROBES_MAX ? -E2BIG : 0;
 
 	for (int i = LIBRARY_CALL_MAX - 1; r == 0 && i >= 0; i--) {
-		int program = loader_program_fd(loader, programs[i]);
+		int program;
 
+		if (!has_call((enum library_call)i, probes, n))
+			continue;
+		program = loader_program_fd(loader, programs[i]);
 		if (program < 0)
 			r = program;
 		else
@@ -273,12 +291,44 @@ static const char *attach_error(int error)
 	return error == -EINVAL ? "this kernel does not know it" : strerror(-error);
 }
 
-int library_try(const struct loader *loader, bool multi, char *reason)
+static uint64_t calls_ns(void)
+{
+	volatile int counter = 0;
+	uint64_t begin = clock_monotonic_ns();
+
+	for (int i = 0; i < COST_CALLS; i++)
+		trial_function(&counter);
+	return (clock_monotonic_ns() - begin) / COST_CALLS;
+}
+
+int library_trap_ns(uint64_t *ret_ns)
+{
+	_cleanup_close_ int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct place place = { .address = (uintptr_t)&trial_function };
+	_cleanup_close_ int event = -1;
+	uint64_t least = UINT64_MAX;
+
+	if (fd < 0 || dl_iterate_phdr(find_place, &place) != 1)
+		return -ENOENT;
+	event = attach_perf(-1, false, fd, place.offset);
+	if (event < 0)
+		return event;
+	/* whatever else the processor does makes it more, and nothing less */
+	for (int i = 0; i < COST_ROUNDS; i++) {
+		uint64_t ns = calls_ns();
+
+		least = ns < least ? ns : least;
+	}
+	*ret_ns = least;
+	return 0;
+}
+
+int library_try(const struct loader *loader, enum library_call call, bool multi, char *reason)
 {
 	_cleanup_close_ int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	struct place place = { .address = (uintptr_t)&trial_function };
 	struct library_links links;
-	struct library_probe probe = { .call = LIBRARY_RECV };
+	struct library_probe probe = { .call = call };
 	int r;
 
 	if (fd < 0 || dl_iterate_phdr(find_place, &place) != 1) {

@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #define LIBRARY_MULTI	   48 /* BPF_TRACE_UPROBE_MULTI, Linux 6.6 */
-#define LIBRARY_PROBES_MAX 16
-#define LIBRARY_LINKS_MAX  16
+#define LIBRARY_PROBES_MAX 40
+#define LIBRARY_LINKS_MAX  40
 
 struct loader;
 
@@ -22,12 +22,16 @@ enum library_call {
 	LIBRARY_RECV,	 /* the same; returns how much */
 	LIBRARY_RECV_AT, /* (session, buffer, size, where to leave how much) */
 	LIBRARY_RETURN,	 /* returns of the other two */
+	/* Go's, on a connection (connection, slice) */
+	LIBRARY_GO_WRITE,
+	LIBRARY_GO_READ,
+	LIBRARY_GO_RETURN, /* an instruction that a read returns by */
 	LIBRARY_CALL_MAX,
 };
 
 struct library_probe {
 	enum library_call call; /* not LIBRARY_RETURN */
-	uint64_t offset;	/* of the function's first byte in the file */
+	uint64_t offset; /* of the function's first byte, or of the instruction, in the file */
 };
 
 /* Attached probes: descriptors, the caller's. */
@@ -46,11 +50,17 @@ int library_attach(const struct loader *loader, bool multi, int fd,
 void library_detach(struct library_links *links);
 
 /*
+ * What a probe at a function costs whoever calls it, in ns, what is done there left out: measured
+ * on a function of weft's own, in less than a millisecond. -errno: it cannot be.
+ */
+int library_trap_ns(uint64_t *ret_ns);
+
+/*
  * Tries the probes on a function of weft's own. Some kernels end a process that returns from a
  * probed function when seccomp(2) does not let it make a call that only the kernel knows of (Linux
- * 6.11 and later): a child finds out. Non-zero: they must not be used, as `reason` says, which has
- * room for LOADER_REASON_MAX.
+ * 6.11 and later): a child finds out. Of Go's no return is probed so. Non-zero: they must not be
+ * used, as `reason` says, which has room for LOADER_REASON_MAX.
  */
-int library_try(const struct loader *loader, bool multi, char *reason);
+int library_try(const struct loader *loader, enum library_call call, bool multi, char *reason);
 
 #endif

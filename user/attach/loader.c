@@ -91,6 +91,18 @@ static void autoload(struct weft_bpf *skeleton, const struct btf *btf, const str
 	}
 }
 
+#define UNUSED_ENTRIES 64 /* of a map that nobody uses: memory is taken for all entries at once */
+
+static void without_tls(struct weft_bpf *skeleton)
+{
+	struct bpf_map *const unused[] = { skeleton->maps.tls_sessions, skeleton->maps.tls_directs,
+					   skeleton->maps.tls_reads, skeleton->maps.tls_processes };
+
+	bpf_program__set_autoload(skeleton->progs.socket_tls, false);
+	for (size_t i = 0; i < sizeof(unused) / sizeof(unused[0]); i++)
+		bpf_map__set_max_entries(unused[i], UNUSED_ENTRIES);
+}
+
 #define ALL_SURFACES ((1u << SURFACE_MAX) - 1)
 
 /*
@@ -123,7 +135,7 @@ static int load(const struct loader_options *options, const struct choice *choic
 		skeleton->rodata->knobs.by_address |= hook->by_address;
 	}
 	if (!options->knobs.tls)
-		bpf_program__set_autoload(skeleton->progs.socket_tls, false);
+		without_tls(skeleton);
 	/* before Linux 6.1 a map that allocates as it goes makes the kernel warn, or refuse kprobes
 	 */
 	if (skeleton->rodata->knobs.by_address)
@@ -251,16 +263,13 @@ static void detach_messages(struct loader *loader)
 }
 
 /* The kernel takes it if it is of the same prototype as the programs that go on with it. */
-static int put_next(struct loader *loader, struct bpf_program *program, uint32_t slot)
+static int put_next(const struct bpf_map *map, const struct bpf_program *program, uint32_t slot)
 {
 	int fd = bpf_program__fd(program);
 
 	if (fd < 0) /* the options leave no use for it */
 		return 0;
-	if (bpf_map_update_elem(bpf_map__fd(loader->skeleton->maps.socket_next), &slot, &fd,
-				BPF_ANY) < 0)
-		return -errno;
-	return 0;
+	return bpf_map_update_elem(bpf_map__fd(map), &slot, &fd, BPF_ANY) < 0 ? -errno : 0;
 }
 
 static int attach_program(struct loader *loader, const struct hook_program *row,
@@ -280,7 +289,9 @@ static int attach_program(struct loader *loader, const struct hook_program *row,
 	case PLACE_LIBRARY:
 		return 0;
 	case PLACE_NEXT:
-		return put_next(loader, program, row->slot);
+		return put_next(loader->skeleton->maps.socket_next, program, row->slot);
+	case PLACE_LIBRARY_NEXT:
+		return put_next(loader->skeleton->maps.library_next, program, row->slot);
 	case PLACE_SEQUENCE:
 		return open_sockets_reach(bpf_program__fd(program), &counts);
 	case PLACE_KERNEL:
@@ -353,7 +364,8 @@ static bool try_attach(struct loader *loader, const struct choice *choice)
 			      hook->programs[0].place != PLACE_NEXT))
 			continue;
 		if (hook->programs[0].place == PLACE_LIBRARY)
-			r = library_try(loader, hook->multi, state->reasons[state->chosen]);
+			r = library_try(loader, i == SURFACE_GO ? LIBRARY_GO_WRITE : LIBRARY_RECV,
+					hook->multi, state->reasons[state->chosen]);
 		else
 			r = attach_surface(loader, i, 1, state);
 		detach_surface(loader, i);
@@ -663,6 +675,16 @@ int loader_follow_set(struct loader *loader, const uint64_t *follow_ns, size_t n
 	if (!has_place_for_each(n))
 		return -EINVAL;
 	return bpf_map_update_elem(bpf_map__fd(loader->skeleton->maps.follow), &key, follow_ns,
+				   BPF_ANY) < 0
+		       ? -errno
+		       : 0;
+}
+
+int loader_tls_direct(const struct loader *loader, uint32_t pid)
+{
+	const uint8_t yes = 1;
+
+	return bpf_map_update_elem(bpf_map__fd(loader->skeleton->maps.tls_processes), &pid, &yes,
 				   BPF_ANY) < 0
 		       ? -errno
 		       : 0;

@@ -99,6 +99,12 @@ int loader_walk_ns(const struct loader *loader, uint64_t *ret_ns, size_t n);
 /* Sets for each when exchanges may begin to be followed: the map `follow`. -errno. */
 int loader_follow_set(struct loader *loader, const uint64_t *follow_ns, size_t n);
 
+/*
+ * The process' TLS is in a runtime that moves tasks from thread to thread: struct tls_direct.
+ * -errno.
+ */
+int loader_tls_direct(const struct loader *loader, uint32_t pid);
+
 /* What was counted until now is not counted. -errno. */
 int loader_counters_restart(struct loader *loader);
 

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "watcher/knobs.h"
+#include "watcher/tls_choice.h"
 #include "watcher/privileges.h"
 
 #define DOCTOR_RING_SIZE (256u << 10)
@@ -42,6 +43,7 @@ struct report {
 	struct surface_state surfaces[SURFACE_MAX];
 	int loaded; /* 0, or -errno of the loader */
 	struct selftest propagation;
+	struct tls_choice tls;
 };
 
 /* First line of a small file, without its end. */
@@ -170,9 +172,12 @@ static void look_at_hooks(struct report *report, const struct config *config)
 	struct loader *loader;
 
 	knobs_init(&options.knobs, config);
+	tls_choose(config, &report->tls);
+	options.knobs.tls = report->tls.on;
 	options.hooks_off[SURFACE_WIRE] = propagation_hooks_off(&options.knobs);
 	options.hooks_off[SURFACE_OPEN] = options.knobs.tcp_option ? 0 : 1;
 	options.hooks_off[SURFACE_LIBRARIES] = options.knobs.tls ? 0 : ~0u;
+	options.hooks_off[SURFACE_GO] = options.hooks_off[SURFACE_LIBRARIES];
 	report->loaded = loader_new(&options, report->surfaces, &loader);
 	if (report->loaded < 0)
 		return;
@@ -222,6 +227,8 @@ static void print_surface(const struct report *report, size_t index)
 		if (state->reasons[i][0])
 			printf("  %-17s   not %s: %s\n", "", surface->hooks[i].name,
 			       state->reasons[i]);
+	if (report->tls.reason[0] && (index == SURFACE_LIBRARIES || index == SURFACE_GO))
+		printf("  %-17s   %s\n", "", report->tls.reason);
 	if (!surface_is_on(report, index) && !state->reasons[0][0])
 		printf("  %-17s   %s\n", "", surface_reason(report, index));
 }

@@ -94,6 +94,13 @@ enum config_sdk_spans {
 	CONFIG_SDK_KEEP,
 };
 
+/* Whether what TLS carries is looked for. */
+enum config_tls {
+	CONFIG_TLS_OFF,
+	CONFIG_TLS_ON,
+	CONFIG_TLS_AUTO, /* where probes cost little */
+};
+
 /* Categories of OTEL_SEMCONV_STABILITY_OPT_IN. None is 0: each may stand beside the others. */
 enum config_semconv {
 	CONFIG_SEMCONV_OTHER = 1,
@@ -126,7 +133,7 @@ struct config {
 	struct numbers semconv;	    /* enum config_semconv */
 	int inject;		    /* enum inject_mode */
 	int tcp_option;		    /* 1: on */
-	int tls;		    /* 1: what TLS carries is read in the libraries */
+	int tls;		    /* enum config_tls */
 	struct ranges propagate_to;
 	struct ranges propagate_trust;
 	int sampler;		    /* enum config_sampler */

@@ -55,9 +55,10 @@ struct exchange {
 	uint32_t pid;
 	uint32_t tid;
 	uint32_t netns;
-	uint16_t family; /* AF_INET, AF_INET6, AF_UNIX */
-	uint8_t tls;	 /* enum tls_version */
-	uint16_t status; /* of the response as the kernel read it; 0: none */
+	uint16_t family;     /* AF_INET, AF_INET6, AF_UNIX */
+	uint8_t tls;	     /* enum tls_version */
+	uint16_t tls_cipher; /* of IANA's registry of cipher suites, 0: not known */
+	uint16_t status;     /* of the response as the kernel read it; 0: none */
 	enum protocol_id protocol;
 	enum conn_role role;
 	enum exchange_end end;

@@ -296,6 +296,7 @@ static void exchange_fill(struct exchange *exchange, const struct event_request 
 	exchange->family = event->family;
 	exchange->role = event->role;
 	exchange->tls = event->tls;
+	exchange->tls_cipher = event->tls_cipher;
 	exchange->evidence = event->evidence;
 	exchange->join = event->join;
 	exchange->local.port = event->tuple.local_port;

@@ -5,6 +5,13 @@
 
 #include <gelf.h>
 
+/* Of the code that this host runs. */
+#if defined(__x86_64__)
+#define ELF_MACHINE EM_X86_64
+#elif defined(__aarch64__)
+#define ELF_MACHINE EM_AARCH64
+#endif
+
 /* For _cleanup_: ends the handle; its descriptor stays open. NULL is accepted. */
 void elf_close(Elf **elf);
 

@@ -9,6 +9,8 @@
 
 #include "base/cleanup.h"
 #include "discover/elf_file.h"
+#include "discover/go_build.h"
+#include "discover/go_function.h"
 #include "discover/maps.h"
 #include "discover/procfs.h"
 #include "discover/text.h"
@@ -197,7 +199,8 @@ static void read_build_id(Elf_Scn *section, struct tls_library *library)
 	}
 }
 
-static int read_sections(struct file *file, struct tls_library *library)
+/* Takes the symbols of all tables of one type, and the build id. */
+static int read_sections(struct file *file, GElf_Word type, struct tls_library *library)
 {
 	Elf_Scn *section = NULL;
 	GElf_Shdr header;
@@ -209,7 +212,7 @@ static int read_sections(struct file *file, struct tls_library *library)
 			return -E2BIG;
 		if (!gelf_getshdr(section, &header))
 			return -EBADMSG;
-		if (header.sh_type == SHT_DYNSYM)
+		if (header.sh_type == type)
 			r = read_symbols(file, section, &header, library);
 		else if (header.sh_type == SHT_NOTE && header.sh_size <= NOTES_MAX)
 			read_build_id(section, library);
@@ -217,6 +220,53 @@ static int read_sections(struct file *file, struct tls_library *library)
 			return r;
 	}
 	return 0;
+}
+
+/* What Go's own library is called by, in `go_names`. */
+enum go_name {
+	GO_WRITE,
+	GO_READ,
+	GO_NAMES,
+};
+
+static const char *const go_names[GO_NAMES] = {
+	[GO_WRITE] = "crypto/tls.(*Conn).Write",
+	[GO_READ] = "crypto/tls.(*Conn).Read",
+};
+
+static void take_place(struct tls_library *library, enum tls_function_kind kind, const char *name,
+		       uint64_t offset)
+{
+	library->functions[library->n_functions++] =
+		(struct tls_function){ .kind = kind, .name = name, .offset = offset };
+}
+
+_Static_assert(GO_NAMES + GO_RETURNS_MAX <= TLS_FUNCTIONS_MAX, "all returns have room");
+
+static int read_go(int fd, struct tls_library *library)
+{
+	struct go_function found[GO_NAMES];
+	const struct go_function *reads = &found[GO_READ];
+	int r = go_functions_find(fd, ELF_MACHINE, go_names, GO_NAMES, found);
+
+	for (size_t i = 0; r == 0 && i < GO_NAMES; i++)
+		r = found[i].result;
+	if (r < 0)
+		return r;
+	library->name = "Go";
+	library->is_go = true;
+	take_place(library, TLS_FUNCTION_GO_WRITE, go_names[GO_WRITE], found[GO_WRITE].entry);
+	take_place(library, TLS_FUNCTION_GO_READ, go_names[GO_READ], reads->entry);
+	for (size_t i = 0; i < reads->n_returns; i++)
+		take_place(library, TLS_FUNCTION_GO_RETURN, go_names[GO_READ], reads->returns[i]);
+	return 0;
+}
+
+static bool is_go(int fd)
+{
+	char version[GO_VERSION_MAX + 1];
+
+	return go_build_read(fd, version) == 0;
 }
 
 /* Bytes that come in are of no use without those that go out, and the other way round. */
@@ -242,11 +292,20 @@ int tls_library_read(int fd, struct tls_library *ret_library)
 	if (r < 0)
 		return r;
 	file.elf = elf;
+	if (is_go(fd)) {
+		r = read_go(fd, &library);
+		if (r == 0)
+			*ret_library = library;
+		return r;
+	}
 	if (elf_getphdrnum(elf, &file.n_segments) != 0)
 		return -EBADMSG;
 	if (file.n_segments > SEGMENTS_MAX)
 		return -E2BIG;
-	r = read_sections(&file, &library);
+	r = read_sections(&file, SHT_DYNSYM, &library);
+	/* within a program nothing need be exported */
+	if (r == 0 && !is_whole(&library))
+		r = read_sections(&file, SHT_SYMTAB, &library);
 	if (r < 0)
 		return r;
 	if (!is_whole(&library))
@@ -264,7 +323,21 @@ static int open_mapped(int dir, const struct mapping *mapping, int *ret_fd)
 	return r < 0 ? r : procfs_open_regular(dir, name, ret_fd);
 }
 
-int tls_library_scan(const char *proc, pid_t pid,
+/* True: its program is Go's, or any is wanted, and was found. */
+static bool find_program(int dir, bool any, void (*found)(void *context, int fd, struct view path),
+			 void *context)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
+
+	if (procfs_open_regular(dir, "exe", &fd) < 0 || !(any || is_go(fd)) ||
+	    procfs_readlink(dir, "exe", &path) < 0)
+		return false;
+	found(context, fd, view_of(path));
+	return true;
+}
+
+int tls_library_scan(const char *proc, pid_t pid, bool speaks,
 		     void (*found)(void *context, int fd, struct view path), void *context)
 {
 	_cleanup_close_ int dir = -1;
@@ -278,6 +351,7 @@ int tls_library_scan(const char *proc, pid_t pid,
 		r = procfs_read(dir, "maps", PROCFS_MAPS_MAX, &maps);
 	if (r < 0)
 		return r;
+	n += find_program(dir, speaks, found, context);
 	rest = procfs_file_view(&maps);
 	while (n < LIBRARIES_MAX && maps_next(&rest, &mapping)) {
 		_cleanup_close_ int fd = -1;

@@ -14,23 +14,28 @@
 
 #include "base/view.h"
 
-#define TLS_FUNCTIONS_MAX 8
+#define TLS_FUNCTIONS_MAX 40 /* Go's read returns at several places */
 #define BUILD_ID_MAX	  32 /* bytes; 20 are usual */
 
 enum tls_function_kind {
 	TLS_FUNCTION_SEND,    /* (session, buffer, size) */
 	TLS_FUNCTION_RECV,    /* the same; returns how much */
 	TLS_FUNCTION_RECV_AT, /* (session, buffer, size, where to leave how much) */
+	/* of Go, on its connection (connection, slice), in registers */
+	TLS_FUNCTION_GO_WRITE,
+	TLS_FUNCTION_GO_READ,
+	TLS_FUNCTION_GO_RETURN, /* an instruction that a read returns by */
 };
 
 struct tls_function {
 	enum tls_function_kind kind;
 	const char *name; /* constant */
-	uint64_t offset;  /* of its first byte in the file */
+	uint64_t offset;  /* of its first byte, or of the instruction, in the file */
 };
 
 struct tls_library {
-	const char *name; /* constant: "OpenSSL", "GnuTLS" */
+	const char *name; /* constant: "OpenSSL", "GnuTLS", "Go" */
+	bool is_go;
 	size_t n_functions;
 	struct tls_function functions[TLS_FUNCTIONS_MAX];
 	char build_id[2 * BUILD_ID_MAX + 1]; /* in hexadecimal; empty: it has none */
@@ -42,16 +47,18 @@ bool tls_library_named(struct view path);
 /*
  * Looks for the functions in the file. Only what is certainly a function of the library counts: a
  * symbol of that name and type, in code, with code at its place. -ENOENT: there are none; -EBADMSG:
- * no ELF file of this machine, or malformed; -E2BIG: more of it than real files have.
+ * no ELF file of this machine, or malformed; -E2BIG: more of it than real files have; -EOPNOTSUPP:
+ * it is Go's, in a form that is not known.
  */
 int tls_library_read(int fd, struct tls_library *ret_library);
 
 /*
- * Calls `found` for each file with such a name that the process has mapped as code, with a
- * descriptor of it that is closed afterwards. Gives the number of them. -ESRCH: there is no such
- * process; -errno.
+ * Calls `found` for each file with such a name that the process has mapped as code, and for its
+ * program if that is Go's, with a descriptor of it that is closed afterwards. `speaks`: TLS was
+ * seen on its sockets, and the program may hold any library within it. Gives the number of them.
+ * -ESRCH: there is no such process; -errno.
  */
-int tls_library_scan(const char *proc, pid_t pid,
+int tls_library_scan(const char *proc, pid_t pid, bool speaks,
 		     void (*found)(void *context, int fd, struct view path), void *context);
 
 #endif

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <sys/socket.h>
 
+#include "protocols/tls_cipher.h"
 #include "span/semconv.h"
 
 static_assert(ENDPOINT_TEXT_MAX == INET6_ADDRSTRLEN, "room for every address");
@@ -95,11 +96,16 @@ static void describe_tls(const struct exchange *exchange, struct span_builder *b
 		[TLS_VERSION_1_3] = "1.3",
 	};
 
+	const char *cipher;
+
 	if (exchange->tls == TLS_VERSION_NONE)
 		return;
 	span_set_text(builder, ATTR_TLS_PROTOCOL_NAME, VIEW("tls"));
 	if (exchange->tls < TLS_VERSION_MAX && versions[exchange->tls])
 		span_set_text(builder, ATTR_TLS_PROTOCOL_VERSION, view_of(versions[exchange->tls]));
+	cipher = tls_cipher_name(exchange->tls_cipher);
+	if (cipher)
+		span_set_text(builder, ATTR_TLS_CIPHER, view_of(cipher));
 }
 
 void endpoint_describe(const struct exchange *exchange, struct span_builder *builder)

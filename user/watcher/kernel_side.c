@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "watcher/knobs.h"
 #include "watcher/selection.h"
+#include "watcher/tls_choice.h"
 
 /* How often the programs are loaded: once, and once more without what does not work here. */
 #define LOADS_MAX 3
@@ -56,15 +57,22 @@ int kernel_side_prepare(const struct config *config, struct surface_state ret_st
 {
 	struct loader_options options = { .ring_size = (uint32_t)config->ring_size };
 	char no_option[SELFTEST_REASON_MAX] = "";
+	struct tls_choice tls;
 	struct loader *loader = NULL;
 
 	knobs_init(&options.knobs, config);
+	tls_choose(config, &tls);
+	options.knobs.tls = tls.on;
+	if (tls.reason[0])
+		log_info("what TLS carries is not seen: %s; --tls on looks all the same",
+			 tls.reason);
 	for (int i = 0; i < LOADS_MAX; i++) {
 		int r;
 
 		options.hooks_off[SURFACE_WIRE] = propagation_hooks_off(&options.knobs);
 		options.hooks_off[SURFACE_OPEN] = options.knobs.tcp_option ? 0 : 1;
 		options.hooks_off[SURFACE_LIBRARIES] = options.knobs.tls ? 0 : ~0u;
+		options.hooks_off[SURFACE_GO] = options.hooks_off[SURFACE_LIBRARIES];
 		r = loader_new(&options, ret_state, &loader);
 		if (r == -EOPNOTSUPP && options.knobs.tls) {
 			log_warning("what TLS carries is not seen: this kernel does not take the "

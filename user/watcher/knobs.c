@@ -79,7 +79,6 @@ void knobs_init(struct weft_knobs *knobs, const struct config *config)
 		.response_head_max = (__u32)config->response_head,
 		.select_all = selection_is_all(config),
 		.inject = (__u8)config->inject,
-		.tls = config->tls ? 1 : 0,
 		.tcp_option = (__u8)config->tcp_option,
 		.propagators = pack_propagators(&config->propagators),
 		.netns = config->netns,

@@ -6,8 +6,8 @@
 #include "bpf/abi/config.h"
 #include "config/config.h"
 
-/* Every knob that follows from the configuration. The loader sets those that follow from the
- * kernel at hand. */
+/* Every knob that follows from the configuration alone; not `tls`. The loader sets those that
+ * follow from the kernel at hand. */
 void knobs_init(struct weft_knobs *knobs, const struct config *config);
 
 #endif

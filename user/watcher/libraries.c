@@ -31,6 +31,7 @@ struct library_file {
 	dev_t device;
 	ino_t inode;
 	bool permanent;		    /* the system's own */
+	bool is_go;		    /* a program of Go's */
 	struct library_links links; /* none: there is nothing to set probes into */
 	size_t n_users;
 	pid_t users[USERS_MAX];
@@ -42,10 +43,15 @@ struct expected {
 	unsigned int look; /* index of the next one */
 };
 
+/* Of a surface. */
+struct means {
+	bool on, multi;
+};
+
 struct libraries {
 	const struct loader *loader;
 	const char *proc;
-	bool on, multi;
+	struct means libraries, go; /* how probes are set into them */
 	struct library_file files[FILES_MAX];
 	size_t n_files;
 	struct expected expected[EXPECTED_MAX];
@@ -55,19 +61,26 @@ struct libraries {
 	bool permanent;	 /* what is found stays */
 };
 
+static struct means means_of(const struct surface_state *state, enum surface_id surface)
+{
+	int chosen = state[surface].chosen;
+
+	if (chosen < 0)
+		return (struct means){ .on = false };
+	return (struct means){ .on = true, .multi = surfaces[surface].hooks[chosen].multi };
+}
+
 int libraries_new(const struct loader *loader, const struct surface_state *state, const char *proc,
 		  struct libraries **ret_libraries)
 {
 	struct libraries *libraries = calloc(1, sizeof(*libraries));
-	int chosen = state[SURFACE_LIBRARIES].chosen;
 
 	if (!libraries)
 		return -ENOMEM;
 	libraries->loader = loader;
 	libraries->proc = proc;
-	libraries->on = chosen >= 0;
-	if (libraries->on)
-		libraries->multi = surfaces[SURFACE_LIBRARIES].hooks[chosen].multi;
+	libraries->libraries = means_of(state, SURFACE_LIBRARIES);
+	libraries->go = means_of(state, SURFACE_GO);
 	*ret_libraries = libraries;
 	return 0;
 }
@@ -106,10 +119,12 @@ static bool is_user(const struct library_file *file, pid_t pid)
 	return false;
 }
 
-static void file_use(struct library_file *file, pid_t pid)
+static void file_use(const struct libraries *libraries, struct library_file *file, pid_t pid)
 {
 	if (!pid || is_user(file, pid))
 		return;
+	if (file->is_go)
+		loader_tls_direct(libraries->loader, (uint32_t)pid);
 	if (file->n_users < USERS_MAX)
 		file->users[file->n_users++] = pid;
 	else
@@ -123,6 +138,12 @@ static enum library_call call_of(enum tls_function_kind kind)
 		return LIBRARY_SEND;
 	case TLS_FUNCTION_RECV:
 		return LIBRARY_RECV;
+	case TLS_FUNCTION_GO_WRITE:
+		return LIBRARY_GO_WRITE;
+	case TLS_FUNCTION_GO_READ:
+		return LIBRARY_GO_READ;
+	case TLS_FUNCTION_GO_RETURN:
+		return LIBRARY_GO_RETURN;
 	case TLS_FUNCTION_RECV_AT:
 		break;
 	}
@@ -135,21 +156,41 @@ static int file_attach(struct libraries *libraries, struct library_file *file, i
 	struct library_probe probes[TLS_FUNCTIONS_MAX];
 	struct tls_library library;
 	uint64_t begin = clock_monotonic_ns();
+	const struct means *means;
 	int r = tls_library_read(fd, &library);
 
 	if (r < 0)
 		return r;
+	means = library.is_go ? &libraries->go : &libraries->libraries;
+	if (!means->on)
+		return -ENOENT;
 	for (size_t i = 0; i < library.n_functions; i++)
 		probes[i] = (struct library_probe){ .call = call_of(library.functions[i].kind),
 						    .offset = library.functions[i].offset };
-	r = library_attach(libraries->loader, libraries->multi, fd, probes, library.n_functions,
+	r = library_attach(libraries->loader, means->multi, fd, probes, library.n_functions,
 			   &file->links);
 	if (r < 0)
 		return r;
+	file->is_go = library.is_go;
 	log_debug("%s in %.*s, build id %s: %zu functions are probed, after %.1f ms", library.name,
 		  (int)path.len, path.data, library.build_id[0] ? library.build_id : "none",
 		  library.n_functions, (double)(clock_monotonic_ns() - begin) / NS_PER_MS);
 	return 0;
+}
+
+/* Why there are no probes in a file. */
+static const char *failure(int r)
+{
+	switch (r) {
+	case -EOPNOTSUPP:
+		return "it is of a version of Go, or built in a way, that is not known";
+	case -E2BIG:
+		return "its tables are larger than are read";
+	case -EBADMSG:
+		return "it is no program of this machine's kind, or malformed";
+	default:
+		return strerror(-r);
+	}
 }
 
 static void on_file(void *context, int fd, struct view path)
@@ -169,10 +210,10 @@ static void on_file(void *context, int fd, struct view path)
 		r = file_attach(libraries, known, fd, path);
 		if (r < 0 && r != -ENOENT)
 			log_warning("what %.*s sends and receives by TLS is not seen: %s",
-				    (int)path.len, path.data, strerror(-r));
+				    (int)path.len, path.data, failure(r));
 	}
 	known->permanent |= libraries->permanent;
-	file_use(known, libraries->looked_at);
+	file_use(libraries, known, libraries->looked_at);
 }
 
 /* Where distributions have them. */
@@ -192,7 +233,7 @@ void libraries_of_system(struct libraries *libraries)
 {
 	char path[128];
 
-	if (!libraries->on)
+	if (!libraries->libraries.on)
 		return;
 	libraries->looked_at = 0;
 	libraries->permanent = true;
@@ -208,16 +249,21 @@ void libraries_of_system(struct libraries *libraries)
 	libraries->permanent = false;
 }
 
-static int look(struct libraries *libraries, pid_t pid)
+static bool is_on(const struct libraries *libraries)
 {
-	libraries->looked_at = pid;
-	return tls_library_scan(libraries->proc, pid, on_file, libraries);
+	return libraries->libraries.on || libraries->go.on;
 }
 
-void libraries_look(struct libraries *libraries, pid_t pid)
+static int look(struct libraries *libraries, pid_t pid, bool speaks)
 {
-	if (libraries && libraries->on)
-		look(libraries, pid);
+	libraries->looked_at = pid;
+	return tls_library_scan(libraries->proc, pid, speaks, on_file, libraries);
+}
+
+void libraries_look(struct libraries *libraries, pid_t pid, bool speaks)
+{
+	if (libraries && is_on(libraries))
+		look(libraries, pid, speaks);
 }
 
 static uint64_t now_us(void)
@@ -231,7 +277,7 @@ static bool expected_look(struct libraries *libraries, struct expected *expected
 	if (expected->since_us + looks_us[expected->look] > now_us() + LOOK_ACCURACY_US)
 		return false;
 	expected->look++;
-	return look(libraries, expected->pid) != 0 || expected->look == N_LOOKS;
+	return look(libraries, expected->pid, false) != 0 || expected->look == N_LOOKS;
 }
 
 static int on_look(sd_event_source *source, uint64_t usec, void *context)
@@ -263,7 +309,7 @@ void libraries_expect(struct libraries *libraries, sd_event *loop, pid_t pid)
 {
 	uint64_t due = now_us() + looks_us[0];
 
-	if (!libraries || !libraries->on || libraries->n_expected == EXPECTED_MAX)
+	if (!libraries || !is_on(libraries) || libraries->n_expected == EXPECTED_MAX)
 		return;
 	libraries->expected[libraries->n_expected++] =
 		(struct expected){ .pid = pid, .since_us = now_us() };

@@ -32,8 +32,11 @@ void libraries_of_system(struct libraries *libraries);
  */
 void libraries_expect(struct libraries *libraries, sd_event *loop, pid_t pid);
 
-/* Looks at what the process has mapped by now. */
-void libraries_look(struct libraries *libraries, pid_t pid);
+/*
+ * Looks at what the process has mapped by now. `speaks`: it has spoken TLS, so a library may be
+ * within the program itself.
+ */
+void libraries_look(struct libraries *libraries, pid_t pid, bool speaks);
 
 /* Takes the probes out of what nobody maps any more. To be called every second or so. */
 void libraries_tidy(struct libraries *libraries);

@@ -61,7 +61,7 @@ static void look_for_libraries(struct process_watch *watch, pid_t pid)
 	if (watch->loop)
 		libraries_expect(watch->libraries, watch->loop, pid);
 	else
-		libraries_look(watch->libraries, pid);
+		libraries_look(watch->libraries, pid, false);
 }
 
 /*
@@ -99,7 +99,7 @@ static void on_event(void *context, const void *data, size_t size)
 		process_seen(watch, event);
 		break;
 	case PROCESS_TLS:
-		libraries_look(watch->libraries, (pid_t)event->pid);
+		libraries_look(watch->libraries, (pid_t)event->pid, true);
 		break;
 	case PROCESS_EXIT:
 		channel_message_init(&watch->message, CHANNEL_PROCESS_GONE, event->pid);

@@ -73,6 +73,53 @@ _server("apache", lambda t: apps.apache(t, tls=True), "apache2")
 _server("python", lambda t: apps.backend(t, tls=True))
 
 
+def _http2(t, spans, numbers, port):
+    servers, _ = common.exchanges(t, spans, numbers, port)
+    common.all_equal(t, "network.protocol.version", "2", spans, lambda s: s["network.protocol.version"])
+    common.all_equal(t, "tls.protocol.version", "1.3", spans, lambda s: s["tls.protocol.version"])
+    common.all_equal(t, "weft.partial", None, spans, lambda s: s["weft.partial"])
+    return servers
+
+
+def _http2_server(name, start, *needs):
+    """ALPN has settled HTTP/2: its preface is what the library is handed first."""
+    def run(t):
+        apps.certificate(t)
+        app = start(t)
+        weft = t.weft("--tls", "on")
+        # curl's --http1.1 is for all that one curl is told
+        done = subprocess.run(["curl", "-sk", "-o", os.devnull, "-w", "%{http_code}/%{http_version} ", "--http2",
+                               f"https://127.0.0.1:{app.port}/item/[0-{EACH - 1}]"],
+                              capture_output=True, text=True, timeout=30)
+        t.expect("answers", ["200/2"] * EACH, done.stdout.split())
+        paths = [f"https://127.0.0.1:{app.port}/item/{n}" for n in range(EACH, 2 * EACH)]
+        subprocess.run(["nghttp", "-n", *paths], check=True, timeout=30)
+        spans = t.stop(weft)
+        _http2(t, spans, range(2 * EACH), app.port)
+    case(name=f"tls_http2_{name}", needs=["curl", "nghttp", "openssl", *needs], timeout=90)(run)
+
+
+_http2_server("nginx", lambda t: apps.nginx(t, tls=True, http2=True), "nginx")
+_http2_server("apache", lambda t: apps.apache(t, tls=True, http2=True), "apache2")
+
+
+@case(needs=["nginx", "h2load", "openssl"], timeout=120)
+def tls_http2_h2load(t):
+    """A hundred streams on each of ten connections."""
+    apps.certificate(t)
+    app = apps.nginx(t, tls=True, http2=True)
+    weft = t.weft("--tls", "on")
+    done = subprocess.run(["h2load", "-n", "2000", "-c", "10", "-m", "100", f"https://127.0.0.1:{app.port}/item/7"],
+                          capture_output=True, text=True, timeout=60)
+    t.expect_true("h2load's answers", " 2000 succeeded" in done.stdout)
+    _traps(t, weft, 2000)
+    spans = t.stop(weft)
+    servers, clients = spans.servers(app.port), spans.where(lambda s: s.kind == CLIENT)
+    t.expect("spans", (2000, 2000), (len(servers), len(clients)))
+    t.expect("server spans below a client span of their own", 2000,
+             len({id(above) for s in servers if (above := spans.parent(s)) and above.kind == CLIENT}))
+
+
 @case(needs=["curl", "openssl"])
 def tls_closes(t):
     """
@@ -146,6 +193,50 @@ def tls_node(t):
     common.once(t, spans.where(lambda s: s.number == first), [first], SERVER)
     common.exchanges(t, spans.where(lambda s: s.number != first),
                      [n for n in range(2 * EACH) if n != first], app.port)
+
+
+def _peer(t, program):
+    port = t.port()
+    return apps.App(t, [program, "serve", port, t.path("certificate.pem"), t.path("key.pem")], port)
+
+
+def _ask(t, program, app, first, last):
+    done = subprocess.run([program, "ask", str(app.port), str(first), str(last)], capture_output=True, text=True,
+                          timeout=30)
+    t.expect("answers", str(last - first + 1), done.stdout.strip())
+
+
+BORINGSSL = f"/usr/lib/{os.uname().machine}-linux-gnu/android"
+
+
+@case(needs=["openssl"])
+def tls_boringssl(t):
+    """BoringSSL as a library: as the distribution builds it for Android's tools."""
+    if not os.path.exists(os.path.join(BORINGSSL, "libssl.so")):
+        raise Skip("not installed: android-libboringssl-dev")
+    program = apps.c_program("sslpeer", "-I/usr/include/android", f"-L{BORINGSSL}", f"-Wl,-rpath,{BORINGSSL}",
+                             "-lssl", "-lcrypto", variant="-boringssl")
+    apps.certificate(t)
+    app = _peer(t, program)
+    weft = t.weft("--tls", "on")
+    _ask(t, program, app, 0, 0)
+    _ask(t, program, app, 1, EACH)
+    spans = t.stop(weft)
+    common.exchanges(t, spans.where(lambda s: s.number), range(1, EACH + 1), app.port)
+
+
+@case(needs=["openssl"])
+def tls_within(t):
+    """OpenSSL within the program: found by its symbols when the program first speaks TLS."""
+    program = apps.c_program("sslpeer", "-l:libssl.a", "-l:libcrypto.a", "-ldl", "-pthread", variant="-static")
+    apps.certificate(t)
+    app = _peer(t, program)
+    weft = t.weft("--tls", "on", "--log-level", "debug")
+    _ask(t, program, app, 0, 0)
+    t.expect_true("its functions are found", until(lambda: f"OpenSSL in {program}" in weft.log, 5))
+    _ask(t, program, app, 1, EACH)
+    spans = t.stop(weft)
+    common.exchanges(t, spans.where(lambda s: s.number), range(1, EACH + 1), app.port)
 
 
 NODE_SERVER = """

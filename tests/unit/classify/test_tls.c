@@ -70,6 +70,7 @@ static void test_fragment(void **state)
 }
 
 #define SESSION_LEN 32
+#define CIPHER	    (TLS_HELLO_SESSION + 1 + SESSION_LEN)
 #define EXTENSIONS  (TLS_HELLO_SESSION + 1 + SESSION_LEN + 5)
 
 /* A ServerHello of TLS 1.2 with one extension before what is added; its length. */
@@ -82,6 +83,8 @@ static uint32_t hello(struct piece *piece, const uint8_t *extension, uint32_t le
 	piece->data[4] = 3;
 	piece->data[5] = 3;
 	piece->data[TLS_HELLO_SESSION] = SESSION_LEN;
+	piece->data[CIPHER] = 0x13;
+	piece->data[CIPHER + 1] = 2;
 	memcpy(piece->data + EXTENSIONS, other, sizeof(other));
 	memcpy(piece->data + EXTENSIONS + sizeof(other), extension, len);
 	return EXTENSIONS + sizeof(other) + len;
@@ -96,6 +99,9 @@ static void test_version(void **state)
 	(void)state;
 	len = hello(&piece, supported, sizeof(supported));
 	assert_int_equal(tls_hello_version(&piece, len), TLS_VERSION_1_3);
+	assert_int_equal(tls_hello_cipher(&piece, len), 0x1302);
+	assert_int_equal(tls_hello_cipher(&piece, CIPHER + 2), 0x1302);
+	assert_int_equal(tls_hello_cipher(&piece, CIPHER + 1), 0);
 	/* what the end cuts off is not read */
 	assert_int_equal(tls_hello_version(&piece, len - 1), TLS_VERSION_1_2);
 	assert_int_equal(tls_hello_version(&piece, TLS_HELLO_SESSION), TLS_VERSION_NONE);
@@ -106,6 +112,7 @@ static void test_version(void **state)
 	/* a ClientHello names what it offers, and settles nothing */
 	piece.data[0] = 1;
 	assert_int_equal(tls_hello_version(&piece, len), TLS_VERSION_NONE);
+	assert_int_equal(tls_hello_cipher(&piece, len), 0);
 }
 
 /* Whatever lengths it names. */
@@ -117,8 +124,10 @@ static void test_version_of_garbage(void **state)
 	for (uint32_t byte = 0; byte < 256; byte++) {
 		memset(&piece, (int)byte, sizeof(piece));
 		piece.data[0] = TLS_SERVER_HELLO;
-		for (uint32_t len = 0; len <= PIECE_MAX; len += 7)
+		for (uint32_t len = 0; len <= PIECE_MAX; len += 7) {
 			assert_true(tls_hello_version(&piece, len) < TLS_VERSION_MAX);
+			tls_hello_cipher(&piece, len);
+		}
 	}
 }
 

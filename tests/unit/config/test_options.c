@@ -20,7 +20,7 @@ static const struct sample {
 	{ "request_head", { "256", "1000", "8191" } },
 	{ "response_head", { "64", "1000", "8192" } },
 	{ "query_keys", { "a", "b,c", "d" } },
-	{ "tls", { "", "off", "on" } },
+	{ "tls", { "on", "off", "auto" } },
 	{ "semconv_stability_opt_in", { "rpc", "http,rpc/dup", "rpc/dup" } },
 	{ "command_args", { "true", "TRUE", "true" } },
 	{ "propagators", { "b3", "xray,TraceContext,ottrace", "none" } },

@@ -127,6 +127,32 @@ static void test_broken(void **state)
 	dlclose(loaded.handle);
 }
 
+/* Go's library is within each program; there is one where Go is installed. */
+static void test_go(void **state)
+{
+	static const char *const paths[] = { "/usr/local/go/bin/go", "/usr/lib/go/bin/go",
+					     "/usr/bin/go" };
+	_cleanup_close_ int fd = -1;
+	struct tls_library library;
+	size_t returns = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]) && fd < 0; i++)
+		fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		skip(); /* Go is not installed there */
+	assert_int_equal(tls_library_read(fd, &library), 0);
+	assert_string_equal(library.name, "Go");
+	assert_true(library.is_go);
+	assert_int_equal(library.functions[0].kind, TLS_FUNCTION_GO_WRITE);
+	assert_int_equal(library.functions[1].kind, TLS_FUNCTION_GO_READ);
+	for (size_t i = 2; i < library.n_functions; i++) {
+		assert_int_equal(library.functions[i].kind, TLS_FUNCTION_GO_RETURN);
+		returns++;
+	}
+	assert_true(returns >= 1);
+}
+
 static void count(void *context, int fd, struct view path)
 {
 	(void)path;
@@ -140,13 +166,13 @@ static void test_scan(void **state)
 	int n = 0;
 
 	(void)state;
-	assert_int_equal(tls_library_scan("/proc", 0x7fffffff, count, &n), -ESRCH);
+	assert_int_equal(tls_library_scan("/proc", 0x7fffffff, true, count, &n), -ESRCH);
 	if (load(&loaded) < 0)
 		skip();
 	/* links of map_files may be followed with capabilities only */
 	if (geteuid() != 0)
 		skip();
-	assert_true(tls_library_scan("/proc", getpid(), count, &n) >= 1);
+	assert_true(tls_library_scan("/proc", getpid(), false, count, &n) >= 1);
 	assert_true(n >= 1);
 	dlclose(loaded.handle);
 }
@@ -156,7 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),  cmocka_unit_test(test_not_one),
 		cmocka_unit_test(test_places), cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_scan),
+		cmocka_unit_test(test_scan),   cmocka_unit_test(test_go),
 	};
 
 	return cmocka_run_group_tests_name("discover/tls_library", tests, NULL, NULL);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// gRPC's own library for Go at both ends: ../README.md.
+// gRPC's own library for Go at both ends: ../README.md. With PEER_TLS, a directory with certificate.pem
+// and key.pem, over TLS.
 package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +20,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 )
@@ -122,7 +125,22 @@ func serve(port string) error {
 	if err != nil {
 		return err
 	}
-	return grpc.NewServer(grpc.ForceServerCodec(raw{}), grpc.UnknownServiceHandler(handle)).Serve(listener)
+	options := []grpc.ServerOption{grpc.ForceServerCodec(raw{}), grpc.UnknownServiceHandler(handle)}
+	if place := os.Getenv("PEER_TLS"); place != "" {
+		made, err := credentials.NewServerTLSFromFile(place+"/certificate.pem", place+"/key.pem")
+		if err != nil {
+			return err
+		}
+		options = append(options, grpc.Creds(made))
+	}
+	return grpc.NewServer(options...).Serve(listener)
+}
+
+func clientCredentials() credentials.TransportCredentials {
+	if os.Getenv("PEER_TLS") == "" {
+		return insecure.NewCredentials()
+	}
+	return credentials.NewTLS(&tls.Config{InsecureSkipVerify: true})
 }
 
 // run is one call: so many messages there, then all that come back.
@@ -168,7 +186,7 @@ func run(connection *grpc.ClientConn, kind string, number int) error {
 // call makes every kind of call, so many at once.
 func call(port string, count, threads int) error {
 	connection, err := grpc.NewClient("127.0.0.1:"+port,
-		grpc.WithTransportCredentials(insecure.NewCredentials()))
+		grpc.WithTransportCredentials(clientCredentials()))
 	if err != nil {
 		return err
 	}
