@@ -33,15 +33,15 @@ class Kernel:
         return ARCHITECTURES[self.machine]
 
 
-SHORT = ("all", "busy", "killed", "lockdown")
+SHORT = ("all", "tls", "busy", "killed", "lockdown")
 KERNELS = (
-    Kernel("6.1", (6, 1), (6, 2), ("all", "kprobes", "busy", "killed", "lockdown")),
+    Kernel("6.1", (6, 1), (6, 2), ("all", "kprobes", "tls", "busy", "killed", "lockdown")),
     Kernel("6.12-broken", (6, 12, 85), (6, 12, 114), SHORT, "broken"),
     Kernel("6.12-right", (6, 12, 115), (6, 13),
-           ("all", "perf", "fexit", "kprobes", "busy", "killed", "lockdown"), "right"),
+           ("all", "perf", "fexit", "kprobes", "tls", "busy", "killed", "lockdown"), "right"),
     Kernel("6.18", (6, 18), (6, 19), SHORT),
-    Kernel("7.0", (7, 0), (7, 1), ("all", "preempted", "busy", "killed", "lockdown")),
-    Kernel("newest", (7, 2), NEWEST, ("all", "preempted", "busy", "killed", "lockdown")),
+    Kernel("7.0", (7, 0), (7, 1), ("all", "preempted", "tls", "busy", "killed", "lockdown")),
+    Kernel("newest", (7, 2), NEWEST, ("all", "preempted", "tls", "busy", "killed", "lockdown")),
     Kernel("arm64-6.1", (6, 1), (6, 2), SHORT, machine="aarch64"),
     Kernel("arm64-6.12", (6, 12, 115), (6, 13), SHORT, "right", machine="aarch64"),
 )

@@ -27,12 +27,13 @@ import verifier
 # The beginnings of hooks' names (user/attach/hooks.c), and what the table says instead.
 SHORT = (("tracepoints by way of perf", "perf"), ("tracepoints, preempted", "tracepoint, lossy"),
          ("fexit, preempted", "fexit, lossy"), ("tracepoint", "tracepoint"), ("fexit", "fexit"),
-         ("kprobes", "kprobe"), ("sock_ops, sockhash", "sk_msg"), ("sock_ops (", "TCP option"))
+         ("kprobes", "kprobe"), ("sock_ops, sockhash", "sk_msg"), ("sock_ops (", "TCP option"), ("uprobes, many", "uprobes"),
+         ("uprobes, by way of perf", "uprobes, perf"))
 MODES = {"full": "every", "early_leave": "first", "off": "none"}
 TITLES = {"chain of threads": "HTTP chain: spans, parents", "headers": "headers as received",
           "unprivileged pipeline": "pipeline without privileges"}
 RUNS = {"all": "all sections", "perf": "through perf", "fexit": "through fexit", "kprobes": "through kprobes",
-        "preempted": "preempt=full", "lockdown": "lockdown=integrity"}
+        "preempted": "preempt=full", "tls": "HTTPS: spans, parents", "lockdown": "lockdown=integrity"}
 ABOUT = """\
 Each column is a kernel of Debian's packages, under QEMU. A surface's row names the hook that `weft doctor` chose;
 the others count what passed there: a section drives traffic through real programs and compares spans, parents, and

@@ -5,12 +5,15 @@ sections of cases.py do their work; or kills weft, again and again.
 """
 
 import os
+import shutil
 import signal
+import subprocess
 import time
 from dataclasses import dataclass
 
 import apps
 import cases
+import common
 import cost
 import traffic
 import wire_killed
@@ -24,6 +27,7 @@ KILLS = 6
 UNUSED_OFF = "3:0,4:0,4:1"  # spliced reads and io_uring: a start takes long here
 UNWATCHED_S = 1  # of load without weft, for each time that weft is killed
 BUSY_S = 40  # until requests pass: as long as there is time to spare none do
+LOOK_S = 3  # until programs that run already have been looked at
 MEANWHILE_S = 0.6  # everything takes longer here
 
 
@@ -131,11 +135,75 @@ def _busy(t):
     t.expect("requests at both ends", 2 * asked, counters["captured"])
 
 
+def _inside(t, first, asked, app, ask):
+    """Requests of a client, and what checks that both ends were seen inside TLS."""
+    ask(first)
+
+    def check(spans):
+        numbers = range(first, first + asked)
+        mine = spans.where(lambda s: s.number in numbers)
+        common.joined(t, mine, common.once(t, mine, numbers, common.SERVER),
+                      common.once(t, mine, numbers, common.CLIENT))
+        common.all_equal(t, "server.port", app.port, mine, lambda s: s["server.port"])
+        common.all_equal(t, "url.scheme", "https", mine, lambda s: s["url.scheme"])
+
+    return check
+
+
+def _curl(t, app):
+    def ask(first):
+        url = f"https://127.0.0.1:{app.port}/item/[{first}-{first + 15}]"
+        done = subprocess.run(["curl", "-sk", "-o", os.devnull, "-w", "%{http_code} ", url], capture_output=True,
+                              text=True, timeout=60)
+        t.expect("answers to curl", ["200"] * 16, done.stdout.split())
+    return ask
+
+
+def _gotls(t, app, program, *options):
+    def ask(first):
+        done = subprocess.run([program, "ask", str(app.port), str(first), str(first + 15), "4", *options],
+                              capture_output=True, text=True, timeout=60)
+        t.expect("answers to Go", "16", done.stdout.strip())
+    return ask
+
+
+def _tls(t):
+    """What OpenSSL and Go's own TLS carry, at both ends."""
+    program = os.path.join(apps.BUILT, "gotls")
+    for name in ("certificate.pem", "key.pem"):
+        shutil.copy(os.path.join(apps.BUILT, name), t.path(name))
+    app = apps.backend(t, tls=True)
+    asked = [(app, _curl(t, app))]
+    if os.path.exists(program):
+        port = t.port()
+        go = apps.App(t, [program, "serve", port, t.path("certificate.pem"), t.path("key.pem")], port)
+        asked += [(go, _gotls(t, go, program, "h1")), (go, _gotls(t, go, program)), (go, _curl(t, go))]
+    else:
+        t.note("Go was not there to build a program for this machine")
+    weft = t.weft("--tls", "on")
+    hooks = weft.ps()["hooks"]
+    if "off" in (hooks["TLS libraries"], hooks["TLS of Go"]):
+        t.fail(f"TLS libraries: {hooks['TLS libraries']}, Go: {hooks['TLS of Go']}")
+    time.sleep(LOOK_S)
+    checks = [_inside(t, 1000 * n, 16, *one) for n, one in enumerate(asked, 1)]
+    spans = t.stop(weft, settle=1)
+    lossy = cases.preempted(weft)
+    before = len(t.failures)
+    for check in checks:
+        check(spans)
+    if lossy and not before and t.failures:
+        t.failures.clear()
+        raise Skip(lossy)
+
+
 def perform(name, t, told):
     kind, _, count = name.partition(":")
     os.environ["HOOKS_OFF"] = ""
     if kind == "cost":
         cost.measure(t, told)
+        return
+    if kind == "tls":
+        _section(t, told, "inside TLS", lambda: _tls(t))
         return
     if kind == "busy":
         _section(t, told, "requests that pass", lambda: _busy(t))
