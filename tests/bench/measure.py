@@ -68,11 +68,18 @@ def followed_share(before, after):
     return {"followed": 1 - (after[1] - before[1]) / (after[0] - before[0])}
 
 
+def passed_of(agent):
+    """Requests that a weft that has ended let pass, as it counted: its CPU budget was used up."""
+    told = re.search(r"cpu_budget (\d+)", agent.weft.log) if isinstance(agent, WeftAgent) else None
+    return int(told[1]) if told else 0
+
+
 def lost(turns, agent):
-    """Requests that were answered, less spans exported, by an agent that has ended."""
+    """Requests that were answered, less spans exported and less what was let pass, by an agent that has ended."""
     told, done = agent.counters(), sum(turn["run"]["done"] for turn in turns if turn["run"])
-    return {"counters": told, "done": done,
-            "lost": done - told["exported"] if told else None}
+    passed = passed_of(agent)
+    return {"counters": told, "done": done, "passed": passed,
+            "lost": done - told["exported"] - passed if told else None}
 
 
 def programs_come_to(seen, asked):

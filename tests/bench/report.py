@@ -181,7 +181,7 @@ def _hosts(figures):
 def _loads(figures):
     body = []
     for row, one in _rows(figures, "loads", True):
-        lost = "" if row.rate is None else f"{one['lost']:,} of {one['done']:,}"
+        lost = "" if row.rate is None else rows.told_lost(one)
         body.append([row.what, f"{one['rate']['median']:,.0f}" if one["done"] else "",
                      _spread(one["tracer_us"], ".2f") if one["done"] else "",
                      _spread(one["woken"], ",.0f"), f"{one['rss']['median'] / rows.MIB:.1f}", lost])

@@ -230,7 +230,8 @@ STEPS_MEAN = {
     "loads": "nginx with a static file, asked over 32 connections (tests/apps/pace.c), and a weft "
     "that traces it. CPU: user and system time of both processes of weft. Wake-ups: how often a "
     "thread had gone to sleep and was woken (voluntary context switches). Lost: requests that were "
-    "answered, less spans that were exported.",
+    "answered, less spans that were exported and less requests that weft let pass, as it counted them itself: its CPU "
+    "budget was used up.",
     "kernel": "Runs and time of each BPF program by the kernel's BPF statistics, which are part of "
     "the time.",
     "hosts": "Start to ready: from exec to the line that says so, with the self-test of injection. "
@@ -291,12 +292,14 @@ def _told_traps(figures):
     return f"{_traps(figures):.2f}{beside}"
 
 
+def told_lost(one):
+    lost = "not told" if one["lost"] is None else f"{one['lost']:,}"
+    passed = f", {one['passed']:,} let pass" if one.get("passed") else ""
+    return f"{lost} of {one['done']:,}{passed}"
+
+
 def _told_lost(key):
-    def told(figures):
-        one = figures["loads"][key]
-        lost = "not told" if one["lost"] is None else f"{one['lost']:,}"
-        return f"{lost} of {one['done']:,}"
-    return told
+    return lambda figures: told_lost(figures["loads"][key])
 
 
 def _uncounted(figures):
@@ -354,7 +357,7 @@ FIGURES = (
           "programs detached."),
     _Count(key="lost_1k", what="spans lost at 1,000 a second", most=0,
            value=_load("paced_1k", "lost"), told=_told_lost("paced_1k"),
-           meaning="Requests that were answered, less spans that were exported."),
+           meaning="Requests that were answered, less spans that were exported, less what weft let pass."),
     _Count(key="lost", what="spans lost at 10,000 a second", most=0,
            value=_load("paced_10k", "lost"), told=_told_lost("paced_10k"), meaning="The same."),
     _Count(key="lost_saturated", what="spans lost at saturation",
