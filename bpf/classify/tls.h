@@ -17,7 +17,8 @@ enum tls_type {
 	TLS_HEARTBEAT,
 };
 
-#define TLS_FRAGMENT_MAX 16384
+#define TLS_FRAGMENT_MAX   16384
+#define TLS_FRAGMENT_LEAST 512 /* of several that a write is cut into */
 /* What a cipher may add: RFC 5246 section 6.2.3 allows 2048, and nobody is known to use it all. */
 #define TLS_RECORD_MAX (TLS_FRAGMENT_MAX + 2048)
 /* What ciphers add in fact: 16 to 40 bytes, and with CBC up to 255 bytes of padding. */
@@ -130,10 +131,13 @@ static __always_inline __u32 tls_fragment(__u32 size, __u32 len)
 	return (len - TLS_ADDED_MIN) & ~511u;
 }
 
-/* The same of a library whose ciphers are all known to add as much. */
+/*
+ * The same of a library whose ciphers are all known to add as much, and that never makes several
+ * small records of one write: what is smaller is an alert, or belongs to a handshake.
+ */
 static __always_inline __u32 tls_fragment_exact(__u32 size, __u32 len, __u32 added)
 {
-	if (len <= added)
+	if (len < TLS_FRAGMENT_LEAST + added && len < size + TLS_ADDED_MIN)
 		return 0;
 	if (size <= TLS_FRAGMENT_MAX && size + TLS_ADDED_MIN <= len)
 		return len - size <= TLS_ADDED_MAX ? size : 0;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 HTTPS requests by Python's ssl module, over one connection: tls_client.py KIND PORT FIRST LAST. Prints
-a line with the number of good answers. KIND: plain (http.client), requests, asyncio.
+a line with the number of good answers. KIND: plain (http.client), requests, asyncio,
+aiohttp (eight at a time, on as many connections).
 """
 
 import asyncio
@@ -53,10 +54,25 @@ async def by_asyncio(port, numbers):
     return good
 
 
+async def by_aiohttp(port, numbers):
+    import aiohttp  # pylint: disable=import-outside-toplevel
+    room = asyncio.Semaphore(8)
+
+    async def one(session, number):
+        async with room, session.get(f"https://127.0.0.1:{port}/item/{number}", ssl=context()) as answer:
+            await answer.read()
+            return answer.status == 200
+
+    async with aiohttp.ClientSession() as session:
+        return sum(await asyncio.gather(*(one(session, number) for number in numbers)))
+
+
 def main():
     kind, port, first, last = sys.argv[1], *map(int, sys.argv[2:])
     numbers = range(first, last + 1)
-    if kind == "asyncio":
+    if kind == "aiohttp":
+        print(asyncio.run(by_aiohttp(port, numbers)))
+    elif kind == "asyncio":
         print(asyncio.run(by_asyncio(port, numbers)))
     else:
         print({"plain": plain, "requests": by_requests}[kind](port, numbers))

@@ -177,6 +177,75 @@ def tls_asyncio(t):
     common.exchanges(t, spans, range(EACH), app.port)
 
 
+@case(needs=["nginx", "openssl"])
+def tls_aiohttp(t):
+    """The same with several connections at a time, in one thread."""
+    if not apps.python_has("aiohttp"):
+        raise Skip("not installed: python3-aiohttp")
+    apps.certificate(t)
+    app = apps.nginx(t, tls=True)
+    weft = t.weft("--tls", "on")
+    t.expect("answers", EACH, python("aiohttp", app, 0, EACH - 1))
+    spans = t.stop(weft)
+    common.exchanges(t, spans, range(EACH), app.port)
+
+
+HAPROXY = """
+global
+  maxconn 200
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+frontend entry
+  bind 127.0.0.1:{port} ssl crt {dir}/both.pem alpn h2,http/1.1
+  default_backend behind
+backend behind
+  server one 127.0.0.1:{inner} ssl verify none alpn {alpn}
+"""
+
+
+def _haproxy(name, alpn, http2):
+    @case(name=f"tls_haproxy_{name}", needs=["haproxy", "nginx", "curl", "nghttp", "openssl"], timeout=90)
+    def _(t):
+        """TLS at both ends of a proxy that reads and writes by functions of its own beneath the library."""
+        apps.certificate(t)
+        inner = apps.nginx(t, tls=True, http2=http2)
+        with open(t.path("both.pem"), "w", encoding="ascii") as both:
+            for part in ("certificate.pem", "key.pem"):
+                with open(t.path(part), encoding="ascii") as source:
+                    both.write(source.read())
+        port = t.port()
+        config = t.write("haproxy.cfg", HAPROXY.format(dir=t.dir, port=port, inner=inner.port, alpn=alpn))
+        entry = apps.App(t, ["haproxy", "-db", "-f", config], port)
+        weft = t.weft("--tls", "on")
+        t.expect("answers", [200] * EACH, curl(entry.address, 0, EACH - 1))
+        paths = [f"https://127.0.0.1:{port}/item/{n}" for n in range(EACH, 2 * EACH)]
+        subprocess.run(["nghttp", "-n", *paths], check=True, timeout=30)
+        spans = t.stop(weft)
+        for app in (entry, inner):
+            common.exchanges(t, spans.where(lambda s, p=app.port: s["server.port"] == p), range(2 * EACH), app.port)
+
+
+_haproxy("http1", "http/1.1", False)
+_haproxy("http2", "h2", True)
+
+
+@case(needs=["gnutls-serv", "curl", "openssl"])
+def tls_gnutls_serv(t):
+    """GnuTLS' own server: an answer about the connection, which ends with it."""
+    apps.certificate(t)
+    port = t.port()
+    app = apps.App(t, ["gnutls-serv", "--http", "-p", port, "--x509certfile", t.path("certificate.pem"),
+                       "--x509keyfile", t.path("key.pem")], port)
+    weft = t.weft("--tls", "on")
+    got = [code for n in range(EACH) for code in curl(app.address, n, n)]
+    t.expect("answers", [200] * EACH, got)
+    spans = t.stop(weft)
+    common.exchanges(t, spans, range(EACH), app.port)
+
+
 @case(needs=["node", "curl", "openssl"])
 def tls_node(t):
     """OpenSSL within the program, whose server and client carry records themselves."""

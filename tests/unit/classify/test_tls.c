@@ -69,6 +69,27 @@ static void test_fragment(void **state)
 		assert_int_equal(tls_fragment(rows[i].size, rows[i].len), rows[i].fragment);
 }
 
+/* The same where what the cipher adds is known. */
+static void test_fragment_exact(void **state)
+{
+	static const struct {
+		uint32_t size, len, added, fragment;
+	} rows[] = {
+		{ 100, 117, 17, 100 },
+		{ 3000, 1203, 17, 1186 },
+		{ 40000, 16401, 17, 16384 },
+		{ 40000, 1210, 24, 1186 },
+		{ 100, 19, 17, 0 },
+		{ 100, 17, 17, 0 },
+		{ 100, 101 + TLS_ADDED_MAX, 17, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(tls_fragment_exact(rows[i].size, rows[i].len, rows[i].added),
+				 rows[i].fragment);
+}
+
 #define SESSION_LEN 32
 #define CIPHER	    (TLS_HELLO_SESSION + 1 + SESSION_LEN)
 #define EXTENSIONS  (TLS_HELLO_SESSION + 1 + SESSION_LEN + 5)
@@ -134,11 +155,9 @@ static void test_version_of_garbage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_starts),
-		cmocka_unit_test(test_record_len),
-		cmocka_unit_test(test_fragment),
-		cmocka_unit_test(test_version),
-		cmocka_unit_test(test_version_of_garbage),
+		cmocka_unit_test(test_starts),	 cmocka_unit_test(test_record_len),
+		cmocka_unit_test(test_fragment), cmocka_unit_test(test_fragment_exact),
+		cmocka_unit_test(test_version),	 cmocka_unit_test(test_version_of_garbage),
 	};
 
 	return cmocka_run_group_tests_name("classify/tls", tests, NULL, NULL);
