@@ -308,6 +308,28 @@ def tls_within(t):
     common.exchanges(t, spans.where(lambda s: s.number), range(1, EACH + 1), app.port)
 
 
+@case(needs=["node", "curl", "nghttp", "openssl"])
+def tls_node_http2(t):
+    """Node's HTTP/2, which ALPN settles."""
+    apps.certificate(t)
+    port = t.port()
+    app = apps.App(t, ["node", "-e", NODE_HTTP2, str(port), t.dir], port)
+    weft = t.weft("--tls", "on")
+    for first in range(0, EACH, 10):
+        subprocess.run(["curl", "-sk", "-o", os.devnull, "--http2",
+                        f"https://127.0.0.1:{app.port}/item/[{first}-{first + 9}]"], check=True, timeout=30)
+    paths = [f"https://127.0.0.1:{app.port}/item/{n}" for n in range(EACH, 2 * EACH)]
+    subprocess.run(["nghttp", "-n", *paths], check=True, timeout=30)
+    _http2(t, t.stop(weft), range(2 * EACH), app.port)
+
+
+NODE_HTTP2 = """
+const [port, directory] = process.argv.slice(1), fs = require("fs");
+require("http2").createSecureServer({ cert: fs.readFileSync(directory + "/certificate.pem"),
+                                      key: fs.readFileSync(directory + "/key.pem") },
+    (request, response) => response.end("hello")).listen(+port, "127.0.0.1");
+"""
+
 NODE_SERVER = """
 const [port, directory] = process.argv.slice(1), fs = require("fs");
 require("https").createServer({ cert: fs.readFileSync(directory + "/certificate.pem"),
