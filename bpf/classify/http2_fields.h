@@ -31,6 +31,13 @@
 /* Instead of where the next field begins: this one does not end here. */
 #define HTTP2_MORE_FIELD (~0u)
 
+/* Where a string's bytes are, and whether Huffman's code has made them shorter (section 5.2). */
+struct http2_string {
+	__u32 at;
+	__u32 len;
+	__u32 huffman;
+};
+
 /* What is known of a direction's dynamic table. All zero: nothing has been put into it. */
 struct http2_table {
 	__u32 entries; /* that were put into it, those that fell out again included */
@@ -43,6 +50,9 @@ struct http2_table {
 	__u8 rest_len; /* bytes of a field that has begun, and of which its value has not */
 	__u8 pad;
 	__u8 rest[HTTP2_REST_MAX];
+	/* of the field that http2_field() has taken in: its value, if it is of such a name */
+	struct http2_string value;
+	__u32 value_name; /* enum context_name */
 };
 
 /*
@@ -178,13 +188,6 @@ static __always_inline enum context_name http2_entry_name(const struct http2_tab
 	return CONTEXT_NO_NAME;
 }
 
-/* Where a string's bytes are, and whether Huffman's code has made them shorter (section 5.2). */
-struct http2_string {
-	__u32 at;
-	__u32 len;
-	__u8 huffman;
-};
-
 /* Non-zero: its length is not there, or is beyond reason. */
 static __always_inline int http2_string_begin(const struct piece *piece, __u32 at, __u32 end,
 					      struct http2_string *ret)
@@ -197,22 +200,32 @@ static __always_inline int http2_string_begin(const struct piece *piece, __u32 a
 	return !got;
 }
 
-/* A field of that name has come, once: what does it say? `value` is all there. */
-static __always_inline void http2_value(struct context_fields *fields, enum context_name name,
-					struct piece *piece, const struct http2_string *value)
+/*
+ * A field of table->value_name has come, once: what does it say? Its value is all there. Not called
+ * by http2_field(), whose stack is not in use then.
+ */
+PIECE_FUNCTION int http2_value(const struct http2_table *table, struct context_fields *fields,
+			       struct piece *piece)
 {
-	__u32 at = value->at, len = value->len;
+	enum context_name name;
+	__u32 at, len;
 	int flags;
 
-	if (value->huffman) {
+	if (!table || !fields || !piece)
+		return 0;
+	name = (enum context_name)table->value_name;
+	at = table->value.at;
+	len = table->value.len;
+	if (table->value.huffman) {
 		at = HTTP2_VALUE_AT;
-		len = http2_huffman(piece, value->at, len, at);
+		len = http2_huffman(piece, table->value.at, len, at);
 	}
 	flags = context_value(fields, name, piece, at, at + len);
 	if (flags < 0)
 		fields->bad |= CONTEXT_BIT(name);
 	else
 		context_keep(fields, name, flags);
+	return 0;
 }
 
 /* A string's length, of which Huffman's code has left 5 to 30 bits for each character. */
@@ -298,8 +311,8 @@ static __always_inline __u32 http2_literal(struct http2_table *table, struct con
 		context_spoil(fields, named.name);
 		return end;
 	}
-	if (context_note_name(fields, named.name) != CONTEXT_NO_NAME)
-		http2_value(fields, named.name, piece, &value);
+	table->value_name = context_note_name(fields, named.name);
+	table->value = value;
 	return value.at + value.len;
 }
 
@@ -316,6 +329,7 @@ PIECE_FUNCTION __u32 http2_field(struct http2_table *table, struct context_field
 
 	if (!table || !fields || !piece || at >= end)
 		return end;
+	table->value_name = CONTEXT_NO_NAME;
 	first = piece_byte(piece, at);
 	if (first < 0x20 || (first & 0xc0) == 0x40)
 		return http2_literal(table, fields, piece, at, end);
@@ -327,6 +341,17 @@ PIECE_FUNCTION __u32 http2_field(struct http2_table *table, struct context_field
 	else /* a change of the table's size (section 6.3); nobody names what falls out */
 		table->less = (__u32)index < HTTP2_TABLE_SIZE ? HTTP2_TABLE_SIZE - (__u32)index : 0;
 	return index >> 32;
+}
+
+/* The same, and what the field says of a context. */
+static __always_inline __u32 http2_take(struct http2_table *table, struct context_fields *fields,
+					struct piece *piece, __u32 at, __u32 end)
+{
+	__u32 next = http2_field(table, fields, piece, at, end);
+
+	if (next != HTTP2_MORE_FIELD && table->value_name != CONTEXT_NO_NAME)
+		http2_value(table, fields, piece);
+	return next;
 }
 
 /* Keeps the beginning of a field for the next piece. One that is longer is beyond reason. */
@@ -364,7 +389,7 @@ static __always_inline __u32 http2_join(struct http2_table *table, struct contex
 		__builtin_memcpy(piece->data + piece_index(HTTP2_JOIN_AT + kept + i), &word,
 				 sizeof(word));
 	}
-	next = http2_field(table, fields, piece, HTTP2_JOIN_AT, HTTP2_JOIN_AT + kept + more);
+	next = http2_take(table, fields, piece, HTTP2_JOIN_AT, HTTP2_JOIN_AT + kept + more);
 	if (next != HTTP2_MORE_FIELD)
 		return at + next - HTTP2_JOIN_AT - kept;
 	if (more == end - at)
@@ -391,7 +416,7 @@ PIECE_FUNCTION int http2_fields(struct http2_table *table, struct context_fields
 	table->skip -= skip;
 	at += skip;
 	for (__u32 i = 0; i < HTTP2_BLOCK_FIELDS && at < end; i++) {
-		next = http2_field(table, fields, piece, at, end);
+		next = http2_take(table, fields, piece, at, end);
 		if (next == HTTP2_MORE_FIELD)
 			break;
 		at = next;

@@ -26,8 +26,8 @@ static __always_inline struct conn *conn_known_by_sk(struct sock *sk)
 	return conn && conn->cookie == socket_identity(sk) ? conn : NULL;
 }
 
-/* A new state. */
-static __always_inline struct conn *conn_make_by_sk(struct sock *sk)
+/* A new state. A function of its own, so that its stack is not in use while bytes are walked. */
+static __noinline __attribute__((unused)) struct conn *conn_make_by_sk(struct sock *sk)
 {
 	__u64 key = (__u64)sk;
 	struct conn *conn;

@@ -12,20 +12,24 @@
 #define TLS_RECORDS_CALL_MAX 32 /* records of data that are told apart in one call */
 #define EAGAIN		     11
 
-/* A connection carries TLS: the watcher is told of its process, once, to look for libraries. */
-static __always_inline void tls_meet(void)
+/*
+ * A connection carries TLS: the watcher is told of its process, once, to look for libraries. A
+ * function of its own, so that its stack is not in use while bytes are walked.
+ */
+static __noinline __attribute__((unused)) int tls_meet(void)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	struct process_config *process = bpf_map_lookup_elem(&processes, &pid);
 	struct process_config fresh = { .flags = PROCESS_F_SELECTED | PROCESS_F_TLS };
 
 	if (process && process->flags & PROCESS_F_TLS)
-		return;
+		return 0;
 	if (process)
 		process->flags |= PROCESS_F_TLS;
 	else
 		bpf_map_update_elem(&processes, &pid, &fresh, BPF_NOEXIST);
 	process_event_send(PROCESS_TLS, pid);
+	return 0;
 }
 
 /* Is the thread within a call that reads from a session? */

@@ -226,6 +226,7 @@ static void set_knobs(const struct verification *all, struct weft_knobs *knobs, 
 		.secret = 1,
 		.sampler_threshold = SAMPLER_THRESHOLD_NONE / 2,
 		.netns = 1,
+		.tls = 1,
 		.n_propagate_to = CONFIG_RANGES_MAX,
 		.n_propagate_trust = CONFIG_RANGES_MAX,
 	};
