@@ -20,7 +20,7 @@ static __always_inline int call_wanted(struct sock *sk)
 		return 0;
 	/* an opaque state may be that of an earlier socket at this address */
 	if (conn && (conn->verdict != VERDICT_OPAQUE || conn->cookie == socket_identity(sk)))
-		return conn->verdict != VERDICT_OPAQUE;
+		return conn->verdict != VERDICT_OPAQUE || (knobs.tls && conn->tls != TLS_NO);
 	return socket_selected(sk);
 }
 

@@ -123,6 +123,10 @@ def _column(work, name, results):
         cells[title] = _outcome(_of(results, "section", name=section, run="all"))
     for run, title in RUNS.items():
         sections = _of(results, "section", run=run)
+        if run == "tls":  # by itself: that the kernel had nothing to say is not what is asked
+            sections = [s for s in sections if s["name"] == "inside TLS"]
+            if sections and sections[0]["status"] == "skipped":
+                sections = [{**sections[0], "status": "lossy"}]
         cells[title] = _outcome(sections)
         if run == "all" and cells[title] == "ok":
             cells[title] = str(len(sections))
