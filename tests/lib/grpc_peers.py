@@ -127,10 +127,10 @@ defaults
   timeout client 60s
   timeout server 60s
 frontend entry
-  bind 127.0.0.1:{port} proto h2
+  bind 127.0.0.1:{port} {bind}
   default_backend behind
 backend behind
-  server one 127.0.0.1:{inner} proto h2
+  server one 127.0.0.1:{inner} {server}
 """
 
 
@@ -142,9 +142,9 @@ def nginx(t, inner):
     return apps.App(t, ["nginx", "-e", t.path("proxy.err"), "-p", t.dir, "-c", config], port, workers=1)
 
 
-def haproxy(t, inner):
-    """The same, all requests on few connections."""
+def haproxy(t, inner, bind="proto h2", server="proto h2"):
+    """The same, all requests on few connections; or by what `bind` and `server` say of its two sides."""
     _needs("haproxy")
     port = t.port()
-    config = t.write("haproxy.cfg", HAPROXY.format(port=port, inner=inner))
+    config = t.write("haproxy.cfg", HAPROXY.format(port=port, inner=inner, bind=bind, server=server))
     return apps.App(t, ["haproxy", "-db", "-f", config], port)

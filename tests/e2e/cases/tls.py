@@ -7,6 +7,7 @@ import subprocess
 
 import apps
 import common
+import grpc_peers
 import weft as weft_module
 from case import Skip, case
 from spans import CLIENT, SERVER
@@ -190,22 +191,6 @@ def tls_aiohttp(t):
     common.exchanges(t, spans, range(EACH), app.port)
 
 
-HAPROXY = """
-global
-  maxconn 200
-defaults
-  mode http
-  timeout connect 5s
-  timeout client 60s
-  timeout server 60s
-frontend entry
-  bind 127.0.0.1:{port} ssl crt {dir}/both.pem alpn h2,http/1.1
-  default_backend behind
-backend behind
-  server one 127.0.0.1:{inner} ssl verify none alpn {alpn}
-"""
-
-
 def _haproxy(name, alpn, http2):
     @case(name=f"tls_haproxy_{name}", needs=["haproxy", "nginx", "curl", "nghttp", "openssl"], timeout=90)
     def _(t):
@@ -216,12 +201,11 @@ def _haproxy(name, alpn, http2):
             for part in ("certificate.pem", "key.pem"):
                 with open(t.path(part), encoding="ascii") as source:
                     both.write(source.read())
-        port = t.port()
-        config = t.write("haproxy.cfg", HAPROXY.format(dir=t.dir, port=port, inner=inner.port, alpn=alpn))
-        entry = apps.App(t, ["haproxy", "-db", "-f", config], port)
+        entry = grpc_peers.haproxy(t, inner.port, f"ssl crt {t.dir}/both.pem alpn h2,http/1.1",
+                                   f"ssl verify none alpn {alpn}")
         weft = t.weft("--tls", "on")
         t.expect("answers", [200] * EACH, curl(entry.address, 0, EACH - 1))
-        paths = [f"https://127.0.0.1:{port}/item/{n}" for n in range(EACH, 2 * EACH)]
+        paths = [f"https://127.0.0.1:{entry.port}/item/{n}" for n in range(EACH, 2 * EACH)]
         subprocess.run(["nghttp", "-n", *paths], check=True, timeout=30, stderr=subprocess.DEVNULL)
         spans = t.stop(weft)
         own = spans.where(lambda s: s.resource.get("process.pid") in entry.pids)
