@@ -60,6 +60,23 @@ static __always_inline enum unit_kind process_meet(__u32 pid)
 	return process->unit;
 }
 
+/* The request is over: who has noted it on another thread than this one shall know. */
+static __always_inline void request_ended(const struct conn *conn, const struct walk *walk,
+					  __u64 span_id, __u32 reader_tid)
+{
+	struct unit *unit;
+	__u8 one = 1;
+
+	/* nobody asks, where threads cannot tell */
+	if (conn->unit == UNIT_UNKNOWN)
+		return;
+	unit = unit_of(walk->tid);
+	if (unit && unit->current.conn == conn->cookie && unit->current.span_id == span_id)
+		unit->current.conn = 0;
+	if (walk->tid != reader_tid || (unit && unit->opens))
+		bpf_map_update_elem(&ended, &span_id, &one, BPF_ANY);
+}
+
 /* What the thread serves, if in such a process the thread can tell, and the request is open. */
 static __always_inline struct unit *serving_unit(enum unit_kind kind, __u32 tid)
 {
@@ -413,7 +430,7 @@ SUBPROGRAM int context_begin_server(struct conn *conn, struct walk *walk,
 	conn->reader_tid = walk->tid;
 	conn->unit = process_meet(walk->pid);
 	context_place(event, &conn->own);
-	unit = unit_make(walk->tid);
+	unit = conn->unit == UNIT_UNKNOWN ? NULL : unit_make(walk->tid);
 	if (!unit)
 		return 0;
 	unit_serve(unit, conn);
@@ -492,41 +509,18 @@ SUBPROGRAM int context_answer(struct conn *conn)
 
 SUBPROGRAM int context_end_server(struct conn *conn, struct walk *walk)
 {
-	struct unit *unit;
-	__u64 key;
-	__u8 one = 1;
-
 	if (!conn || !walk)
 		return 0;
-	unit = unit_of(walk->tid);
-	if (unit && unit->current.conn == conn->cookie &&
-	    unit->current.span_id == conn->own.span_id)
-		unit->current.conn = 0;
-	/* who noted the request elsewhere shall know that it is over */
-	if (walk->tid != conn->reader_tid || (unit && unit->opens)) {
-		key = conn->own.span_id;
-		bpf_map_update_elem(&ended, &key, &one, BPF_ANY);
-	}
+	request_ended(conn, walk, conn->own.span_id, conn->reader_tid);
 	conn->own.conn = 0;
 	return 0;
 }
 
 SUBPROGRAM int context_end_stream(struct conn *conn, struct walk *walk, struct stream *stream)
 {
-	struct unit *unit;
-	__u64 key;
-	__u8 one = 1;
-
 	if (!conn || !walk || !stream)
 		return 0;
-	unit = unit_of(walk->tid);
-	if (unit && unit->current.conn == conn->cookie &&
-	    unit->current.span_id == stream->ref.span_id)
-		unit->current.conn = 0;
-	if (walk->tid != stream->reader_tid || (unit && unit->opens)) {
-		key = stream->ref.span_id;
-		bpf_map_update_elem(&ended, &key, &one, BPF_ANY);
-	}
+	request_ended(conn, walk, stream->ref.span_id, stream->reader_tid);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "lib/flow.bpf.h"
+#include "lib/pass.bpf.h"
 
 #define FRAMES_PER_STEP 32  /* or parts of them: a header, a message's length, a message */
 #define FILL_FRAME	128 /* most frames that matter are no longer than that */
@@ -30,24 +31,27 @@ static __always_inline struct stream *stream_find(const struct conn *conn, const
 {
 	struct stream_key key = stream_key_of(conn, flow);
 
-	return bpf_map_lookup_elem(&streams, &key);
+	return conn->http2.open ? bpf_map_lookup_elem(&streams, &key) : NULL;
 }
 
-static __always_inline void stream_delete(const struct conn *conn, const struct flow *flow)
+/* Counted at once: one thread may read, and another one write. */
+static __always_inline void stream_delete(struct conn *conn, const struct flow *flow)
 {
 	struct stream_key key = stream_key_of(conn, flow);
 
-	bpf_map_delete_elem(&streams, &key);
+	if (!bpf_map_delete_elem(&streams, &key))
+		__sync_fetch_and_add(&conn->http2.open, -1);
 }
 
 /* A new stream, or the one whose answer was seen first. NULL: no room. */
-static __always_inline struct stream *stream_make(const struct conn *conn, const struct flow *flow)
+static __always_inline struct stream *stream_make(struct conn *conn, const struct flow *flow)
 {
 	static const struct stream fresh;
 	struct stream_key key = stream_key_of(conn, flow);
 	struct stream *stream;
 
-	bpf_map_update_elem(&streams, &key, &fresh, BPF_NOEXIST);
+	if (!bpf_map_update_elem(&streams, &key, &fresh, BPF_NOEXIST))
+		__sync_fetch_and_add(&conn->http2.open, 1);
 	stream = bpf_map_lookup_elem(&streams, &key);
 	if (!stream)
 		stat_add(STAT_NO_STATE);
@@ -87,6 +91,37 @@ static __always_inline void stream_touched(struct conn *conn, const struct walk 
 		conn->own = stream->ref;
 	else
 		conn->parent = stream->ref;
+}
+
+/*
+ * The same of one that is not followed: what an event loop turns to, or a server's thread has read,
+ * is nothing that is.
+ */
+static __always_inline void stream_turned_away(struct conn *conn, const struct walk *walk,
+					       const struct flow *flow)
+{
+	if (walk->dir != DIR_IN)
+		return;
+	conn->mixed |= conn->touched && conn->touched != flow->http2.frame.stream;
+	conn->touched = flow->http2.frame.stream;
+	if (conn->role == ROLE_SERVER)
+		conn->own.conn = 0;
+	else if (conn->unit == UNIT_EVENT_LOOP)
+		conn->parent.conn = 0;
+	else
+		return;
+	/* of an event loop the end of the walk says so, where there are several */
+	if (conn->unit != UNIT_UNKNOWN && !(conn->unit == UNIT_EVENT_LOOP && conn->mixed))
+		context_pass(DIR_IN);
+}
+
+/* Frames of a stream that is not known. */
+static __always_inline void stream_unknown(struct conn *conn, const struct walk *walk,
+					   const struct flow *flow, enum stat_id stat)
+{
+	if (flow->http2.frame.stream > conn->http2.passed)
+		stat_add(stat);
+	stream_turned_away(conn, walk, flow);
 }
 
 /* The flow's message on its stream has ended. Non-zero: nobody waits for a record of it. */
@@ -190,6 +225,15 @@ SUBPROGRAM int http2_goaway(struct conn *conn, struct walk *walk)
 	return capture_emit(walk, sizeof(*event), 0);
 }
 
+/* Does a request that begins pass? Not if it was told of before it was sent. */
+static __always_inline int block_passes(const struct conn *conn, const struct flow *flow)
+{
+	int told = conn->prepared && (conn->prepared_for ? conn->prepared_for == flow->exchange
+							 : conn->turn_seq == flow->first_seq);
+
+	return !told && stream_passes(conn);
+}
+
 /* HEADERS of the client's direction: a new request, or the trailers of one. */
 static __always_inline enum http2_block block_of_client(struct conn *conn, struct walk *walk,
 							struct flow *flow)
@@ -200,10 +244,18 @@ static __always_inline enum http2_block block_of_client(struct conn *conn, struc
 	if (!(number & 1) || number <= conn->http2.last_stream) {
 		if (stream_find(conn, flow))
 			return HTTP2_BLOCK_TRAILERS;
-		stat_add(STAT_STREAM);
+		stream_unknown(conn, walk, flow, STAT_STREAM);
 		return HTTP2_BLOCK_MUTE;
 	}
 	conn->http2.last_stream = number;
+	flow->exchange = number;
+	/* unless its answer was seen first */
+	if (block_passes(conn, flow) && !stream_find(conn, flow)) {
+		conn->http2.passed = number;
+		stat_add(STAT_REQUESTS_PASSED);
+		stream_turned_away(conn, walk, flow);
+		return HTTP2_BLOCK_MUTE;
+	}
 	stream = stream_make(conn, flow);
 	if (!stream)
 		return HTTP2_BLOCK_MUTE;
@@ -230,7 +282,7 @@ static __always_inline enum http2_block block_of_server(struct conn *conn, struc
 			stream->early = 1;
 	}
 	if (!stream) {
-		stat_add(STAT_ORPHAN);
+		stream_unknown(conn, walk, flow, STAT_ORPHAN);
 		return HTTP2_BLOCK_MUTE;
 	}
 	flow->mute = stream->early;
@@ -377,19 +429,63 @@ static __always_inline void block_read(struct conn *conn, struct walk *walk, str
 		http2_block_ended(&conn->http2.table);
 }
 
+/*
+ * A frame with the beginning of a block is in the piece, up to `out`: enum http2_effect of the
+ * block on its direction's table, if all of it is there.
+ */
+SUBPROGRAM int http2_block_look(struct conn *conn, struct walk *walk, __u32 out)
+{
+	const struct http2_frame *frame;
+	struct flow *flow;
+	__u32 at;
+	__u8 bare;
+
+	if (!conn || !walk)
+		return HTTP2_CHANGES;
+	flow = walk_flow(conn, walk);
+	frame = &flow->http2.frame;
+	bare = flow->http2.bare;
+	at = http2_block_at(frame);
+	if (frame->type != HTTP2_HEADERS || frame->flags & HTTP2_F_PADDED) {
+		flow->http2.bare = 0;
+		return HTTP2_CHANGES;
+	}
+	flow->http2.bare = http2_bare(&walk->piece, at, bare);
+	if (flow->left || !(frame->flags & HTTP2_F_END_HEADERS))
+		return HTTP2_CHANGES;
+	if (bare && flow->http2.bare)
+		return HTTP2_INERT;
+	return http2_effect(&walk->piece, at, out);
+}
+
+/* A block begins: need user space not hear of it? All before it is known there, or will not be. */
+static __always_inline __u8 block_untold(const struct flow *flow, int effect)
+{
+	return flow->http2.block == HTTP2_BLOCK_MUTE && effect != HTTP2_CHANGES && flow->http2.said;
+}
+
+/* What refers to entries says nothing of context, where none of them does. */
+static __always_inline int block_matters(const struct conn *conn, const struct flow *flow,
+					 int effect)
+{
+	return flow->is_request && !flow->http2.untold &&
+	       !(effect == HTTP2_REFERS && !conn->http2.table.any);
+}
+
 /* A piece of a header block, of which walk->kept bytes stand in the piece, and walk->got behind. */
 SUBPROGRAM int http2_inside(struct conn *conn, struct walk *walk)
 {
 	struct flow *flow;
 	__u32 kept, begins;
 	__u64 out, want;
-	int got;
+	int got, effect;
 
 	if (!conn || !walk)
 		return STEP_STOP;
 	flow = walk_flow(conn, walk);
 	kept = walk->kept;
 	begins = 0;
+	effect = HTTP2_CHANGES;
 	/* the frame has begun with these bytes: they go along, header and all */
 	want = flow->left < FILL_BLOCK ? flow->left : FILL_BLOCK;
 	got = walk->got;
@@ -413,8 +509,10 @@ SUBPROGRAM int http2_inside(struct conn *conn, struct walk *walk)
 					  ? 0
 					  : walk_seq_at(conn, walk, walk->at - (__u32)out);
 		http2_block_begin(conn, walk);
+		effect = http2_block_look(conn, walk, out);
+		flow->http2.untold = block_untold(flow, effect);
 	}
-	if (flow->is_request)
+	if (block_matters(conn, flow, effect))
 		block_read(conn, walk, flow, out);
 	if (begins && flow->http2.block == HTTP2_BLOCK_REQUEST)
 		http2_request(conn, walk);
@@ -427,7 +525,7 @@ SUBPROGRAM int http2_inside(struct conn *conn, struct walk *walk)
 		flow->http2.gap = 1;
 	if (flow->http2.gap && !begins)
 		out = 0;
-	if (out || (!flow->left && !flow->http2.block_open))
+	if (!flow->http2.untold && (out || (!flow->left && !flow->http2.block_open)))
 		http2_emit(conn, walk, out, begins);
 	if (flow->left)
 		return STEP_NEXT;
@@ -451,17 +549,24 @@ static __always_inline __u32 data_length(const struct http2_frame *frame, const 
 	return frame->length > padding ? frame->length - padding : 0;
 }
 
-static __always_inline void data_begin(struct conn *conn, struct walk *walk, struct flow *flow,
-				       __u32 n)
+/* A DATA frame begins, of which `n` bytes are in the piece. */
+SUBPROGRAM int http2_data_begin(struct conn *conn, struct walk *walk, __u32 n)
 {
-	struct stream *stream = stream_find(conn, flow);
+	struct stream *stream;
+	struct flow *flow;
 
+	if (!conn || !walk)
+		return 0;
+	flow = walk_flow(conn, walk);
+	stream = stream_find(conn, flow);
 	if (!stream) {
-		stat_add(STAT_STREAM);
-		return;
+		flow->http2.skip = 1;
+		stream_unknown(conn, walk, flow, STAT_STREAM);
+		return 0;
 	}
 	stream->body[message_kind(flow) & 1] += data_length(&flow->http2.frame, &walk->piece, n);
 	stream_touched(conn, walk, flow, stream);
+	return 0;
 }
 
 /* Some bytes of a body, `room` at most: a message's, or of what is before the next one. */
@@ -507,7 +612,7 @@ static __always_inline __u32 payload_step(struct conn *conn, struct walk *walk, 
 	struct stream *stream;
 
 	/* behind the frame's header, and where nothing is padded */
-	if (frame->type != HTTP2_DATA || flow->left > frame->length ||
+	if (frame->type != HTTP2_DATA || flow->http2.skip || flow->left > frame->length ||
 	    frame->flags & HTTP2_F_PADDED)
 		return room;
 	stream = stream_find(conn, flow);
@@ -525,7 +630,7 @@ static __always_inline int payload_pass(struct conn *conn, struct walk *walk, st
 	walk->at += n;
 	flow->left -= n;
 	flow->last_ns = walk->now_ns;
-	if (!flow->left && flow->http2.frame.type == HTTP2_DATA &&
+	if (!flow->left && flow->http2.frame.type == HTTP2_DATA && !flow->http2.skip &&
 	    flow->http2.frame.flags & HTTP2_F_END_STREAM)
 		http2_data_end(conn, walk);
 	return STEP_NEXT;
@@ -576,19 +681,20 @@ SUBPROGRAM int http2_frame(struct conn *conn, struct walk *walk)
 		return http2_lost(conn, walk);
 	flow->left = HTTP2_HEADER_LEN + frame->length;
 	flow->http2.inside = http2_is_block(frame->type);
+	flow->http2.skip = 0;
 	walk->kept = kept;
 	walk->got = got;
 	if (flow->http2.inside)
 		return STEP_INSIDE;
 	if (frame->type == HTTP2_DATA)
-		data_begin(conn, walk, flow, n);
+		http2_data_begin(conn, walk, n);
 	else if (frame->type == HTTP2_RST_STREAM)
 		http2_reset(conn, walk);
 	else if (frame->type == HTTP2_GOAWAY)
 		http2_goaway(conn, walk);
 	/* what has come of it before this call has passed */
 	flow->left -= kept;
-	if (frame->type == HTTP2_DATA && frame->length)
+	if (frame->type == HTTP2_DATA && frame->length && !flow->http2.skip)
 		return header_pass(walk, flow);
 	return payload_pass(conn, walk, flow);
 }

@@ -54,7 +54,10 @@ struct http2_flow {
 	__u8 block_ends;	  /* the message ends with the block */
 	__u8 said;		  /* a block has been reported */
 	__u8 gap;		  /* one could not be */
-	__u8 pad[4];
+	__u8 skip;		  /* the frame is of a stream that is not followed */
+	__u8 bare;		  /* its table's size is zero: nothing can be put into it */
+	__u8 untold;		  /* the block is not reported: nothing hangs on it */
+	__u8 pad;
 };
 
 /* What the header block of a direction is to its stream. */
@@ -68,6 +71,8 @@ enum http2_block {
 
 struct http2_conn {
 	__u32 last_stream; /* the youngest one that the client has opened */
+	__u32 passed;	   /* the youngest one that was let pass, 0: none */
+	__u32 open;	   /* how many are followed; more, if some were forgotten */
 	__u8 exact;	   /* everything was seen since the preface */
 	__u8 pad[3];
 	struct http2_table table; /* of the client's direction */
@@ -178,6 +183,19 @@ static __always_inline __u32 http2_padding(const struct http2_frame *frame,
 	if (frame->type != HTTP2_HEADERS || !(frame->flags & HTTP2_F_PADDED))
 		return 0;
 	return piece->data[HTTP2_HEADER_LEN];
+}
+
+/*
+ * The block that begins in the piece may begin with a change of the table's size, or two (RFC 7541
+ * section 4.2): is it zero then?
+ */
+static __always_inline __u8 http2_bare(const struct piece *piece, __u32 at, __u8 before)
+{
+	__u8 first = piece_byte(piece, at), second = piece_byte(piece, at + 1);
+
+	if ((first & 0xe0) != 0x20)
+		return before;
+	return first == 0x20 && ((second & 0xe0) != 0x20 || second == 0x20);
 }
 
 /* Four bytes behind a frame's header. */

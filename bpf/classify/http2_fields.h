@@ -428,6 +428,63 @@ PIECE_FUNCTION int http2_fields(struct http2_table *table, struct context_fields
 	return 0;
 }
 
+#define HTTP2_INERT_FIELDS 48 /* of a block that are looked at for this: */
+
+/* What a header block does to the table of its direction. */
+enum http2_effect {
+	HTTP2_CHANGES, /* or it is not known */
+	HTTP2_INERT,   /* nothing; it has literals */
+	HTTP2_REFERS,  /* nothing; it refers to entries alone */
+};
+
+/* Where the string at `at` ends; 0: not before `end`. */
+static __always_inline __u32 http2_string_end(const struct piece *piece, __u32 at, __u32 end)
+{
+	__u64 got = http2_integer(piece, at, end, 0x7f);
+
+	if (!got || (__u32)got > end - (__u32)(got >> 32))
+		return 0;
+	return (__u32)(got >> 32) + (__u32)got;
+}
+
+/* Where the literal field at `at` ends, likewise, of one that no table keeps. */
+PIECE_FUNCTION __u32 http2_literal_end(const struct piece *piece, __u32 at, __u32 end)
+{
+	__u64 index;
+
+	if (!piece)
+		return 0;
+	index = http2_integer(piece, at, end, 0x0f);
+	at = index >> 32;
+	if (index && !(__u32)index)
+		at = http2_string_end(piece, at, end);
+	return at ? http2_string_end(piece, at, end) : 0;
+}
+
+/* Enum http2_effect of the block that the piece has from `at` to `end`. */
+PIECE_FUNCTION int http2_effect(const struct piece *piece, __u32 at, __u32 end)
+{
+	int effect = HTTP2_REFERS;
+
+	if (!piece)
+		return HTTP2_CHANGES;
+	for (__u32 i = 0; i < HTTP2_INERT_FIELDS && at < end; i++) {
+		__u8 first = piece_byte(piece, at);
+
+		if (first & 0x80) {
+			at = first == 0xff ? http2_integer(piece, at, end, 0x7f) >> 32 : at + 1;
+		} else if (first >= 0x20) {
+			return HTTP2_CHANGES;
+		} else {
+			at = http2_literal_end(piece, at, end);
+			effect = HTTP2_INERT;
+		}
+		if (!at)
+			return HTTP2_CHANGES;
+	}
+	return at == end ? effect : HTTP2_CHANGES;
+}
+
 /* The block has ended. What has not is malformed. */
 static __always_inline void http2_block_ended(struct http2_table *table)
 {

@@ -20,8 +20,7 @@ static __always_inline int follow_begins(void)
 
 /*
  * Is a request due that is the only one on its connection? (Not before the first one: what the
- * connection carries is not known. Not where exchanges interleave: header compression has to see
- * them all.)
+ * connection carries is not known.)
  */
 static __always_inline int pass_possible(const struct conn *conn)
 {
@@ -30,6 +29,22 @@ static __always_inline int pass_possible(const struct conn *conn)
 	return conn->verdict == VERDICT_TRACED && !conn->framed &&
 	       conn->requests == conn->answered && in->phase == FLOW_START &&
 	       out->phase == FLOW_START && !in->carry_len && !out->carry_len;
+}
+
+/* Is the request of a client's connection made for one that is followed? */
+static __always_inline int request_is_owed(const struct conn *conn)
+{
+	return conn->role == ROLE_CLIENT && conn->unit != UNIT_UNKNOWN && context_pass(DIR_OUT);
+}
+
+/*
+ * A request of many on its connection begins, or is to be sent. Non-zero: it passes. Its frames are
+ * walked all the same, and what it puts into a table of header compression is reported. (Not the
+ * first one: most of the table comes with it.)
+ */
+static __always_inline int stream_passes(const struct conn *conn)
+{
+	return conn->framed && conn->requests && !follow_begins() && !request_is_owed(conn);
 }
 
 /*
@@ -44,8 +59,7 @@ static __always_inline int request_passes(struct conn *conn)
 	if (conn->passing == PASSING_ASKED && !(begins && conn->family == AF_UNIX))
 		return 1;
 	conn->passing = PASSING_NONE;
-	if (conn->prepared || begins ||
-	    (conn->role == ROLE_CLIENT && conn->unit != UNIT_UNKNOWN && context_pass(DIR_OUT)))
+	if (conn->prepared || begins || request_is_owed(conn))
 		return 0;
 	conn->passing = PASSING_ASKED;
 	stat_add(STAT_REQUESTS_PASSED);

@@ -335,7 +335,7 @@ int wire_message(struct sk_msg_md *msg)
 	/* what an exchange that has passed made of the connection is known after the next one */
 	if (request_begins_to_pass(conn))
 		conn->wire |= WIRE_F_UNSEEN;
-	if (conn->wire & WIRE_F_UNSEEN)
+	if (conn->wire & WIRE_F_UNSEEN || stream_passes(conn))
 		return SK_PASS;
 	walk = scratch_take(SCRATCH_WIRE);
 	if (!walk)

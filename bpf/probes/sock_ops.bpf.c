@@ -231,7 +231,8 @@ static __always_inline void header_unwanted(struct bpf_sock_ops *ops, const stru
 /* Is the segment of a request that is let pass? Not if its head has gained a header. */
 static __always_inline int segment_passes(struct conn *conn)
 {
-	return !(conn->wire & WIRE_F_HEADER) && request_begins_to_pass(conn);
+	return !(conn->wire & WIRE_F_HEADER) &&
+	       (conn->framed ? stream_passes(conn) : request_begins_to_pass(conn));
 }
 
 static __always_inline void header_length(struct bpf_sock_ops *ops)

@@ -99,7 +99,7 @@ RATIOS = (
     _application("flask", "Flask", "Flask under gunicorn, two workers with 16 threads each"),
     Ratio(key="nginx_http2", what="nginx, HTTP/2", workload="nginx_http2",
           meaning="nginx, one worker, a static file, under h2load with 10 connections and 100 streams on "
-          "each: without weft, and with a weft that traces nginx. With HTTP/2 every request is followed."),
+          "each: without weft, and with a weft that traces nginx."),
     Ratio(key="grpc_go", what="gRPC, Go", workload="grpc_go", least=0.85,
           meaning="grpc-go (tests/apps/grpc), unary calls of 100 bytes both ways, asked by h2load in the "
           "same way."),

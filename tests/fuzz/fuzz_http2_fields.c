@@ -4,7 +4,7 @@
  * libnghttp2's. Input: blocks of one direction, two bytes of length before each; the first byte of
  * all says after how many bytes the kernel side's pieces are cut. What the one reads is what the
  * other reads, and of a direction that never named a context it is known for certain that a block
- * does not.
+ * does not. A block that is said to change no table does not.
  */
 #include <nghttp2/nghttp2.h>
 #include <stdbool.h>
@@ -96,6 +96,34 @@ static void read_pieces(struct http2_table *table, struct context_fields *fields
 	http2_block_ended(table);
 }
 
+/* What the kernel side takes for the block's effect on the table. */
+static int effect_of(const uint8_t *block, size_t len)
+{
+	struct piece piece;
+
+	if (len == 0 || len > PIECE_MAX)
+		return HTTP2_CHANGES;
+	memset(&piece, 0xa5, sizeof(piece));
+	memcpy(piece.data, block, len);
+	return http2_effect(&piece, 0, (__u32)len);
+}
+
+/* What of a table shows whether it was changed. */
+struct shape {
+	size_t bytes;
+	size_t entries;
+	size_t size;
+};
+
+static struct shape shape_of(nghttp2_hd_inflater *inflater)
+{
+	return (struct shape){
+		.bytes = nghttp2_hd_inflate_get_dynamic_table_size(inflater),
+		.entries = nghttp2_hd_inflate_get_num_table_entries(inflater),
+		.size = nghttp2_hd_inflate_get_max_dynamic_table_size(inflater),
+	};
+}
+
 /*
  * A context that the kernel side reads is there, and says the same. (That it comes twice the kernel
  * side does not see if one of the two is an older entry of the table.)
@@ -130,13 +158,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct context_fields kernel = {}, whole = {};
 		size_t len = (size_t)data[at] << 8 | data[at + 1];
 		bool certain = !table.any && !table.lost;
+		struct shape before, after;
 
 		at += 2;
 		if (len > size - at)
 			len = size - at;
 		read_pieces(&table, &kernel, data + at, len, cut);
+		before = shape_of(inflater);
 		if (inflate(inflater, data + at, len, &whole) < 0)
 			break;
+		after = shape_of(inflater);
+		require(effect_of(data + at, len) == HTTP2_CHANGES ||
+			memcmp(&before, &after, sizeof(before)) == 0);
 		at += len;
 		if (certain && !table.lost)
 			require(!kernel.seen == !whole.seen);

@@ -6,6 +6,8 @@ import re
 import subprocess
 
 import apps
+import common
+import grpc_peers
 import traffic
 from case import case
 from faults_common import kernel_counter
@@ -82,3 +84,72 @@ def budget_leaves_no_wrong_parent(t):
         t.note(f"{hop.name}: precision {hop.precision:.2f} %, recall {hop.recall:.2f} %")
         t.expect(f"{hop.name}: precision of parents, % {hop.examples}", 100.0, hop.precision)
     t.expect("precision under the entry, %", 100.0, hops[-1].entry_precision)
+
+
+@case(timeout=120, needs=["nginx", "h2load"])
+def budget_http2(t):
+    """Streams pass one by one: header compression goes on, and what is followed is told rightly."""
+    count = 30000
+    _one_processor()
+    app = apps.nginx(t, http2=True)
+    weft = t.weft("--port", app.port, budget=1)
+    common.h2load(t, app, count, "-c", "4", "-m", "20")
+    until(lambda: weft.counters()["captured"] >= 2 * count, 5)
+    passed, counters = kernel_counter(weft, "requests_passed"), weft.counters()
+    spans = t.stop(weft)
+    t.note(f"{passed} of {counters['captured']} passed")
+    t.expect("requests at both ends", 2 * count, counters["captured"])
+    t.expect_range("% of them that passed", 20, 99, 100 * passed / counters["captured"])
+    t.expect("dropped", counters["dropped"], passed)
+    t.expect("spans", 2 * count - passed, len(spans))
+    common.all_equal(t, "path", True, spans, lambda s: s.path.startswith("/load/"))
+    common.all_equal(t, "status", 200, spans, lambda s: s["http.response.status_code"])
+    common.all_equal(t, "all fields known", None, spans, lambda s: s["weft.partial"])
+    wrong = [s for s in spans if (above := spans.parent(s)) and above.path != s.path]
+    t.expect("server spans below the client span of another request", [], [str(s) for s in wrong][:3])
+
+
+@case(timeout=120)
+def budget_grpc(t):
+    """Calls of gRPC that are followed have their own method, status and messages, whatever passes beside them."""
+    _one_processor()
+    program = grpc_peers.go(t)
+    app = grpc_peers.serve(t, program)
+    weft = t.weft("--port", app.port, budget=1)
+    done = subprocess.run([*program, "call", str(app.port), "3000", "32"], capture_output=True, text=True,
+                          timeout=90)
+    t.expect_true(f"the client has ended well: {done.stderr[-300:]}", done.stdout)
+    passed = kernel_counter(weft, "requests_passed")
+    spans = t.stop(weft)
+    t.note(f"{len(spans)} spans, {passed} passed")
+    t.expect_true("requests passed", passed)
+    told = {"Unary": ("OK", 1), "ServerStream": ("OK", 5), "ClientStream": ("OK", 1), "Both": ("OK", 5),
+            "NotFound": ("NOT_FOUND", 0), "Internal": ("INTERNAL", 0), "Denied": ("PERMISSION_DENIED", 0),
+            "Unknown": ("UNIMPLEMENTED", 0)}
+    kind = {s.id: (s["rpc.method"] or "").split("/")[-1].split("_")[0] for s in spans}
+    known = spans.where(lambda s: kind[s.id] in told)
+    common.all_equal(t, "status and messages of the answer", lambda s: told[kind[s.id]], known,
+                     lambda s: (s["rpc.response.status_code"], s["weft.rpc.response.messages"]))
+    t.expect("spans of no call", [], [str(s) for s in spans if kind[s.id] not in {*told, "Slow", "Cancel"}][:3])
+    wrong = [s for s in spans if (above := spans.parent(s)) and above["rpc.method"] != s["rpc.method"]]
+    t.expect("spans below another call's", [], [str(s) for s in wrong][:3])
+
+
+@case(timeout=120, needs=["nginx", "h2load"])
+def budget_leaves_no_wrong_parent_http2(t):
+    """A proxy with an event loop, whose streams pass or not: no span has a parent of another request."""
+    count = 6000
+    _one_processor()
+    inner = apps.backend(t)
+    entry = apps.nginx(t, f"127.0.0.1:{inner.port}", http2=True)
+    weft = t.weft("--port", f"{entry.port},{inner.port}", budget=1)
+    common.h2load(t, entry, count, "-c", "1", "-m", "3")
+    passed = kernel_counter(weft, "requests_passed")
+    hops = chain(t.stop(weft), [("nginx", by_port(entry.port)), ("python", by_port(inner.port))], range(count))
+    t.expect_true("requests passed", passed)
+    for hop in hops:
+        t.note(f"{hop.name}: seen {hop.seen:.1f} %")
+        t.expect(f"{hop.name}: requests with several server spans", 0, hop.several)
+        t.expect_range(f"{hop.name}: seen, %", 1, 99.9, hop.seen)
+    t.note(f"precision {hops[1].precision:.2f} %, recall {hops[1].recall:.2f} %")
+    t.expect(f"precision of parents, % {hops[1].examples}", 100.0, hops[1].precision)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What most cases ask: was every request seen once at each end, and rightly."""
 
+import re
+import subprocess
 from collections import Counter
 
 from spans import CLIENT, ERROR, SERVER, UNSET
@@ -88,3 +90,13 @@ def failed(t, what, spans):
     for span in spans:
         t.expect(f"{what}: status of the {kind_name(span.kind)} span", ERROR, span.status)
         t.expect_true(f"{what}: error.type of the {kind_name(span.kind)} span", span["error.type"])
+
+
+def h2load(t, app, count, *options):
+    """h2load fetches /load/0 ... once each; fails the case if one is not answered well."""
+    uris = t.write("uris", "".join(f"http://{app.authority}/load/{n}\n" for n in range(count)))
+    done = subprocess.run(["h2load", "-i", uris, "-n", str(count), *options],
+                          capture_output=True, text=True, timeout=100)
+    told = re.search(r"requests: (\d+) total.* (\d+) succeeded", done.stdout)
+    t.expect("requests that h2load has sent, and that were answered", (str(count), str(count)),
+             told.groups() if told else done.stdout + done.stderr)

@@ -121,22 +121,12 @@ _options("large_tables", server=["-c", "65536"], client=["-c", "65536"])
 _options("long_heads", client=[o for n in range(12) for o in ("-H", f"x-long-{n}: {'v' * 3000}")])
 
 
-def _h2load(t, app, count, *options):
-    """h2load fetches /load/0 ... once each; fails the case if one is not answered well."""
-    uris = t.write("uris", "".join(f"http://{app.authority}/load/{n}\n" for n in range(count)))
-    done = subprocess.run(["h2load", "-i", uris, "-n", str(count), *options],
-                          capture_output=True, text=True, timeout=100)
-    told = re.search(r"requests: (\d+) total.* (\d+) succeeded", done.stdout)
-    t.expect("requests that h2load has sent, and that were answered", (str(count), str(count)),
-             told.groups() if told else done.stdout + done.stderr)
-
-
 @case(needs=["nginx", "h2load"], timeout=120)
 def http2_nginx_h2load(t):
     """100 streams at a time on each of 10 connections."""
     app = apps.nginx(t, http2=True)
     weft = t.weft("--port", app.port)
-    _h2load(t, app, 20000, "-c", "10", "-m", "100")
+    common.h2load(t, app, 20000, "-c", "10", "-m", "100")
     spans = t.stop(weft)
     seen = common.Counter((s.kind, s["url.path"] or s.path) for s in spans)
     t.note(f"{len(spans)} spans of 20000 requests")
@@ -245,7 +235,7 @@ def http2_context_goes_on(t):
 def _chain_hops(t, entry, inner, count, at_once):
     """nginx' and the inner server's hop of `count` requests, so many at a time on one connection."""
     weft = t.weft("--port", f"{entry.port},{inner.port}")
-    _h2load(t, entry, count, "-c", "1", "-m", str(at_once))
+    common.h2load(t, entry, count, "-c", "1", "-m", str(at_once))
     hops = chain(t.stop(weft), [("nginx", by_port(entry.port)), ("python", by_port(inner.port))],
                  range(count))
     t.note(f"{at_once} at a time: precision {hops[1].precision:.2f} %, recall {hops[1].recall:.2f} %")

@@ -181,6 +181,27 @@ static void test_error_code(void **state)
 	assert_int_equal(http2_error_code(&piece), 8);
 }
 
+static __u8 bare_of(const char *block, size_t len, __u8 before)
+{
+	memset(piece.data, 0xa5, 32);
+	memcpy(piece.data + HTTP2_HEADER_LEN, block, len);
+	return http2_bare(&piece, HTTP2_HEADER_LEN, before);
+}
+
+/* A direction says that its table is to hold nothing, and takes it back. */
+static void test_bare(void **state)
+{
+	(void)state;
+	assert_int_equal(bare_of("\x20\x88", 2, 0), 1);
+	assert_int_equal(bare_of("\x20", 1, 0), 1);
+	assert_int_equal(bare_of("\x88", 1, 1), 1);
+	assert_int_equal(bare_of("\x88", 1, 0), 0);
+	assert_int_equal(bare_of("\x20\x3f\xe1\x1f", 4, 1), 0);
+	assert_int_equal(bare_of("\x3f\xe1\x1f\x88", 4, 1), 0);
+	assert_int_equal(bare_of("\x21\x88", 2, 1), 0);
+	assert_int_equal(bare_of("\x20\x20\x88", 3, 0), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +209,7 @@ int main(void)
 		cmocka_unit_test(test_server_first), cmocka_unit_test(test_in_the_middle),
 		cmocka_unit_test(test_other_bytes),  cmocka_unit_test(test_frame_header),
 		cmocka_unit_test(test_frame_fits),   cmocka_unit_test(test_error_code),
+		cmocka_unit_test(test_bare),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

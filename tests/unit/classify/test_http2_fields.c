@@ -254,6 +254,42 @@ static void test_any_bytes(void **state)
 	}
 }
 
+static int effect_of(struct view block)
+{
+	memset(&piece, 0xa5, sizeof(piece));
+	memcpy(piece.data, block.data, block.len);
+	return http2_effect(&piece, 0, (uint32_t)block.len);
+}
+
+/* What a block does to the table. A block of which something is missing may do anything. */
+static void test_effect(void **state)
+{
+	struct http2_peer peer;
+	struct view block;
+
+	(void)state;
+	http2_peer_init(&peer, 4096);
+	block = http2_peer_block(&peer, ":method", "GET", "x-kept", "a value", NULL);
+	assert_int_equal(effect_of(block), HTTP2_CHANGES);
+	block = http2_peer_block(&peer, ":method", "GET", "x-kept", "a value", NULL);
+	assert_int_equal(effect_of(block), HTTP2_REFERS);
+	/* libnghttp2 puts no path and no length into the table */
+	block = http2_peer_block(&peer, ":method", "GET", ":path", "/item/1", "content-length",
+				 "1234", "x-kept", "a value", NULL);
+	assert_int_equal(effect_of(block), HTTP2_INERT);
+	/* but for the path, whose bytes may end anywhere, all fields are of a byte */
+	for (size_t len = 2; len < block.len - 1; len++)
+		assert_int_not_equal(effect_of((struct view){ block.data, len }), HTTP2_REFERS);
+	assert_int_equal(effect_of(VIEW("\x20")), HTTP2_CHANGES);
+	assert_int_equal(effect_of(VIEW("\x82\xff\x10")), HTTP2_REFERS);
+	assert_int_equal(effect_of(VIEW("\x82\xff")), HTTP2_CHANGES);
+	assert_int_equal(effect_of(VIEW("\x82\xff\xff\xff\xff\xff")), HTTP2_CHANGES);
+	assert_int_equal(effect_of(VIEW("\x10\x01x\x02yz")), HTTP2_INERT);
+	assert_int_equal(effect_of(VIEW("\x10\x01x\x03yz")), HTTP2_CHANGES);
+	assert_int_equal(effect_of(VIEW("")), HTTP2_REFERS);
+	http2_peer_clear(&peer);
+}
+
 /* A text of one character, as libnghttp2 writes it. */
 static void check_code(char c)
 {
@@ -308,7 +344,7 @@ int main(void)
 		cmocka_unit_test(test_plain),  cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_pieces), cmocka_unit_test(test_any_bytes),
 		cmocka_unit_test(test_codes),  cmocka_unit_test(test_torn),
-		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_bytes),  cmocka_unit_test(test_effect),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
