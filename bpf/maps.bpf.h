@@ -343,8 +343,8 @@ enum scratch_slot {
 	SCRATCH_STATE, /* state changes: also in softirq */
 	SCRATCH_URING,
 	SCRATCH_WIRE, /* messages that are about to leave */
-	SCRATCH_TLS,  /* what TLS libraries are handed, also within a socket call */
-	SCRATCH_MAX,
+	SCRATCH_TLS,  /* what TLS libraries are handed, also within a socket call, */
+	SCRATCH_MAX = SCRATCH_TLS + 3, /* and two more: programs there may be preempted */
 };
 
 /* Room for one call per CPU and kind of caller (enum scratch_slot). */

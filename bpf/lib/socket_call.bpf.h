@@ -24,23 +24,29 @@
 #define ECONNRESET 104
 #define ETIMEDOUT  110
 
+/* NULL: it is in use. */
+static __always_inline struct walk *scratch_try(__u32 slot)
+{
+	struct walk *walk = bpf_map_lookup_elem(&scratch, &slot);
+
+	/* at once: programs at functions of libraries may be preempted by each other */
+	if (!walk || __sync_lock_test_and_set(&walk->busy, 1))
+		return NULL;
+	return walk;
+}
+
 static __always_inline struct walk *scratch_take(enum scratch_slot slot)
 {
-	__u32 key = slot;
-	struct walk *walk = bpf_map_lookup_elem(&scratch, &key);
+	struct walk *walk = scratch_try(slot);
 
 	if (!walk)
-		return NULL;
-	/* at once: programs at functions of libraries may be preempted by each other */
-	if (__sync_lock_test_and_set(&walk->busy, 1)) {
 		stat_add(STAT_BUSY);
-		return NULL;
-	}
 	return walk;
 }
 
 static __always_inline void scratch_give(struct walk *walk)
 {
+	walk->tid = 0; /* tls_walk_begun() */
 	walk->busy = 0;
 }
 

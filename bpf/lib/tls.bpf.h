@@ -95,14 +95,33 @@ static __always_inline void tls_walk_init(struct walk *walk, __u64 sk, __u8 dir,
 	walk->no_buffer = 0;
 }
 
-/* NULL: another one is under way on this processor, which is counted. */
+/* NULL: several are under way on this processor, which is counted. */
 static __always_inline struct walk *tls_walk_begin(__u64 sk, __u8 dir, __u64 buf, __u32 len)
 {
-	struct walk *walk = scratch_take(SCRATCH_TLS);
+	struct walk *walk = NULL;
 
+	for (__u32 slot = SCRATCH_TLS; slot < SCRATCH_MAX && !walk; slot++)
+		walk = scratch_try(slot);
 	if (walk)
 		tls_walk_init(walk, sk, dir, buf, len);
+	else
+		stat_add(STAT_BUSY);
 	return walk;
+}
+
+/* The one that the thread has begun. */
+static __always_inline struct walk *tls_walk_begun(void)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+
+	for (__u32 slot = SCRATCH_TLS; slot < SCRATCH_MAX; slot++) {
+		__u32 key = slot;
+		struct walk *walk = bpf_map_lookup_elem(&scratch, &key);
+
+		if (walk && walk->busy && walk->tid == tid)
+			return walk;
+	}
+	return NULL;
 }
 
 /* Walks them as the connection's. */

@@ -269,8 +269,7 @@ static __always_inline int walk_again(struct walk *walk)
 SEC("uprobe/tls_walks")
 int tls_walks(struct pt_regs *ctx)
 {
-	__u32 slot = SCRATCH_TLS;
-	struct walk *walk = bpf_map_lookup_elem(&scratch, &slot);
+	struct walk *walk = tls_walk_begun();
 
 	if (!walk)
 		return 0;
