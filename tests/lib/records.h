@@ -20,7 +20,9 @@ struct record_facts {
 	uint64_t time_ns;
 	uint64_t end_ns;
 	uint64_t body_bytes;
-	const char *head; /* NULL: none */
+	const char *head;	   /* NULL: none */
+	size_t head_len;	   /* 0: it is a string */
+	enum protocol_id protocol; /* PROTOCOL_UNKNOWN: HTTP/1 */
 	enum conn_role role;
 	uint16_t family;
 	uint16_t status;
@@ -97,7 +99,7 @@ static inline uint8_t *record_fixed(struct record *record, const struct record_f
 static inline void record_make(struct record *record, const struct record_facts *facts)
 {
 	struct event_header *header = (struct event_header *)record->bytes;
-	size_t head_len = facts->head ? strlen(facts->head) : 0;
+	size_t head_len = facts->head && !facts->head_len ? strlen(facts->head) : facts->head_len;
 	uint8_t *head;
 
 	memset(record->bytes, 0, sizeof(record->bytes));
@@ -107,7 +109,7 @@ static inline void record_make(struct record *record, const struct record_facts 
 	record->size = (size_t)(head - record->bytes) + head_len;
 	*header = (struct event_header){
 		.type = (uint8_t)facts->type,
-		.protocol = PROTOCOL_HTTP1,
+		.protocol = (uint8_t)(facts->protocol ? facts->protocol : PROTOCOL_HTTP1),
 		.message = (uint8_t)facts->message,
 		.flags = facts->flags,
 		.size = (uint32_t)record->size,
