@@ -6,12 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/hashmap.h"
-
-/* Exchanges that are not in use are kept, with their head buffers, for the next ones. */
-#define SPARE_MAX 256
-/* A spare head buffer beyond this is given back. */
-#define SPARE_HEAD 2048
+#include "conn/entries.h"
 
 /*
  * Open on one connection. Of those that follow each other the kernel side follows 256, and more are
@@ -19,38 +14,11 @@
  */
 #define CONNECTION_EXCHANGES_MAX 512
 
-/* As many lists as there are open exchanges, at least, so that they are short: to begin with, 256.
- */
-#define BUCKET_BITS_MIN 8
-
-/*
- * Open exchanges are in two lists: with those of the same connection, and of others whose number
- * hashes alike (oldest first), and by age over all connections, so that the oldest can be found
- * when there is no room.
- */
-struct entry {
-	struct exchange exchange; /* first: an exchange is its entry */
-	struct entry *next;	  /* in the bucket, or the next spare one */
-	struct entry **link;	  /* what points to this one in the bucket */
-	struct entry *older;
-	struct entry *younger;
-	struct message response; /* as it was before its head was lent */
-	bool started;
-	bool early; /* only the response is known so far */
-	bool lent;  /* the response's head lies in the record that ended the exchange */
-};
-
 struct conn_table {
 	struct conn_limits limits;
 	struct conn_callbacks callbacks;
 	struct conn_counters counters;
-	struct entry **buckets; /* by the hash of the socket cookie */
-	unsigned int bucket_bits;
-	uint64_t seed;
-	struct entry *oldest;
-	struct entry *youngest;
-	struct entry *spare;
-	size_t n_spare;
+	struct entries entries;
 	size_t n_early; /* exchanges of which only the response is known so far */
 };
 
@@ -59,140 +27,19 @@ static struct entry *entry_of(struct exchange *exchange)
 	return (struct entry *)exchange;
 }
 
-static void message_release(struct message *message)
-{
-	if (message->head_cap > SPARE_HEAD) {
-		free(message->head);
-		message->head = NULL;
-		message->head_cap = 0;
-	}
-}
-
-static void entry_free(struct entry *entry)
-{
-	free(entry->exchange.request.head);
-	free(entry->exchange.response.head);
-	free(entry);
-}
-
-/* An empty exchange, with the head buffers that it had in its last life. */
-static struct entry *entry_take(struct conn_table *table)
-{
-	struct entry *entry = table->spare;
-	struct message request = {}, response = {};
-
-	if (!entry)
-		return calloc(1, sizeof(*entry));
-	table->spare = entry->next;
-	table->n_spare--;
-	request.head = entry->exchange.request.head;
-	request.head_cap = entry->exchange.request.head_cap;
-	response.head = entry->exchange.response.head;
-	response.head_cap = entry->exchange.response.head_cap;
-	*entry = (struct entry){ .exchange = { .request = request, .response = response } };
-	return entry;
-}
-
-static void entry_give(struct conn_table *table, struct entry *entry)
-{
-	if (table->n_spare >= SPARE_MAX) {
-		entry_free(entry);
-		return;
-	}
-	message_release(&entry->exchange.request);
-	message_release(&entry->exchange.response);
-	entry->next = table->spare;
-	table->spare = entry;
-	table->n_spare++;
-}
-
-static void age_append(struct conn_table *table, struct entry *entry)
-{
-	entry->older = table->youngest;
-	if (table->youngest)
-		table->youngest->younger = entry;
-	else
-		table->oldest = entry;
-	table->youngest = entry;
-}
-
-static void age_remove(struct conn_table *table, struct entry *entry)
-{
-	if (entry->older)
-		entry->older->younger = entry->younger;
-	else
-		table->oldest = entry->younger;
-	if (entry->younger)
-		entry->younger->older = entry->older;
-	else
-		table->youngest = entry->older;
-	entry->older = entry->younger = NULL;
-}
-
-/* The kernel numbers sockets: peers choose no keys here that a stronger hash must stand up to. */
-static struct entry **bucket_of(const struct conn_table *table, uint64_t conn)
-{
-	return &table->buckets[hashmap_mix(table->seed, conn) >> (64 - table->bucket_bits)];
-}
-
-static void bucket_append(struct conn_table *table, struct entry *entry)
-{
-	struct entry **link = bucket_of(table, entry->exchange.conn);
-
-	while (*link)
-		link = &(*link)->next;
-	*link = entry;
-	entry->link = link;
-	entry->next = NULL;
-}
-
-static void bucket_remove(struct entry *entry)
-{
-	*entry->link = entry->next;
-	if (entry->next)
-		entry->next->link = entry->link;
-}
-
-/* More lists, when there are more exchanges than those. Without memory they just get longer. */
-static void buckets_grow(struct conn_table *table)
-{
-	size_t n = (size_t)1 << table->bucket_bits;
-	struct entry **buckets;
-
-	if (table->counters.open < n)
-		return;
-	buckets = calloc(2 * n, sizeof(struct entry *));
-	if (!buckets)
-		return;
-	free(table->buckets);
-	table->buckets = buckets;
-	table->bucket_bits++;
-	/* by age, so that each connection's stay in their order */
-	for (struct entry *entry = table->oldest; entry; entry = entry->younger)
-		bucket_append(table, entry);
-}
-
-/* From `entry` on, the first exchange of the connection; NULL: none. */
-static struct entry *connection_next(struct entry *entry, uint64_t conn)
-{
-	while (entry && entry->exchange.conn != conn)
-		entry = entry->next;
-	return entry;
-}
-
 /* The oldest open exchange of a connection, NULL: none. */
 static struct entry *connection_first(const struct conn_table *table, uint64_t conn)
 {
-	return connection_next(*bucket_of(table, conn), conn);
+	const struct connection *connection = entries_connection(&table->entries, conn);
+
+	return connection ? connection->first : NULL;
 }
 
-static struct exchange *exchange_find(const struct conn_table *table, uint64_t conn,
-				      uint32_t serial)
+static struct exchange *exchange_find(const struct conn_table *table,
+				      const struct event_header *header)
 {
-	struct entry *entry = connection_first(table, conn);
+	struct entry *entry = entries_find(&table->entries, header->conn, header->exchange);
 
-	while (entry && entry->exchange.serial != serial)
-		entry = connection_next(entry->next, conn);
 	return entry ? &entry->exchange : NULL;
 }
 
@@ -215,9 +62,8 @@ static void exchange_finish(struct conn_table *table, struct exchange *exchange,
 		return;
 	if (!entry->early)
 		exchange_start(table, exchange);
-	bucket_remove(entry);
-	age_remove(table, entry);
-	table->counters.open--;
+	entries_remove(&table->entries, entry);
+	table->counters.open = table->entries.n;
 	if (entry->early) {
 		table->counters.unmatched++;
 		table->n_early--;
@@ -226,7 +72,7 @@ static void exchange_finish(struct conn_table *table, struct exchange *exchange,
 	}
 	if (entry->lent)
 		exchange->response = entry->response;
-	entry_give(table, entry);
+	entries_give(&table->entries, entry);
 }
 
 /* Appends captured bytes of a head, as many as the limit lets in. */
@@ -322,15 +168,12 @@ static void exchange_evict(struct conn_table *table, struct exchange *exchange)
 /* Room for one more exchange on a connection: in the table, and in the connection's own list. */
 static void make_room(struct conn_table *table, uint64_t conn)
 {
-	struct entry *first = connection_first(table, conn);
-	unsigned int n = 0;
+	const struct connection *connection = entries_connection(&table->entries, conn);
 
-	for (struct entry *entry = first; entry; entry = connection_next(entry->next, conn))
-		n++;
-	if (n >= CONNECTION_EXCHANGES_MAX)
-		exchange_evict(table, &first->exchange);
-	if (table->counters.open >= table->limits.exchanges && table->oldest)
-		exchange_evict(table, &table->oldest->exchange);
+	if (connection && connection->n >= CONNECTION_EXCHANGES_MAX)
+		exchange_evict(table, &connection->first->exchange);
+	if (table->entries.n >= table->limits.exchanges && table->entries.oldest)
+		exchange_evict(table, &table->entries.oldest->exchange);
 }
 
 /* An open exchange of which nothing is known but its place. NULL: no memory. */
@@ -339,15 +182,10 @@ static struct exchange *exchange_open(struct conn_table *table, const struct eve
 	struct entry *entry;
 
 	make_room(table, header->conn);
-	entry = entry_take(table);
+	entry = entries_add(&table->entries, header->conn, header->exchange);
 	if (!entry)
 		return NULL;
-	entry->exchange.conn = header->conn;
-	entry->exchange.serial = header->exchange;
-	age_append(table, entry);
-	table->counters.open++;
-	bucket_append(table, entry);
-	buckets_grow(table);
+	table->counters.open = table->entries.n;
 	return &entry->exchange;
 }
 
@@ -371,7 +209,7 @@ static struct exchange *exchange_of_request(struct conn_table *table,
 	struct exchange *exchange = NULL;
 
 	if (table->n_early)
-		exchange = exchange_find(table, event->header.conn, event->header.exchange);
+		exchange = exchange_find(table, &event->header);
 	if (!exchange || !entry_of(exchange)->early)
 		return exchange_open(table, &event->header);
 	table->n_early--;
@@ -489,7 +327,7 @@ static void close_event(struct conn_table *table, const struct event_close *even
 	if (!entry && event->header.exchange)
 		table->counters.unmatched++;
 	while (entry) {
-		struct entry *next = connection_next(entry->next, event->header.conn);
+		struct entry *next = entry->after;
 		struct exchange *exchange = &entry->exchange;
 		bool older = event->header.exchange &&
 			     (int32_t)(exchange->serial - event->header.exchange) < 0;
@@ -521,7 +359,7 @@ static void reset_all_event(struct conn_table *table, const struct event_reset *
 	struct entry *entry = connection_first(table, event->header.conn);
 
 	while (entry) {
-		struct entry *next = connection_next(entry->next, event->header.conn);
+		struct entry *next = entry->after;
 
 		if ((int32_t)(entry->exchange.serial - event->header.exchange) >= 0)
 			reset_event(table, &entry->exchange, event);
@@ -545,7 +383,7 @@ void conn_table_event(struct conn_table *table, union event event)
 		reset_all_event(table, event.reset);
 		return;
 	}
-	exchange = exchange_find(table, event.header->conn, event.header->exchange);
+	exchange = exchange_find(table, event.header);
 	if (!exchange && event.header->type == EVENT_RESPONSE && event.response->early)
 		exchange = exchange_open_early(table, event.response);
 	if (!exchange) {
@@ -570,8 +408,8 @@ void conn_table_event(struct conn_table *table, union event event)
 
 void conn_table_drain(struct conn_table *table)
 {
-	while (table->oldest)
-		exchange_finish(table, &table->oldest->exchange, EXCHANGE_LOST);
+	while (table->entries.oldest)
+		exchange_finish(table, &table->entries.oldest->exchange, EXCHANGE_LOST);
 }
 
 const struct conn_counters *conn_table_counters(const struct conn_table *table)
@@ -583,39 +421,24 @@ int conn_table_new(const struct conn_limits *limits, const struct conn_callbacks
 		   struct conn_table **ret_table)
 {
 	struct conn_table *table = calloc(1, sizeof(*table));
-	uint64_t seed[2];
 
 	if (!table)
 		return -ENOMEM;
 	table->limits = *limits;
 	table->callbacks = *callbacks;
-	table->bucket_bits = BUCKET_BITS_MIN;
-	table->buckets = calloc((size_t)1 << table->bucket_bits, sizeof(struct entry *));
-	if (!table->buckets) {
-		free(table);
+	if (entries_init(&table->entries) < 0) {
+		conn_table_free(table);
 		return -ENOMEM;
 	}
-	hashmap_seed(seed);
-	table->seed = seed[0];
 	*ret_table = table;
 	return 0;
 }
 
 struct conn_table *conn_table_free(struct conn_table *table)
 {
-	struct entry *entry;
-
 	if (!table)
 		return NULL;
-	while ((entry = table->oldest)) {
-		age_remove(table, entry);
-		entry_free(entry);
-	}
-	while ((entry = table->spare)) {
-		table->spare = entry->next;
-		entry_free(entry);
-	}
-	free(table->buckets);
+	entries_clear(&table->entries);
 	free(table);
 	return NULL;
 }
