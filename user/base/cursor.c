@@ -4,16 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-int cursor_take(struct cursor *cursor, size_t n, struct view *ret_bytes)
-{
-	if (cursor_left(cursor) < n)
-		return -ENODATA;
-	ret_bytes->data = cursor_rest(cursor).data;
-	ret_bytes->len = n;
-	cursor->at += n;
-	return 0;
-}
-
 int cursor_take_until(struct cursor *cursor, char stop, struct view *ret_bytes)
 {
 	struct view rest = cursor_rest(cursor);

@@ -48,7 +48,15 @@ static inline int cursor_peek(const struct cursor *cursor)
 }
 
 /* Takes `n` bytes. -ENODATA. */
-int cursor_take(struct cursor *cursor, size_t n, struct view *ret_bytes);
+static inline int cursor_take(struct cursor *cursor, size_t n, struct view *ret_bytes)
+{
+	if (cursor_left(cursor) < n)
+		return -ENODATA;
+	ret_bytes->data = cursor_rest(cursor).data;
+	ret_bytes->len = n;
+	cursor->at += n;
+	return 0;
+}
 
 /* Takes the bytes before the first `stop`, and drops `stop` itself. -ENODATA: there is none. */
 int cursor_take_until(struct cursor *cursor, char stop, struct view *ret_bytes);

@@ -236,17 +236,31 @@ static size_t http2_request_fields(const struct exchange *exchange, struct view 
 	return count;
 }
 
+/* The first one; without data: it is not there. */
+static struct view request_field(const struct exchange *exchange, enum http2_field wanted)
+{
+	struct cursor cursor = cursor_of(message_head(&exchange->request));
+	enum http2_field field;
+	struct view value;
+
+	while (http2_field_read(&cursor, &field, &value) == 0)
+		if (field == wanted)
+			return value;
+	return (struct view){};
+}
+
+/* Most requests show by their first two fields that they export nothing: the rest is not read. */
 static enum telemetry http2_telemetry(const struct exchange *exchange)
 {
-	struct view values[HTTP2_FIELD_MAX] = {};
-	bool unknown = false;
+	struct view path;
 
-	read_head(&exchange->request, values, &unknown);
-	if (!view_equal(values[HTTP2_FIELD_METHOD], VIEW("POST")) ||
-	    !telemetry_path(values[HTTP2_FIELD_PATH]))
+	if (!view_equal(request_field(exchange, HTTP2_FIELD_METHOD), VIEW("POST")))
 		return TELEMETRY_NONE;
-	return telemetry_of(values[HTTP2_FIELD_PATH], values[HTTP2_FIELD_CONTENT_TYPE],
-			    values[HTTP2_FIELD_USER_AGENT]);
+	path = request_field(exchange, HTTP2_FIELD_PATH);
+	if (!telemetry_path(path))
+		return TELEMETRY_NONE;
+	return telemetry_of(path, request_field(exchange, HTTP2_FIELD_CONTENT_TYPE),
+			    request_field(exchange, HTTP2_FIELD_USER_AGENT));
 }
 
 static int http2_unpack_new(const struct config *config, void **ret_state)
