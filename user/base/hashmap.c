@@ -123,6 +123,18 @@ static uint64_t slot_hash(const unsigned char *slot)
 	return *(const uint64_t *)(const void *)slot;
 }
 
+/* Most keys are of one word. */
+static inline bool key_equal(const struct hashmap *map, const void *a, const void *b)
+{
+	uint64_t word, other;
+
+	if (map->key_size != sizeof(word))
+		return memcmp(a, b, map->key_size) == 0;
+	memcpy(&word, a, sizeof(word));
+	memcpy(&other, b, sizeof(other));
+	return word == other;
+}
+
 /* The slot that holds the key, or the empty one where it would go. The map must have slots. */
 static size_t slot_find(const struct hashmap *map, const void *key, uint64_t hash)
 {
@@ -134,7 +146,7 @@ static size_t slot_find(const struct hashmap *map, const void *key, uint64_t has
 
 		if (found == 0)
 			return index;
-		if (found == hash && memcmp(slot + SLOT_KEY_OFFSET, key, map->key_size) == 0)
+		if (found == hash && key_equal(map, slot + SLOT_KEY_OFFSET, key))
 			return index;
 	}
 }

@@ -12,8 +12,8 @@
 /* A spare head buffer beyond this is given back. */
 #define SPARE_HEAD 2048
 
-/* As many lists as there are open exchanges, at least, so that they are short: to begin with, 256.
- */
+/* Twice as many lists as there are open exchanges, at least, so that they are short, as what is in
+ * them lies in far apart lines of memory: to begin with, 256. */
 #define BUCKET_BITS_MIN 8
 
 static void message_release(struct message *message)
@@ -220,7 +220,7 @@ static void buckets_grow(struct entries *entries)
 	struct entry **buckets;
 	struct connection **connections;
 
-	if (entries->n < n)
+	if (entries->n < n / 2)
 		return;
 	buckets = calloc(2 * n, sizeof(*buckets));
 	connections = calloc(2 * n, sizeof(*connections));

@@ -156,8 +156,10 @@ static struct connection *connection_get(struct http2_heads *heads, uint64_t con
 	struct connection *connection = found ? *found : NULL;
 
 	if (connection) {
-		age_remove(heads, connection);
-		age_append(heads, connection);
+		if (connection != heads->youngest) {
+			age_remove(heads, connection);
+			age_append(heads, connection);
+		}
 		return connection;
 	}
 	make_room(heads, NULL);
