@@ -456,7 +456,7 @@ help:
 	@echo 'make bench      measure cost and speed on this host (root); ARGS=--quick: README rows only'
 	@echo 'make bench-vm   the same in an emulated machine, where another tracer was measured'
 	@echo 'make bench-compare  the same; fails if it is worse than tests/bench/baseline.json'
-	@echo 'make bench-replay  instructions per exchange; ARGS="--codec protobuf --heads long"'
+	@echo 'make bench-replay  instructions per exchange; ARGS="--protocol grpc --codec protobuf"'
 	@echo 'make fuzz       TARGET=fuzz_http1 SECONDS=60: one fuzzing session'
 	@echo 'make fuzz-all   SECONDS=60: every target for so long; JOBS=2 at a time'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local'

@@ -69,7 +69,7 @@ int hpack_read(struct hpack *hpack, struct view bytes, bool final, hpack_field *
 			nghttp2_hd_inflate_end_headers(hpack->inflater);
 			return 0;
 		}
-		/* nothing is emitted before its last byte has come */
+		/* what a byte completes is emitted with it: there is no more to come */
 		if (left == 0 && !final)
 			return 0;
 		if (!(flags & NGHTTP2_HD_INFLATE_EMIT))
