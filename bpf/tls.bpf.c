@@ -7,11 +7,11 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-#include "lib/sequence.bpf.h"
+#include "lib/flow.bpf.h"
 #include "lib/tls_socket.bpf.h"
 
-#define RECORDS_MAX 64	/* in one call, of all kinds */
-#define HELLO_MAX   512 /* bytes of a ServerHello that are looked at */
+#define RECORDS_MAX 64	 /* in one call, of all kinds */
+#define HELLO_MAX   1920 /* bytes of a hello that are looked at: some have a large key share */
 
 static __always_inline __u32 bytes_left(const struct walk *walk, __u32 max)
 {
@@ -48,15 +48,40 @@ SUBPROGRAM int tls_header(struct conn *conn, struct walk *walk)
 	return stream->have < TLS_HEADER_LEN;
 }
 
-/* A handshake record begins: a ServerHello settles version and cipher. */
-static __always_inline void look_at_hello(struct conn *conn, struct walk *walk, __u32 left)
+/* The client's, of which as many bytes are in the piece: whose name it asks for is in there. */
+static __always_inline void tell_hello(const struct conn *conn, struct walk *walk, __u32 len)
 {
-	int got = capture_fill(walk, 0, bytes_left(walk, left < HELLO_MAX ? left : HELLO_MAX));
+	struct event_tls_hello *event = RECORD(walk, event_tls_hello);
 
+	__builtin_memset(event, 0, sizeof(*event));
+	event->header.type = EVENT_TLS_HELLO;
+	event->header.time_ns = walk->now_ns;
+	event->header.conn = conn->cookie | TLS_INSIDE_COOKIE;
+	event->head_len = len;
+	walk->silent = conn->wire & WIRE_F_TEST;
+	capture_emit(walk, sizeof(*event), len);
+}
+
+/* A handshake record begins: a ServerHello settles version and cipher. */
+SUBPROGRAM int tls_hello(struct conn *conn, struct walk *walk)
+{
+	const struct tls_stream *stream;
+	int got;
+
+	if (!conn || !walk)
+		return 0;
+	stream = &conn->stream[walk->dir == DIR_OUT ? DIR_OUT : DIR_IN];
+	got = capture_fill(walk, 0,
+			   bytes_left(walk, stream->left < HELLO_MAX ? stream->left : HELLO_MAX));
 	if (got <= 0)
-		return;
+		return 0;
+	if (piece_byte(&walk->piece, 0) == TLS_CLIENT_HELLO) {
+		tell_hello(conn, walk, got);
+		return 0;
+	}
 	conn->tls_version = tls_hello_version(&walk->piece, got);
 	conn->tls_cipher = tls_hello_cipher(&walk->piece, got);
+	return 0;
 }
 
 /* Passes over the rest of the current record, as far as it is there. */
@@ -70,7 +95,7 @@ SUBPROGRAM int tls_skip(struct conn *conn, struct walk *walk)
 	stream = &conn->stream[walk->dir == DIR_OUT ? DIR_OUT : DIR_IN];
 	if (conn->tls_version == TLS_VERSION_NONE && stream->header[0] == TLS_HANDSHAKE &&
 	    stream->left == tls_record_len(stream->header))
-		look_at_hello(conn, walk, stream->left);
+		tls_hello(conn, walk);
 	n = bytes_left(walk, stream->left);
 	walk->at += n;
 	stream->left -= n;

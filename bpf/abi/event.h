@@ -27,6 +27,7 @@ enum event_type {
 	EVENT_END,
 	EVENT_CLOSE,
 	EVENT_RESET,
+	EVENT_TLS_HELLO,
 	EVENT_TYPE_MAX,
 };
 
@@ -212,6 +213,17 @@ struct event_reset {
 	__u32 younger;		    /* 1: and all that have begun after it */
 };
 
+/*
+ * A connection begins to carry TLS: the client's ClientHello, as much of its record as one piece
+ * holds. Of no protocol and no exchange; what the connection carries is of the same `conn`.
+ */
+struct event_tls_hello {
+	struct event_header header;
+	__u32 head_len;
+	__u32 pad;
+	__u8 head[];
+};
+
 /* A whole record never exceeds this. */
 #define EVENT_HEAD_PIECE_MAX 2048
 #define EVENT_SIZE_MAX	     (EVENT_HEAD_PIECE_MAX + 256)
@@ -226,5 +238,6 @@ _Static_assert(sizeof(struct event_head_more) == 112, "ABI");
 _Static_assert(sizeof(struct event_end) == 48, "ABI");
 _Static_assert(sizeof(struct event_close) == 56, "ABI");
 _Static_assert(sizeof(struct event_reset) == 40, "ABI");
+_Static_assert(sizeof(struct event_tls_hello) == 40, "ABI");
 
 #endif

@@ -31,6 +31,7 @@ enum tls_type {
 #define TLS_FINISHED_256 (4 + 32 + TLS_ADDED_1_3)
 #define TLS_FINISHED_384 (4 + 48 + TLS_ADDED_1_3)
 
+#define TLS_CLIENT_HELLO       1
 #define TLS_SERVER_HELLO       2
 #define TLS_SUPPORTED_VERSIONS 43 /* RFC 8446 section 4.2.1 */
 #define TLS_EXTENSIONS_MAX     24 /* that are looked at: a ServerHello has few */

@@ -52,6 +52,7 @@ static inline uint8_t *record_fixed(struct record *record, const struct record_f
 	struct event_end *end = (struct event_end *)record->bytes;
 	struct event_close *close = (struct event_close *)record->bytes;
 	struct event_reset *reset = (struct event_reset *)record->bytes;
+	struct event_tls_hello *hello = (struct event_tls_hello *)record->bytes;
 
 	switch (facts->type) {
 	case EVENT_REQUEST:
@@ -84,6 +85,9 @@ static inline uint8_t *record_fixed(struct record *record, const struct record_f
 		end->body_bytes = facts->body_bytes;
 		end->messages = facts->messages;
 		return record->bytes + sizeof(*end);
+	case EVENT_TLS_HELLO:
+		hello->head_len = head_len;
+		return hello->head;
 	case EVENT_RESET:
 		reset->code = facts->code;
 		reset->younger = facts->younger;
@@ -100,8 +104,11 @@ static inline void record_make(struct record *record, const struct record_facts 
 {
 	struct event_header *header = (struct event_header *)record->bytes;
 	size_t head_len = facts->head && !facts->head_len ? strlen(facts->head) : facts->head_len;
+	enum protocol_id protocol = facts->protocol ? facts->protocol : PROTOCOL_HTTP1;
 	uint8_t *head;
 
+	if (facts->type == EVENT_TLS_HELLO)
+		protocol = PROTOCOL_UNKNOWN;
 	memset(record->bytes, 0, sizeof(record->bytes));
 	head = record_fixed(record, facts, (uint32_t)head_len);
 	if (head_len)
@@ -109,7 +116,7 @@ static inline void record_make(struct record *record, const struct record_facts 
 	record->size = (size_t)(head - record->bytes) + head_len;
 	*header = (struct event_header){
 		.type = (uint8_t)facts->type,
-		.protocol = (uint8_t)(facts->protocol ? facts->protocol : PROTOCOL_HTTP1),
+		.protocol = (uint8_t)protocol,
 		.message = (uint8_t)facts->message,
 		.flags = facts->flags,
 		.size = (uint32_t)record->size,

@@ -74,6 +74,7 @@ struct exchange {
 	uint8_t trace_flags;	      /* W3C trace-flags */
 	struct event_context context; /* that came with the request */
 	char comm[WEFT_COMM_LEN + 1];
+	struct view tls_name; /* that the client has asked for; set when the exchange has ended */
 	/* the pipeline's, told to correlate */
 	enum telemetry telemetry;
 	bool sdk; /* spans that an SDK makes in this process are left to it */

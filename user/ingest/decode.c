@@ -17,6 +17,8 @@ static const struct {
 	[EVENT_END] = { sizeof(struct event_end), 0 },
 	[EVENT_CLOSE] = { sizeof(struct event_close), 0 },
 	[EVENT_RESET] = { sizeof(struct event_reset), 0 },
+	[EVENT_TLS_HELLO] = { sizeof(struct event_tls_hello),
+			      offsetof(struct event_tls_hello, head_len) },
 };
 
 static uint32_t head_len(const void *data, size_t offset)
@@ -32,8 +34,9 @@ int event_decode(const void *data, size_t size, union event *ret_event)
 	if (size < sizeof(*header) || header->size > size || header->type == 0 ||
 	    header->type >= EVENT_TYPE_MAX)
 		return -EBADMSG;
-	if (header->protocol == PROTOCOL_UNKNOWN || header->protocol >= PROTOCOL_ID_MAX ||
-	    header->message > MESSAGE_RESPONSE)
+	/* TLS is beneath all protocols */
+	if ((header->protocol == PROTOCOL_UNKNOWN) != (header->type == EVENT_TLS_HELLO) ||
+	    header->protocol >= PROTOCOL_ID_MAX || header->message > MESSAGE_RESPONSE)
 		return -EBADMSG;
 	if (header->size < layouts[header->type].fixed)
 		return -EBADMSG;

@@ -21,6 +21,7 @@ union event {
 	const struct event_end *end;
 	const struct event_close *close;
 	const struct event_reset *reset;
+	const struct event_tls_hello *hello;
 };
 
 /*

@@ -18,6 +18,7 @@
 #define TRACES_MAX	   65536
 #define HELD_SPANS_MAX	   8192
 #define PROCESSES_MAX	   8192
+#define TLS_NAMES_MAX	   8192
 
 static void span_settled(void *context, struct span *span)
 {
@@ -78,6 +79,7 @@ static void exchange_finished(void *context, struct exchange *exchange)
 		return;
 	}
 	span_builder_init(builder);
+	exchange->tls_name = tls_names_get(flow->tls_names, exchange->conn);
 	if (!protocol || protocol->describe(exchange, builder) < 0) {
 		exchange_drop(flow, exchange, &flow->counters.not_protocol);
 		return;
@@ -107,6 +109,12 @@ void flow_record(struct flow *flow, const void *data, size_t size)
 
 	if (event_decode(data, size, &event) < 0) {
 		flow->counters.bad_records++;
+		return;
+	}
+	if (event.header->type == EVENT_TLS_HELLO) {
+		tls_names_hello(flow->tls_names, event.header->conn,
+				(struct view){ .data = (const char *)event.hello->head,
+					       .len = event.hello->head_len });
 		return;
 	}
 	flow->record_ns = event.header->time_ns;
@@ -214,6 +222,8 @@ int flow_init(struct flow *flow, const struct config *config)
 	if (r == 0)
 		r = conn_table_new(&limits, &callbacks, &flow->connections);
 	if (r == 0)
+		r = tls_names_new(TLS_NAMES_MAX, &flow->tls_names);
+	if (r == 0)
 		r = unpacked_init(flow, config);
 	return r;
 }
@@ -223,6 +233,7 @@ void flow_clear(struct flow *flow)
 	for (int id = PROTOCOL_FIRST; id < PROTOCOL_ID_MAX; id++)
 		if (protocol_by_id(id)->unpack_free)
 			flow->unpacked[id] = protocol_by_id(id)->unpack_free(flow->unpacked[id]);
+	flow->tls_names = tls_names_free(flow->tls_names);
 	flow->connections = conn_table_free(flow->connections);
 	flow->correlator = correlator_free(flow->correlator);
 	flow->chain = process_chain_free(flow->chain);

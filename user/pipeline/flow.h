@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "conn/table.h"
+#include "conn/tls_names.h"
 #include "correlate/correlate.h"
 #include "pipeline/processes.h"
 #include "process/processor.h"
@@ -26,6 +27,7 @@ struct flow_counters {
 
 struct flow {
 	struct conn_table *connections;
+	struct tls_names *tls_names;
 	struct correlator *correlator;
 	struct process_chain *chain;
 	struct processes *processes;

@@ -106,6 +106,8 @@ static void describe_tls(const struct exchange *exchange, struct span_builder *b
 	cipher = tls_cipher_name(exchange->tls_cipher);
 	if (cipher)
 		span_set_text(builder, ATTR_TLS_CIPHER, view_of(cipher));
+	if (exchange->tls_name.len > 0)
+		span_set_text(builder, ATTR_TLS_CLIENT_SERVER_NAME, exchange->tls_name);
 }
 
 void endpoint_describe(const struct exchange *exchange, struct span_builder *builder)

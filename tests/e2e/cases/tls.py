@@ -151,6 +151,26 @@ def tls_requests(t):
     common.exchanges(t, spans, range(EACH), app.port)
 
 
+@case(needs=["nginx", "curl", "openssl"])
+def tls_server_name(t):
+    """The name that the client has asked for is in the spans of both ends; an address is none."""
+    apps.certificate(t)
+    app = apps.nginx(t, tls=True)
+    weft = t.weft("--tls", "on")
+    names = ["shop.example", "a-b.c_d.example.org", None]
+    for n, name in enumerate(names):
+        url = f"https://{name or '127.0.0.1'}:{app.port}/item/{n}"
+        done = subprocess.run(["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}", "--connect-to",
+                               f"{name}:{app.port}:127.0.0.1:{app.port}", url], capture_output=True, text=True,
+                              timeout=30)
+        t.expect("answer", "200", done.stdout)
+    spans = t.stop(weft)
+    common.once(t, spans, range(len(names)), CLIENT)
+    common.once(t, spans, range(len(names)), SERVER)
+    common.all_equal(t, "tls.client.server_name", lambda s: names[s.number], list(spans),
+                     lambda s: s["tls.client.server_name"])
+
+
 @case(needs=["nginx", "wget", "openssl"])
 def tls_gnutls(t):
     """wget is GnuTLS' client."""

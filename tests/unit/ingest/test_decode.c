@@ -35,7 +35,9 @@ static void make(enum event_type type)
 		.flags = EVENT_F_HEAD_END,
 		.conn = 7,
 		.exchange = 1,
-		.head = type <= EVENT_HEAD_MORE ? "GET / HTTP/1.1\r\n\r\n" : NULL,
+		.head = type <= EVENT_HEAD_MORE || type == EVENT_TLS_HELLO
+				? "GET / HTTP/1.1\r\n\r\n"
+				: NULL,
 		.role = ROLE_CLIENT,
 	};
 

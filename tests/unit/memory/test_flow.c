@@ -101,6 +101,23 @@ static int tell(const char *const *strings)
 	return processes_told(world.flow.processes, &world.message);
 }
 
+/* A connection begins to carry TLS: its client names the other end. */
+static void greet(unsigned int conn)
+{
+	static const char hello[] = "\x01\x00\x01\x00\x03\x03"
+				    "0123456789abcdef0123456789abcdef"
+				    "\x00\x00\x02\x13\x01\x01\x00\x00\x0a"
+				    "\x00\x00\x00\x06\x00\x04\x00\x00\x01x";
+	const struct record_facts facts = {
+		.type = EVENT_TLS_HELLO,
+		.conn = conn,
+		.head = hello,
+		.head_len = sizeof(hello) - 1,
+	};
+
+	put(&facts, false);
+}
+
 static void drive(void)
 {
 	static const char *const told[] = {
@@ -110,6 +127,7 @@ static void drive(void)
 	int r = tell(told);
 
 	assert_true(r == 0 || (r == -ENOMEM && failing_happened()));
+	greet(world.requests + 1);
 	pass(APP, ROLE_SERVER, 1, GET);
 	pass(APP, ROLE_CLIENT, 2, "GET /a HTTP/1.1\r\nHost: b\r\n\r\n");
 	pass(BACKEND, ROLE_SERVER, 2, "GET /a HTTP/1.1\r\nHost: b\r\n\r\n");
