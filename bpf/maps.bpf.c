@@ -22,6 +22,7 @@ struct asked_map asked SEC(".maps");
 struct processes_map processes SEC(".maps");
 struct tls_sessions_map tls_sessions SEC(".maps");
 struct tls_directs_map tls_directs SEC(".maps");
+struct tls_waiting_map tls_waiting SEC(".maps");
 struct tls_processes_map tls_processes SEC(".maps");
 struct tls_reads_map tls_reads SEC(".maps");
 struct stats_map stats SEC(".maps");

@@ -100,8 +100,10 @@ struct tls_call {
 	__u8 dir;    /* enum direction */
 	__u8 inside; /* the socket was used within the call */
 	__u8 again;  /* what it writes is to be walked behind what is walked now */
-	__u8 pad;
+	__u8 whole;  /* all that it writes has been taken, however much is sent at first */
 	__u32 n_arrived;
+	__u32 n_iov; /* writes: slices that `buf` points to, 0: it points to the bytes */
+	__u32 pad;
 	struct tls_arrived arrived[TLS_ARRIVED_MAX]; /* with the last bytes of the socket */
 	struct tls_socket socket;
 };
@@ -287,6 +289,22 @@ struct tls_processes_map {
 	__type(value, __u8);
 };
 extern struct tls_processes_map tls_processes SEC(".maps");
+
+#define TLS_SLICES_MAX 8
+
+/* Bytes that lie in several places: an array of them may be gone before they are walked. */
+struct tls_slices {
+	struct iovec slices[TLS_SLICES_MAX];
+};
+
+/* Of the write that a thread's `struct tls_call` is, if it has such. Key: thread id. */
+struct tls_waiting_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct tls_slices);
+};
+extern struct tls_waiting_map tls_waiting SEC(".maps");
 
 /* A task of a runtime reads: what it was called with. Key: the task, and its process. */
 struct tls_read_key {

@@ -171,7 +171,12 @@ SUBPROGRAM int tls_sends(struct conn *conn, struct unit *unit)
 	stream = &conn->stream[DIR_OUT];
 	call = &unit->tls;
 	n = fragment(conn, call, stream->len);
-	if (!n || (conn->session && conn->session != call->session))
+	if (!n)
+		return 0;
+	/* what writes all at once has a session for each key, and keys are changed */
+	if (call->whole)
+		n = call->size;
+	else if (conn->session && conn->session != call->session)
 		return 0;
 	tls_note(&call->socket, conn);
 	inside = tls_inside_make(&call->socket);

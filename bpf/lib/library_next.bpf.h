@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What programs at functions of libraries and of Go's programs go on with: one for all of them, so
+ * What programs at functions of libraries and of programs go on with: one for all of them, so
  * that the walk is verified once.
  */
 #ifndef WEFT_LIB_LIBRARY_NEXT_BPF_H

@@ -59,13 +59,11 @@ static __always_inline void tls_note(struct tls_socket *socket, const struct con
 }
 
 /* The session is the socket's that the thread has used. */
-static __always_inline void tls_bind(const struct tls_call *call, __u32 apart)
+static __always_inline void tls_bind(__u64 session, const struct tls_socket *socket, __u32 apart)
 {
-	struct tls_session_key key = { .session = call->session,
+	struct tls_session_key key = { .session = session,
 				       .pid = bpf_get_current_pid_tgid() >> 32 };
-	struct tls_session to = { .sk = call->socket.sk,
-				  .cookie = call->socket.cookie,
-				  .apart = apart };
+	struct tls_session to = { .sk = socket->sk, .cookie = socket->cookie, .apart = apart };
 
 	bpf_map_update_elem(&tls_sessions, &key, &to, BPF_ANY);
 }
@@ -122,17 +120,6 @@ static __always_inline struct walk *tls_walk_begun(void)
 			return walk;
 	}
 	return NULL;
-}
-
-/* Walks them as the connection's. */
-static __always_inline void tls_walk(struct conn *inside, __u64 sk, __u8 dir, __u64 buf, __u32 len)
-{
-	struct walk *walk = tls_walk_begin(sk, dir, buf, len);
-
-	if (!walk)
-		return;
-	conn_walk(inside, walk);
-	scratch_give(walk);
 }
 
 #endif

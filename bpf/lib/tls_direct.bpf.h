@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
  * Sockets whose session is known from itself, in runtimes that move tasks from thread to thread.
- * While a call on the socket is looked at, what is known of it takes the thread's place.
+ * While a call on the socket is looked at, what is known of it takes the thread's place. Of other
+ * runtimes, only the records that have come in are kept by socket.
  */
 #ifndef WEFT_LIB_TLS_DIRECT_BPF_H
 #define WEFT_LIB_TLS_DIRECT_BPF_H
@@ -11,6 +12,15 @@
 static __always_inline int tls_process_is_direct(__u32 pid)
 {
 	return bpf_map_lookup_elem(&tls_processes, &pid) != NULL;
+}
+
+/* A call is the first that is known of it. */
+static __always_inline void tls_process_meet(__u32 pid)
+{
+	__u8 yes = 1;
+
+	if (!tls_process_is_direct(pid))
+		bpf_map_update_elem(&tls_processes, &pid, &yes, BPF_ANY);
 }
 
 /* Made if there is none. NULL: there is no room. */
@@ -36,6 +46,8 @@ static __always_inline void tls_direct_write(struct tls_call *call, const struct
 	call->size = direct->size;
 	call->used = direct->used;
 	call->size_at = 0;
+	call->n_iov = 0;
+	call->whole = 0;
 	call->dir = DIR_OUT;
 	call->inside = direct->used != 0; /* a new one starts a record */
 }

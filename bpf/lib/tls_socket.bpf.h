@@ -53,7 +53,7 @@ static __always_inline void tls_claim(struct tls_call *call, struct conn *conn)
 	if (conn->session == call->session)
 		return;
 	conn->session = call->session;
-	tls_bind(call, 0);
+	tls_bind(call->session, &call->socket, 0);
 }
 
 /* The first send of a call. One that had to wait is made again; a new one starts a record. */
@@ -76,6 +76,37 @@ static __always_inline void tls_write_begins(struct tls_call *call, struct tls_s
  */
 int tls_sends(struct conn *conn, struct unit *unit);
 
+/* Walks bytes that are sent. */
+static __always_inline void tls_walk_sent(struct conn *inside, __u64 sk, __u64 buf, __u32 n)
+{
+	struct walk *walk = tls_walk_begin(sk, DIR_OUT, buf, n);
+
+	if (!walk)
+		return;
+	conn_walk(inside, walk);
+	scratch_give(walk);
+}
+
+/* The same, of what lies in the slices of the thread's write, all of it at once. */
+static __always_inline void tls_walk_slices(const struct tls_call *call)
+{
+	__u32 tid = bpf_get_current_pid_tgid(), n = call->size;
+	struct tls_slices *waiting = bpf_map_lookup_elem(&tls_waiting, &tid);
+	struct conn *inside = tls_inside(call->socket.sk, call->socket.cookie);
+
+	for (__u32 i = 0; waiting && inside && n && i < TLS_SLICES_MAX; i++) {
+		__u64 len = waiting->slices[i].iov_len;
+
+		if (len > n)
+			len = n;
+		if (len)
+			tls_walk_sent(inside, call->socket.sk, (__u64)waiting->slices[i].iov_base,
+				      len);
+		inside->inside_seq[DIR_OUT] += len;
+		n -= len;
+	}
+}
+
 /* Walks what the record holds. Not in tls_sends(): no more than eight functions may wait. */
 static __always_inline void tls_record_sent(struct conn *conn, struct unit *unit)
 {
@@ -85,7 +116,10 @@ static __always_inline void tls_record_sent(struct conn *conn, struct unit *unit
 
 	if (!inside)
 		return;
-	tls_walk(inside, call->socket.sk, DIR_OUT, call->buf + call->used - n, n);
+	if (call->n_iov)
+		call->again = 1; /* when the call's records are done with */
+	else
+		tls_walk_sent(inside, call->socket.sk, call->buf + call->used - n, n);
 }
 
 /* A record of data begins to come in, the first of a call if `i` is 0. */
@@ -115,6 +149,10 @@ static __always_inline void tls_records(struct conn *conn, struct walk *walk, st
 			tls_arrives(&unit->tls, &conn->stream[DIR_IN], i);
 		if (writes && unit->tls.session)
 			tls_record_sent(conn, unit);
+	}
+	if (writes && unit->tls.again) {
+		unit->tls.again = 0;
+		tls_walk_slices(&unit->tls);
 	}
 	if (walk->at < walk->len)
 		conn->stream[dir].lost = 1;

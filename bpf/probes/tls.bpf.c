@@ -31,6 +31,8 @@ static __always_inline struct tls_call *call_begins(__u64 session, __u64 buf, __
 	call->session = session;
 	call->buf = buf;
 	call->size_at = 0;
+	call->n_iov = 0;
+	call->whole = 0;
 	call->size = size;
 	call->used = 0;
 	call->dir = dir;
@@ -201,7 +203,7 @@ static __always_inline struct conn *read_from(struct tls_call *call)
 	if (!call->socket.sk)
 		return NULL;
 	if (!session || session->sk != call->socket.sk || session->cookie != call->socket.cookie)
-		tls_bind(call, TLS_APART_IN | TLS_APART_OUT);
+		tls_bind(call->session, &call->socket, TLS_APART_IN | TLS_APART_OUT);
 	return tls_inside_make(&call->socket);
 }
 

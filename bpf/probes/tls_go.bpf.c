@@ -113,7 +113,6 @@ static __always_inline struct tls_direct *socket_begins(__u64 session)
 	struct tls_session_key key = { .session = session, .pid = pid };
 	struct tls_session found = {};
 	struct tls_direct *direct;
-	__u8 yes = 1;
 
 	if (!process_selected(pid))
 		return NULL;
@@ -121,8 +120,7 @@ static __always_inline struct tls_direct *socket_begins(__u64 session)
 	direct = known_socket(&key);
 	if (direct)
 		return direct;
-	if (!tls_process_is_direct(pid))
-		bpf_map_update_elem(&tls_processes, &pid, &yes, BPF_ANY);
+	tls_process_meet(pid);
 	direct = find_socket(session);
 	if (!direct) {
 		stat_add(STAT_TLS_UNBOUND);

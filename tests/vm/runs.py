@@ -182,8 +182,8 @@ def _tls(t):
         t.note("Go was not there to build a program for this machine")
     weft = t.weft("--tls", "on")
     hooks = weft.ps()["hooks"]
-    if "off" in (hooks["TLS libraries"], hooks["TLS of Go"]):
-        t.fail(f"TLS libraries: {hooks['TLS libraries']}, Go: {hooks['TLS of Go']}")
+    if "off" in (hooks["TLS libraries"], hooks["TLS of Go, Rust"]):
+        t.fail(f"TLS libraries: {hooks['TLS libraries']}, Go, Rust: {hooks['TLS of Go, Rust']}")
     time.sleep(LOOK_S)
     checks = [_inside(t, 1000 * n, 16, *one) for n, one in enumerate(asked, 1)]
     spans = t.stop(weft, settle=1)

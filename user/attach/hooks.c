@@ -49,10 +49,12 @@
 	{ "tls_walks", .place = PLACE_LIBRARY_NEXT, .slot = LIBRARY_WALK }, \
 }
 
-#define GO_CALLS { \
+#define DIRECT_CALLS { \
 	{ "go_tls_write", .place = PLACE_LIBRARY }, \
 	{ "go_tls_read", .place = PLACE_LIBRARY }, \
 	{ "go_tls_returned", .place = PLACE_LIBRARY }, \
+	{ "rust_tls_write", .place = PLACE_LIBRARY }, \
+	{ "rust_tls_read", .place = PLACE_LIBRARY }, \
 	{ "tls_walks", .place = PLACE_LIBRARY_NEXT, .slot = LIBRARY_WALK }, \
 }
 /* clang-format on */
@@ -201,18 +203,18 @@ const struct surface surfaces[SURFACE_MAX] = {
 			},
 		},
 	},
-	[SURFACE_GO] = {
-		.name = "TLS of Go",
-		.without = "what TLS carries is not seen in programs written in Go",
+	[SURFACE_DIRECT] = {
+		.name = "TLS of Go, Rust",
+		.without = "what TLS carries is not seen in programs written in Go or Rust",
 		.hooks = {
 			{
 				.name = "uprobes, many at a time",
-				.programs = GO_CALLS,
+				.programs = DIRECT_CALLS,
 				.multi = true,
 			},
 			{
 				.name = "uprobes, by way of perf",
-				.programs = GO_CALLS,
+				.programs = DIRECT_CALLS,
 			},
 		},
 	},

@@ -39,6 +39,8 @@ static const char *const programs[LIBRARY_CALL_MAX] = {
 	[LIBRARY_GO_WRITE] = "go_tls_write",
 	[LIBRARY_GO_READ] = "go_tls_read",
 	[LIBRARY_GO_RETURN] = "go_tls_returned",
+	[LIBRARY_RUST_WRITE] = "rust_tls_write",
+	[LIBRARY_RUST_READ] = "rust_tls_read",
 };
 
 /* union bpf_attr as of Linux 6.6: the headers of older distributions do not know it. */

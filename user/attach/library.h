@@ -26,6 +26,9 @@ enum library_call {
 	LIBRARY_GO_WRITE,
 	LIBRARY_GO_READ,
 	LIBRARY_GO_RETURN, /* an instruction that a read returns by */
+	/* rustls', of a record */
+	LIBRARY_RUST_WRITE, /* (encrypter, message, number) */
+	LIBRARY_RUST_READ,  /* (state, context, message) */
 	LIBRARY_CALL_MAX,
 };
 
@@ -58,8 +61,8 @@ int library_trap_ns(uint64_t *ret_ns);
 /*
  * Tries the probes on a function of weft's own. Some kernels end a process that returns from a
  * probed function when seccomp(2) does not let it make a call that only the kernel knows of (Linux
- * 6.11 and later): a child finds out. Of Go's no return is probed so. Non-zero: they must not be
- * used, as `reason` says, which has room for LOADER_REASON_MAX.
+ * 6.11 and later): a child finds out. Of Go's and Rust's no return is probed so. Non-zero: they
+ * must not be used, as `reason` says, which has room for LOADER_REASON_MAX.
  */
 int library_try(const struct loader *loader, enum library_call call, bool multi, char *reason);
 

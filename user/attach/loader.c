@@ -96,7 +96,8 @@ static void autoload(struct weft_bpf *skeleton, const struct btf *btf, const str
 static void without_tls(struct weft_bpf *skeleton)
 {
 	struct bpf_map *const unused[] = { skeleton->maps.tls_sessions, skeleton->maps.tls_directs,
-					   skeleton->maps.tls_reads, skeleton->maps.tls_processes };
+					   skeleton->maps.tls_reads, skeleton->maps.tls_waiting,
+					   skeleton->maps.tls_processes };
 
 	bpf_program__set_autoload(skeleton->progs.socket_tls, false);
 	for (size_t i = 0; i < sizeof(unused) / sizeof(unused[0]); i++)
@@ -364,7 +365,8 @@ static bool try_attach(struct loader *loader, const struct choice *choice)
 			      hook->programs[0].place != PLACE_NEXT))
 			continue;
 		if (hook->programs[0].place == PLACE_LIBRARY)
-			r = library_try(loader, i == SURFACE_GO ? LIBRARY_GO_WRITE : LIBRARY_RECV,
+			r = library_try(loader,
+					i == SURFACE_DIRECT ? LIBRARY_GO_WRITE : LIBRARY_RECV,
 					hook->multi, state->reasons[state->chosen]);
 		else
 			r = attach_surface(loader, i, 1, state);

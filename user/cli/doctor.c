@@ -177,7 +177,7 @@ static void look_at_hooks(struct report *report, const struct config *config)
 	options.hooks_off[SURFACE_WIRE] = propagation_hooks_off(&options.knobs);
 	options.hooks_off[SURFACE_OPEN] = options.knobs.tcp_option ? 0 : 1;
 	options.hooks_off[SURFACE_LIBRARIES] = options.knobs.tls ? 0 : ~0u;
-	options.hooks_off[SURFACE_GO] = options.hooks_off[SURFACE_LIBRARIES];
+	options.hooks_off[SURFACE_DIRECT] = options.hooks_off[SURFACE_LIBRARIES];
 	report->loaded = loader_new(&options, report->surfaces, &loader);
 	if (report->loaded < 0)
 		return;
@@ -227,7 +227,7 @@ static void print_surface(const struct report *report, size_t index)
 		if (state->reasons[i][0])
 			printf("  %-17s   not %s: %s\n", "", surface->hooks[i].name,
 			       state->reasons[i]);
-	if (report->tls.reason[0] && (index == SURFACE_LIBRARIES || index == SURFACE_GO))
+	if (report->tls.reason[0] && (index == SURFACE_LIBRARIES || index == SURFACE_DIRECT))
 		printf("  %-17s   %s\n", "", report->tls.reason);
 	if (!surface_is_on(report, index) && !state->reasons[0][0])
 		printf("  %-17s   %s\n", "", surface_reason(report, index));

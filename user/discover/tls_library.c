@@ -13,6 +13,7 @@
 #include "discover/go_function.h"
 #include "discover/maps.h"
 #include "discover/procfs.h"
+#include "discover/rust_symbol.h"
 #include "discover/text.h"
 
 #define SEGMENTS_MAX  128
@@ -51,6 +52,8 @@ static const struct {
 };
 
 #define N_KNOWN (sizeof(known) / sizeof(known[0]))
+
+static const char rustls[] = "rustls";
 
 _Static_assert(N_KNOWN <= TLS_FUNCTIONS_MAX, "a library has room for all of them");
 
@@ -121,29 +124,48 @@ static size_t known_index(const char *name)
 	return i;
 }
 
-static int take_symbol(const struct file *file, const GElf_Sym *symbol, const char *name,
-		       struct tls_library *library)
+/* What a name stands for. False: nothing of a library. */
+static bool know(const char *name, const char **ret_library, struct tls_function *ret_function)
 {
-	struct tls_function *function = &library->functions[library->n_functions];
+	enum rust_symbol symbol = rust_symbol_of(name);
 	size_t i = known_index(name);
 
-	if (i == N_KNOWN || GELF_ST_TYPE(symbol->st_info) != STT_FUNC ||
-	    symbol->st_shndx == SHN_UNDEF || symbol->st_size < CODE_MIN)
-		return 0;
+	if (i < N_KNOWN) {
+		*ret_library = known[i].library;
+		ret_function->kind = known[i].kind;
+		ret_function->name = known[i].name;
+		return true;
+	}
+	if (symbol == RUST_SYMBOL_OTHER)
+		return false;
+	*ret_library = rustls;
+	ret_function->kind = symbol == RUST_SYMBOL_ENCRYPT ? TLS_FUNCTION_RUST_WRITE
+							   : TLS_FUNCTION_RUST_READ;
+	ret_function->name = symbol == RUST_SYMBOL_ENCRYPT ? "encrypt" : "handle";
+	return true;
+}
+
+static void take_symbol(const struct file *file, const GElf_Sym *symbol, const char *name,
+			struct tls_library *library)
+{
+	struct tls_function function;
+	const char *of;
+
+	if (GELF_ST_TYPE(symbol->st_info) != STT_FUNC || symbol->st_shndx == SHN_UNDEF ||
+	    symbol->st_size < CODE_MIN || !know(name, &of, &function))
+		return;
 	if (library->n_functions == TLS_FUNCTIONS_MAX ||
-	    (library->name && strcmp(library->name, known[i].library) != 0))
-		return 0;
-	if (code_offset(file, symbol, &function->offset) < 0)
-		return 0;
+	    (library->name && strcmp(library->name, of) != 0))
+		return;
+	if (code_offset(file, symbol, &function.offset) < 0)
+		return;
 	/* two versions of one name at one place are one function */
 	for (size_t j = 0; j < library->n_functions; j++)
-		if (library->functions[j].offset == function->offset)
-			return 0;
-	function->kind = known[i].kind;
-	function->name = known[i].name;
-	library->name = known[i].library;
-	library->n_functions++;
-	return 0;
+		if (library->functions[j].offset == function.offset)
+			return;
+	library->name = of;
+	library->direct = of == rustls;
+	library->functions[library->n_functions++] = function;
 }
 
 static int take_budget(struct file *file, uint64_t size)
@@ -254,7 +276,7 @@ static int read_go(int fd, struct tls_library *library)
 	if (r < 0)
 		return r;
 	library->name = "Go";
-	library->is_go = true;
+	library->direct = true;
 	take_place(library, TLS_FUNCTION_GO_WRITE, go_names[GO_WRITE], found[GO_WRITE].entry);
 	take_place(library, TLS_FUNCTION_GO_READ, go_names[GO_READ], reads->entry);
 	for (size_t i = 0; i < reads->n_returns; i++)
@@ -275,8 +297,12 @@ static bool is_whole(const struct tls_library *library)
 	bool sends = false, receives = false;
 
 	for (size_t i = 0; i < library->n_functions; i++) {
-		sends |= library->functions[i].kind == TLS_FUNCTION_SEND;
-		receives |= library->functions[i].kind != TLS_FUNCTION_SEND;
+		enum tls_function_kind kind = library->functions[i].kind;
+
+		if (kind == TLS_FUNCTION_SEND || kind == TLS_FUNCTION_RUST_WRITE)
+			sends = true;
+		else
+			receives = true;
 	}
 	return sends && receives;
 }

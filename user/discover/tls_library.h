@@ -25,6 +25,9 @@ enum tls_function_kind {
 	TLS_FUNCTION_GO_WRITE,
 	TLS_FUNCTION_GO_READ,
 	TLS_FUNCTION_GO_RETURN, /* an instruction that a read returns by */
+	/* of rustls, once for each record */
+	TLS_FUNCTION_RUST_WRITE, /* (encrypter, message, number) */
+	TLS_FUNCTION_RUST_READ,	 /* (state, context, message) */
 };
 
 struct tls_function {
@@ -34,8 +37,8 @@ struct tls_function {
 };
 
 struct tls_library {
-	const char *name; /* constant: "OpenSSL", "GnuTLS", "Go" */
-	bool is_go;
+	const char *name; /* constant: "OpenSSL", "GnuTLS", "Go", "rustls" */
+	bool direct;	  /* not by threads: no uretprobe, and records are kept by socket */
 	size_t n_functions;
 	struct tls_function functions[TLS_FUNCTIONS_MAX];
 	char build_id[2 * BUILD_ID_MAX + 1]; /* in hexadecimal; empty: it has none */

@@ -72,7 +72,7 @@ int kernel_side_prepare(const struct config *config, struct surface_state ret_st
 		options.hooks_off[SURFACE_WIRE] = propagation_hooks_off(&options.knobs);
 		options.hooks_off[SURFACE_OPEN] = options.knobs.tcp_option ? 0 : 1;
 		options.hooks_off[SURFACE_LIBRARIES] = options.knobs.tls ? 0 : ~0u;
-		options.hooks_off[SURFACE_GO] = options.hooks_off[SURFACE_LIBRARIES];
+		options.hooks_off[SURFACE_DIRECT] = options.hooks_off[SURFACE_LIBRARIES];
 		r = loader_new(&options, ret_state, &loader);
 		if (r == -EOPNOTSUPP && options.knobs.tls) {
 			log_warning("what TLS carries is not seen: this kernel does not take the "

@@ -31,7 +31,7 @@ struct library_file {
 	dev_t device;
 	ino_t inode;
 	bool permanent;		    /* the system's own */
-	bool is_go;		    /* a program of Go's */
+	bool direct;		    /* processes are to be told of: tls_library.h */
 	struct library_links links; /* none: there is nothing to set probes into */
 	size_t n_users;
 	pid_t users[USERS_MAX];
@@ -51,7 +51,7 @@ struct means {
 struct libraries {
 	const struct loader *loader;
 	const char *proc;
-	struct means libraries, go; /* how probes are set into them */
+	struct means libraries, direct; /* how probes are set into them */
 	struct library_file files[FILES_MAX];
 	size_t n_files;
 	struct expected expected[EXPECTED_MAX];
@@ -80,7 +80,7 @@ int libraries_new(const struct loader *loader, const struct surface_state *state
 	libraries->loader = loader;
 	libraries->proc = proc;
 	libraries->libraries = means_of(state, SURFACE_LIBRARIES);
-	libraries->go = means_of(state, SURFACE_GO);
+	libraries->direct = means_of(state, SURFACE_DIRECT);
 	*ret_libraries = libraries;
 	return 0;
 }
@@ -123,7 +123,7 @@ static void file_use(const struct libraries *libraries, struct library_file *fil
 {
 	if (!pid || is_user(file, pid))
 		return;
-	if (file->is_go)
+	if (file->direct)
 		loader_tls_direct(libraries->loader, (uint32_t)pid);
 	if (file->n_users < USERS_MAX)
 		file->users[file->n_users++] = pid;
@@ -144,6 +144,10 @@ static enum library_call call_of(enum tls_function_kind kind)
 		return LIBRARY_GO_READ;
 	case TLS_FUNCTION_GO_RETURN:
 		return LIBRARY_GO_RETURN;
+	case TLS_FUNCTION_RUST_WRITE:
+		return LIBRARY_RUST_WRITE;
+	case TLS_FUNCTION_RUST_READ:
+		return LIBRARY_RUST_READ;
 	case TLS_FUNCTION_RECV_AT:
 		break;
 	}
@@ -161,7 +165,7 @@ static int file_attach(struct libraries *libraries, struct library_file *file, i
 
 	if (r < 0)
 		return r;
-	means = library.is_go ? &libraries->go : &libraries->libraries;
+	means = library.direct ? &libraries->direct : &libraries->libraries;
 	if (!means->on)
 		return -ENOENT;
 	for (size_t i = 0; i < library.n_functions; i++)
@@ -171,7 +175,7 @@ static int file_attach(struct libraries *libraries, struct library_file *file, i
 			   &file->links);
 	if (r < 0)
 		return r;
-	file->is_go = library.is_go;
+	file->direct = library.direct;
 	log_debug("%s in %.*s, build id %s: %zu functions are probed, after %.1f ms", library.name,
 		  (int)path.len, path.data, library.build_id[0] ? library.build_id : "none",
 		  library.n_functions, (double)(clock_monotonic_ns() - begin) / NS_PER_MS);
@@ -251,7 +255,7 @@ void libraries_of_system(struct libraries *libraries)
 
 static bool is_on(const struct libraries *libraries)
 {
-	return libraries->libraries.on || libraries->go.on;
+	return libraries->libraries.on || libraries->direct.on;
 }
 
 static int look(struct libraries *libraries, pid_t pid, bool speaks)

@@ -143,7 +143,7 @@ static void test_go(void **state)
 		skip(); /* Go is not installed there */
 	assert_int_equal(tls_library_read(fd, &library), 0);
 	assert_string_equal(library.name, "Go");
-	assert_true(library.is_go);
+	assert_true(library.direct);
 	assert_int_equal(library.functions[0].kind, TLS_FUNCTION_GO_WRITE);
 	assert_int_equal(library.functions[1].kind, TLS_FUNCTION_GO_READ);
 	for (size_t i = 2; i < library.n_functions; i++) {
