@@ -364,7 +364,7 @@ check-faults:
 check-grpc:
 	@scripts/deps grpc || :
 	@$(MAKE) --no-print-directory $(parallel) all
-	@scripts/as-root tests/e2e/run --long 'grpc_*' 'connect_*'
+	@scripts/as-root tests/e2e/run --long 'grpc_*' 'connect_*' 'tls_rust_*'
 
 # Mixed load for so long, while memory, descriptors and queues are looked at.
 MINUTES ?= 30
@@ -450,7 +450,7 @@ help:
 	@echo 'make format     lay out the C files with clang-format'
 	@echo 'make deps       install what the build needs'
 	@echo 'make check-faults  what goes wrong on a host: full disks and maps, dead processes ... (root)'
-	@echo 'make check-grpc gRPC of every language that has a library for it (root)'
+	@echo 'make check-grpc gRPC of every language that has a library for it, and rustls (root)'
 	@echo 'make soak       MINUTES=30: does anything grow, or get lost, under mixed load (root)'
 	@echo 'make check-all  all that takes longer than make test, a line each (root); GOALS="soak"'
 	@echo 'make bench      measure cost and speed on this host (root); ARGS=--quick: README rows only'
