@@ -157,8 +157,8 @@ const struct option options[] = {
 	{ .name = "tls", .type = TYPE_WORD, .group = GROUP_CAPTURE, FIELD(tls),
 	  .commands = CONFIG_RUN | CONFIG_DOCTOR, .preset = "auto", .argument = "WORD",
 	  .words = tls_modes,
-	  .help = "see what TLS carries, by probes in OpenSSL, BoringSSL, GnuTLS and Go's crypto/tls; "
-		  "auto: where a probe costs at most 3 us; off: no program's or library's code is "
+	  .help = "see what TLS carries, by probes in OpenSSL, BoringSSL, GnuTLS, Go's crypto/tls and "
+		  "rustls; auto: where a probe costs at most 3 us; off: no program's or library's code is "
 		  "touched" },
 	{ .name = "semconv_stability_opt_in", .type = TYPE_WORDS, .group = GROUP_CAPTURE,
 	  FIELD(semconv),
