@@ -152,6 +152,20 @@ struct request_ref {
 #define WIRE_F_FRAMED	(1 << 12) /* as conn.framed, before its first message has been read */
 #define WIRE_F_UNSEEN	(1 << 13) /* exchanges have passed: it may have been upgraded by one */
 
+#define HEADS_MAX 128 /* request heads that may be given a header in one call */
+
+/*
+ * Requests that leave together, where exchanges interleave. The first one has the place that is
+ * prepared, and all have its parent; the others' ids come of `seed` and their stream, so that the
+ * walk finds those again that the heads were given.
+ */
+struct conn_heads {
+	__u64 seed;		    /* 0: no such call is under way */
+	__u64 told[HEADS_MAX / 64]; /* by heads_index(): its head carries context */
+	__u32 first;		    /* stream of the first one */
+	__u32 tid;		    /* thread that sends them */
+};
+
 /* Key: socket (socket storage), or its address where storage cannot be had. Deleted with the
  * socket. */
 struct conn {
@@ -188,18 +202,18 @@ struct conn {
 	__u32 opener;	   /* the process that opened the connection, as WIRE_F_ACTIVE says */
 	__u32 inserted;	   /* bytes that the call under way has gained, */
 	__u32 inserted_at; /* and the place of the first one behind them in what the program sent */
-	__u32 prepared_for; /* framed: the stream that `prepared` is about, 0: the next one */
-	__u32 framed_seq;   /* framed: write_seq as of the last send that was walked */
-	__u32 client_base;  /* framed: first sequence number of the client's direction */
-	__u32 touched;	    /* framed: the stream that the last read brought frames of */
-	__u32 turn_rcv;	    /* rcv_nxt when this end last began to speak */
-	__u32 turn_seq;	    /* and the sequence number of its first byte */
-	__u8 tls;	    /* enum conn_tls */
-	__u8 tls_version;   /* enum tls_version */
-	__u8 direct;	    /* TLS_RECORDS: struct tls_direct says of which session */
+	__u32 framed_seq;  /* framed: write_seq as of the last send that was walked */
+	__u32 client_base; /* framed: first sequence number of the client's direction */
+	__u32 touched;	   /* framed: the stream that the last read brought frames of */
+	__u32 turn_rcv;	   /* rcv_nxt when this end last began to speak */
+	__u32 turn_seq;	   /* and the sequence number of its first byte */
+	__u8 tls;	   /* enum conn_tls */
+	__u8 tls_version;  /* enum tls_version */
+	__u8 direct;	   /* TLS_RECORDS: struct tls_direct says of which session */
 	__u8 pad3;
 	__u16 tls_cipher; /* of IANA's registry, 0: not known */
-	__u16 pad4[3];
+	__u16 pad4;
+	struct conn_heads heads;     /* framed: of the call under way */
 	__u64 address;		     /* of the struct sock, as a number to reckon with */
 	__u64 session;		     /* TLS_RECORDS: the library's object, 0: not known */
 	__u32 inside_seq[2];	     /* TLS_INSIDE: where the record of a call's bytes began */
@@ -252,6 +266,15 @@ struct segment {
 	__u64 n_iov; /* segments behind this one */
 };
 
+/* Survey of a message: a frame that is to grow by a header, as it is. */
+struct head_place {
+	__u32 stream;
+	__u16 at;
+	__u16 len; /* without its own header */
+	__u16 end; /* what is behind it */
+	__u16 pad;
+};
+
 /* One call on a connection: where its bytes are in the program's memory, and how far they were
  * read. */
 struct walk {
@@ -272,12 +295,14 @@ struct walk {
 	__u8 in_kernel; /* the bytes lie in the kernel's memory */
 	__u8 untimed;	/* calls on this processor since one was timed */
 	__u8 pad[2];
-	__u32 line_end; /* survey of a head: offset of what is to stand behind a header */
-	/* the same where exchanges interleave: of the frame that grows by it, its length as it is,
-	   and its stream */
-	__u32 frame_at;
-	__u32 frame_len;
-	__u32 frame_stream;
+	__u32 line_end;		 /* survey of a head: offset of what is to stand behind a header */
+	__u32 gain_max;		 /* bytes that the message may gain */
+	__u32 heads_max;	 /* where exchanges interleave: heads that may be given a header */
+	__u32 n_heads;		 /* that are to be given one, */
+	__u32 moved_from;	 /* and, while they are: what has to move next, */
+	__u32 moved_to;		 /* and where it goes */
+	struct head_place frame; /* the last head that was surveyed */
+	struct head_place heads[HEADS_MAX];
 	union { /* and what its lines say */
 #define PROTOCOL(constant, name) struct name##_flow name;
 #include "abi/protocols.def"
@@ -362,8 +387,40 @@ static __always_inline void context_place(struct event_request *event,
 	event->trace_flags = request->flags;
 }
 
+/* As it travels. `ret`: all zero. */
+static __always_inline void context_of(struct trace_context *ret, const struct request_ref *request)
+{
+	ret->trace_id[0] = request->trace_id[0];
+	ret->trace_id[1] = request->trace_id[1];
+	ret->span_id = request->span_id;
+	ret->flags = request->flags;
+}
+
 /* The same for the next request of a client's connection, before any byte of it has left. */
 int context_prepare(struct conn *conn, __u32 pid, __u32 tid);
+
+/* The same for another one of conn->heads, when that is done for the first: its own ids. */
+int context_spread(struct conn *conn, __u32 stream);
+
+/* Where a stream of conn->heads stands in its bits; HEADS_MAX or more: nowhere. */
+static __always_inline __u32 heads_index(const struct conn_heads *heads, __u32 stream)
+{
+	return (stream - heads->first) / 2;
+}
+
+static __always_inline int heads_told(const struct conn_heads *heads, __u32 stream)
+{
+	__u32 i = heads_index(heads, stream);
+
+	return i < HEADS_MAX && heads->told[i / 64 & (HEADS_MAX / 64 - 1)] >> i % 64 & 1;
+}
+
+static __always_inline void heads_tell(struct conn_heads *heads, __u32 stream)
+{
+	__u32 i = heads_index(heads, stream);
+
+	heads->told[i / 64 & (HEADS_MAX / 64 - 1)] |= 1ULL << i % 64;
+}
 
 /*
  * The same for what is not understood: whose sake it is sent for, in `own`. Zero: it cannot be
@@ -391,7 +448,7 @@ enum framing {
 	FRAMING_NO,    /* exchanges do not interleave on the connection that it opens */
 	FRAMING_NEVER, /* they do, and none of this connection can be given a header any more */
 	FRAMING_NONE,  /* no request in it can */
-	FRAMING_FIT,   /* `frame_at` and the rest of it are in the walk, with the head's fields */
+	FRAMING_FIT, /* `frame` and its end, `line_end`, are in the walk, with the head's fields */
 };
 
 /*
@@ -399,6 +456,28 @@ enum framing {
  * framing, of the first request in it.
  */
 int propagate_framed(struct conn *conn, struct walk *walk);
+
+/*
+ * The head that was found is conn->heads.first. Goes on to others that leave with it. Those that
+ * are to be given a header, walk->heads_max at most, are in walk->heads then; conn->heads says of
+ * all of them that they have one, or context of their own.
+ */
+int propagate_others(struct conn *conn, struct walk *walk);
+
+/* Instead of how many bytes a message has gained: such as could neither be written nor be taken
+ * out again. */
+#define INSERT_BROKEN (-1)
+/* Bytes of a message that are looked at: a head that is longer leaves as it came. */
+#define MESSAGE_LOOK_MAX (16384 + 256)
+/* Bytes that a message may gain. */
+#define MESSAGE_GAIN_MAX (12 << 10)
+
+/*
+ * Gives a header to each of walk->heads, up to whose end, `line_end`, the message is in one piece.
+ * Gives the bytes gained, 0, if the message is as it was, or INSERT_BROKEN. What it writes to
+ * conn->own is the caller's to put right.
+ */
+int propagate_insert(struct sk_msg_md *msg, struct conn *conn, struct walk *walk);
 
 /*
  * An exchange that is let pass goes on, on a connection of which the thread has read, or a request

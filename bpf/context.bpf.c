@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "classify/address.h"
+#include "lib/mix.h"
 #include "lib/notice.bpf.h"
 #include "lib/process_event.bpf.h"
 #include "lib/sequence.bpf.h"
@@ -233,19 +234,39 @@ SUBPROGRAM int context_prepare(struct conn *conn, __u32 pid, __u32 tid)
 	return 0;
 }
 
-/*
- * Where exchanges interleave, what was prepared is of the request that was given a header; or of
- * the one whose frame begins the segment with the option; or of the connection's first one,
- * wherever it stands: the option was on what opens the connection.
- */
-static __always_inline void framed_begin(struct conn *conn)
+SUBPROGRAM int context_spread(struct conn *conn, __u32 stream)
 {
-	const struct flow *out = &conn->flow[DIR_OUT];
-	__u32 wanted = conn->prepared_for;
+	if (!conn)
+		return 0;
+	conn->own.span_id = mix_id(conn->heads.seed, stream, 0);
+	conn->prepared = 1;
+	if (conn->parent.conn)
+		return 0;
+	conn->own.trace_id[0] = mix_id(conn->heads.seed, stream, 1);
+	conn->own.trace_id[1] = mix_id(conn->heads.seed, stream, 2);
+	conn->own.flags = TRACE_FLAG_RANDOM | trace_sampled(conn->own.trace_id);
+	return 0;
+}
 
-	conn->prepared_for = 0;
-	if (wanted ? wanted == out->exchange
-		   : conn->requests == 1 || conn->turn_seq == out->first_seq)
+/*
+ * Where exchanges interleave, what was prepared is of the first request of those that may have been
+ * given a header together; or of the one whose frame begins the segment with the option; or of the
+ * connection's first one, wherever it stands: the option was on what opens the connection.
+ */
+static __always_inline void framed_begin(struct conn *conn, const struct walk *walk)
+{
+	const struct conn_heads *heads = &conn->heads;
+	const struct flow *out = &conn->flow[DIR_OUT];
+
+	if (heads->seed && heads->tid == walk->tid) {
+		if (out->exchange != heads->first)
+			context_spread(conn, out->exchange);
+		conn->wire &= ~WIRE_F_TOLD;
+		if (heads_told(heads, out->exchange))
+			conn->wire |= WIRE_F_TOLD;
+		return;
+	}
+	if (conn->requests == 1 || conn->turn_seq == out->first_seq)
 		return;
 	conn->prepared = 0;
 	conn->wire &= ~WIRE_F_TOLD;
@@ -258,7 +279,7 @@ SUBPROGRAM int context_begin_client(struct conn *conn, struct walk *walk,
 		return 0;
 	process_meet(walk->pid);
 	if (conn->framed)
-		framed_begin(conn);
+		framed_begin(conn, walk);
 	context_prepare(conn, walk->pid, walk->tid);
 	conn->prepared = 0;
 	context_place(event, &conn->own);

@@ -16,12 +16,20 @@ static __always_inline int opaque_ended(struct sock *sk, struct conn *conn, __u8
 	return is_tls;
 }
 
+/* The thread's requests that have left together are all known. */
+static __always_inline void heads_over(struct conn *conn)
+{
+	if (conn->heads.seed && conn->heads.tid == (__u32)bpf_get_current_pid_tgid())
+		conn->heads.seed = 0;
+}
+
 /* What is kept of a call that has moved bytes, or would have. */
 static __always_inline void call_noted(struct sock *sk, struct conn *conn, __u8 dir, int result)
 {
 	if (dir == DIR_OUT) {
 		conn->wire &= ~WIRE_F_PENDING;
 		conn->inserted = 0;
+		heads_over(conn);
 		if (conn->framed && conn->family != AF_UNIX)
 			conn->framed_seq = BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
 	} else if (result > 0 && conn->family != AF_UNIX) {

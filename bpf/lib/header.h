@@ -6,6 +6,7 @@
 #ifndef WEFT_LIB_HEADER_H
 #define WEFT_LIB_HEADER_H
 
+#include "abi/config.h"
 #include "abi/context.h"
 #include "lib/piece.h"
 
@@ -117,6 +118,32 @@ static __always_inline void header_b3multi(char *to, const struct trace_context 
 #define FIELD_B3_LEN	      (sizeof(FIELD_B3) - 1 + TRACE_HEX + 1 + SPAN_HEX + 2)
 #define FIELD_B3MULTI_LEN                                                                          \
 	(sizeof(FIELD_B3_TRACE FIELD_B3_SPAN FIELD_B3_SAMPLED) - 1 + TRACE_HEX + SPAN_HEX + 1)
+
+/* Bytes of the fields that a head gains: weft_knobs.propagators. */
+static __always_inline __u32 fields_len(__u64 propagators)
+{
+	__u32 len = 0;
+
+	for (__u32 i = 0; i < PROPAGATOR_MAX; i++, propagators >>= PROPAGATOR_BITS) {
+		enum propagator form = propagators & ((1 << PROPAGATOR_BITS) - 1);
+
+		if (form == PROPAGATOR_TRACECONTEXT)
+			len += FIELD_TRACEPARENT_LEN;
+		else if (form == PROPAGATOR_B3)
+			len += FIELD_B3_LEN;
+		else if (form == PROPAGATOR_B3MULTI)
+			len += FIELD_B3MULTI_LEN;
+	}
+	return len;
+}
+
+/* A frame's first three bytes say how long it is: RFC 9113 section 4.1. */
+static __always_inline void frame_length_write(__u8 *to, __u32 length)
+{
+	to[0] = length >> 16;
+	to[1] = length >> 8;
+	to[2] = length;
+}
 
 static __always_inline char field_sampled(const struct trace_context *context)
 {

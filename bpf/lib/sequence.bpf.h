@@ -8,8 +8,9 @@
 #include "conn.bpf.h"
 
 /*
- * Sequence number of the call's byte `at`; only meaningful on TCP. A header that was inserted
- * stands at one place in it.
+ * Sequence number of the call's byte `at`; only meaningful on TCP. What was inserted is taken to
+ * stand at one place in it: between the first of several headers and the last one it is not exact,
+ * and nobody asks, for streams have numbers.
  */
 static __always_inline __u32 walk_seq_at(const struct conn *conn, const struct walk *walk, __u32 at)
 {

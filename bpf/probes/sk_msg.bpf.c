@@ -11,14 +11,8 @@
 #include "lib/socket_call.bpf.h"
 #include "lib/wire.bpf.h"
 
-/* Bytes of a message that are looked at: a head that is longer leaves as it came. */
-#define MESSAGE_LOOK_MAX (16384 + 256)
 /* A pipeline that has not been heard of for as long gets no more headers made. */
 #define ALIVE_NS (10LL * 1000 * 1000 * 1000)
-
-/* Instead of how many bytes a message has gained: such as could neither be written nor be taken
- * out again. */
-#define INSERT_BROKEN (-1)
 
 /*
  * Makes room for `n` bytes at `at` and writes `n` + `over`, both constants, there. The room is a
@@ -111,21 +105,19 @@ static __always_inline int insert_fields(struct sk_msg_md *msg, struct walk *wal
 	}
 }
 
-/* The frame says how long it is: its first three bytes (RFC 9113 section 4.1). */
+/* The frame says that it is longer. Non-zero: it cannot be reached. */
 static __always_inline int frame_lengthen(struct sk_msg_md *msg, const struct walk *walk, __u32 by)
 {
-	__u32 length = walk->frame_len + by;
+	__u32 at = walk->frame.at;
 	__u8 *data, *end;
 
-	if (bpf_msg_pull_data(msg, walk->frame_at, walk->frame_at + 3, 0))
+	if (bpf_msg_pull_data(msg, at, at + 3, 0))
 		return -1;
 	data = (__u8 *)(long)msg->data;
 	end = (__u8 *)(long)msg->data_end;
 	if (data + 3 > end)
 		return -1;
-	data[0] = length >> 16;
-	data[1] = length >> 8;
-	data[2] = length;
+	frame_length_write(data, walk->frame.len + by);
 	return 0;
 }
 
@@ -135,13 +127,11 @@ static __always_inline int frame_lengthen(struct sk_msg_md *msg, const struct wa
  */
 static __noinline int insert_context(struct sk_msg_md *msg, struct conn *conn, struct walk *walk)
 {
-	struct trace_context context = { .trace_id = { conn->own.trace_id[0],
-						       conn->own.trace_id[1] },
-					 .span_id = conn->own.span_id,
-					 .flags = conn->own.flags };
+	struct trace_context context = {};
 	int framed = wire_framed(conn), gained = 0;
 	__u64 forms = knobs.propagators;
 
+	context_of(&context, &conn->own);
 	conn->inserted = 0;
 	conn->inserted_at = walk->line_end;
 	for (__u32 i = 0; i < PROPAGATOR_MAX; i++, forms >>= PROPAGATOR_BITS) {
@@ -175,28 +165,37 @@ static __always_inline int reader_alive(void)
 	return page && (__s64)(bpf_ktime_get_ns() - page->alive_ns) < ALIVE_NS;
 }
 
-/* All that headers may add to a message, and what the kernel needs to keep one segment. */
+/* All that the headers of one head may add to a message, and what the kernel needs to keep one
+ * segment. */
 #define GAIN_MAX    256
 #define SEGMENT_OWN 1536
 #define LOWAT_LARGE (16 << 10) /* TCP_NOTSENT_LOWAT does not stand in the way of a segment */
 
 /*
- * A message that gains bytes must leave whole, or not at all: if some of its fragments are refused
- * for want of memory the program is told a number that has the gained bytes in it. That cannot be
- * where the socket's buffer is empty: the kernel then lets it have the memory. Nor where it has it
- * at hand already, for one segment, and nothing waits to be sent.
+ * Bytes that a message of that size may gain. It must leave whole, or not at all: if some of its
+ * fragments are refused for want of memory the program is told a number that has the gained bytes
+ * in it. That cannot be where the socket's buffer is empty: the kernel then lets it have the
+ * memory, and if it is large besides that holds for many headers, too. Nor where the socket has the
+ * memory at hand already, for one segment, and nothing waits to be sent.
  */
-static __always_inline int leaves_whole(struct tcp_sock *tp, __u32 size)
+static __always_inline __u32 gain_room(struct tcp_sock *tp, __u32 size)
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	__u32 whole = size + GAIN_MAX;
+	int unhindered = !tp->notsent_lowat || tp->notsent_lowat > LOWAT_LARGE;
+	__s64 room;
 
-	if (tp->write_seq == tp->snd_una)
-		return 1;
-	return tp->write_seq == tp->snd_nxt && whole <= tp->mss_cache &&
-	       sk->sk_forward_alloc >= (int)(whole + SEGMENT_OWN) &&
-	       (__u32)sk->sk_wmem_queued < (__u32)sk->sk_sndbuf / 2 &&
-	       (!tp->notsent_lowat || tp->notsent_lowat > LOWAT_LARGE);
+	if (tp->write_seq == tp->snd_una) {
+		room = unhindered ? (__s64)((__u32)sk->sk_sndbuf / 4) - size : GAIN_MAX;
+		room = room > GAIN_MAX ? room : GAIN_MAX;
+	} else {
+		room = (__s64)sk->sk_forward_alloc - SEGMENT_OWN;
+		room = room < tp->mss_cache ? room : tp->mss_cache;
+		room -= size;
+		if (!unhindered || tp->write_seq != tp->snd_nxt || room < 0 ||
+		    (__u32)sk->sk_wmem_queued >= (__u32)sk->sk_sndbuf / 2)
+			room = 0;
+	}
+	return room < MESSAGE_GAIN_MAX ? room : MESSAGE_GAIN_MAX;
 }
 
 /*
@@ -253,18 +252,96 @@ static __noinline int context_passed(const struct context_fields *fields, const 
 	return parent->adopted || context.span_id == parent->caller;
 }
 
-/* The request that begins in the message has its place; if it names none itself it gains it. */
+/* The request that begins in the message has its place: does its head name one itself? */
+static __always_inline int context_kept(struct conn *conn, const struct walk *walk)
+{
+	if (!context_present(&walk->fields))
+		return 0;
+	conn->wire |= WIRE_F_HEADER | WIRE_F_TOLD;
+	if (context_passed(&walk->fields, conn))
+		conn->wire |= WIRE_F_PASSED;
+	return 1;
+}
+
+/* If it names none it gains it. */
 static __always_inline int request_out(struct sk_msg_md *msg, struct conn *conn, __u32 tid,
 				       struct walk *walk)
 {
 	context_prepare(conn, conn->opener, tid);
-	if (context_present(&walk->fields)) {
+	return context_kept(conn, walk) ? 0 : insert_context(msg, conn, walk);
+}
+
+/* The first of walk->heads gains its header alone, as the last bytes of its frame. */
+static __always_inline int insert_first(struct sk_msg_md *msg, struct conn *conn, struct walk *walk)
+{
+	walk->frame = walk->heads[0];
+	walk->line_end = walk->frame.end;
+	if (walk->frame.stream != conn->heads.first)
+		context_spread(conn, walk->frame.stream);
+	if (insert_context(msg, conn, walk))
+		return -1;
+	if (!conn->inserted)
+		return 0;
+	heads_tell(&conn->heads, walk->frame.stream);
+	return 0;
+}
+
+/* All of walk->heads gain a header, or if that cannot be the first one. */
+static __noinline int heads_out(struct sk_msg_md *msg, struct conn *conn, struct walk *walk)
+{
+	__u64 n = walk->n_heads;
+	int gained = 0;
+
+	verify_here(n);
+	if (!n || n > HEADS_MAX)
+		return 0;
+	walk->line_end = walk->heads[n - 1].end;
+	if (n > 1)
+		gained = propagate_insert(msg, conn, walk);
+	if (gained == INSERT_BROKEN)
+		return -1;
+	if (gained) {
+		conn->inserted = gained;
+		conn->inserted_at = walk->line_end;
 		conn->wire |= WIRE_F_HEADER | WIRE_F_TOLD;
-		if (context_passed(&walk->fields, conn))
-			conn->wire |= WIRE_F_PASSED;
+		stat_add_many(STAT_INJECTED, n);
 		return 0;
 	}
-	return insert_context(msg, conn, walk);
+	stat_add_many(STAT_INJECT_FAILED, n - 1);
+	__builtin_memset(conn->heads.told, 0, sizeof(conn->heads.told));
+	if (walk->heads[0].stream != conn->heads.first)
+		heads_tell(&conn->heads, conn->heads.first);
+	return insert_first(msg, conn, walk);
+}
+
+/* Where the first of the heads in the message is known. The others' parent is its own. */
+static __always_inline int requests_out(struct sk_msg_md *msg, struct conn *conn, __u32 tid,
+					struct walk *walk)
+{
+	struct conn_heads *heads = &conn->heads;
+	struct trace_context first = {};
+	int broken;
+
+	if (conn->requests)
+		conn->prepared = 0;
+	context_prepare(conn, conn->opener, tid);
+	context_kept(conn, walk);
+	__builtin_memset(heads, 0, sizeof(*heads));
+	heads->first = walk->frame.stream;
+	heads->tid = tid;
+	heads->seed = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32() | 1;
+	walk->n_heads = 0;
+	walk->heads_max = walk->gain_max / fields_len(knobs.propagators);
+	propagate_others(conn, walk);
+	context_of(&first, &conn->own);
+	broken = heads_out(msg, conn, walk);
+	conn->own.trace_id[0] = first.trace_id[0];
+	conn->own.trace_id[1] = first.trace_id[1];
+	conn->own.span_id = first.span_id;
+	conn->own.flags = first.flags;
+	if (!heads->told[0])
+		heads->seed = 0;
+	return broken;
 }
 
 /*
@@ -289,10 +366,7 @@ static __always_inline int framed_out(struct sk_msg_md *msg, struct conn *conn, 
 			context_prepare(conn, conn->opener, tid);
 		return 0;
 	}
-	if (conn->requests)
-		conn->prepared = 0;
-	conn->prepared_for = walk->frame_stream;
-	return request_out(msg, conn, tid, walk);
+	return requests_out(msg, conn, tid, walk);
 }
 
 static __always_inline int message_out(struct sk_msg_md *msg, struct conn *conn, __u32 tid,
@@ -317,7 +391,7 @@ int wire_message(struct sk_msg_md *msg)
 	const struct wire_config *config;
 	struct tcp_sock *tp;
 	struct walk *walk;
-	__u32 key = 0, tid;
+	__u32 key = 0, tid, room;
 	int drop = 0;
 
 	config = bpf_map_lookup_elem(&wire, &key);
@@ -326,11 +400,15 @@ int wire_message(struct sk_msg_md *msg)
 		return SK_PASS;
 	conn->wire |= WIRE_F_PENDING;
 	conn->wire &= ~(WIRE_F_HEADER | WIRE_F_PASSED);
+	conn->heads.seed = 0;
 	if (config->mode == WIRE_EARLY_LEAVE || config->mode == WIRE_ENDING ||
 	    conn->verdict == VERDICT_OPAQUE)
 		conn->wire |= WIRE_F_LEAVE;
 	tid = wire_sender(conn);
-	if (!tid || !message_fits(conn, tp, config->mode) || !leaves_whole(tp, msg->size))
+	if (!tid || !message_fits(conn, tp, config->mode))
+		return SK_PASS;
+	room = gain_room(tp, msg->size);
+	if (room < fields_len(knobs.propagators))
 		return SK_PASS;
 	/* what an exchange that has passed made of the connection is known after the next one */
 	if (request_begins_to_pass(conn))
@@ -340,6 +418,7 @@ int wire_message(struct sk_msg_md *msg)
 	walk = scratch_take(SCRATCH_WIRE);
 	if (!walk)
 		return SK_PASS;
+	walk->gain_max = room;
 	drop = message_out(msg, conn, tid, walk);
 	if (conn->wire & WIRE_F_OPAQUE)
 		conn->wire |= WIRE_F_LEAVE;

@@ -137,7 +137,9 @@ static __always_inline void notice_early(const struct bpf_sock_ops *ops, struct 
 /* The first segment of a request goes out. Non-zero: it gets no option. */
 static __always_inline int option_prepare(struct bpf_sock_ops *ops, struct conn *conn)
 {
-	int has_header = wire_has_header(conn);
+	/* of requests that leave together none but the first has an option, or needs one */
+	int has_header = wire_has_header(conn) ||
+			 (conn->heads.seed && !(conn->wire & WIRE_F_HEADER));
 	__u32 tid = wire_sender(conn);
 
 	if (!(conn->wire & WIRE_F_HEADER))
@@ -157,7 +159,7 @@ static __always_inline int option_prepare(struct bpf_sock_ops *ops, struct conn 
 		/* both ends know a stream without an option */
 		if (conn->wire & WIRE_F_LOCAL)
 			return -1;
-		if (conn->requests)
+		if (conn->requests && !conn->heads.seed)
 			conn->prepared = 0;
 	}
 	context_prepare(conn, conn->opener, tid);

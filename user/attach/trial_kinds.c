@@ -286,7 +286,7 @@ const struct trial_kind trial_kinds[] = {
 	{ "a header in frames",
 	  check_frames,
 	  0,
-	  { [WIRE_FULL] = EVERY(2), [WIRE_EARLY_LEAVE] = 1 } },
+	  { [WIRE_FULL] = EVERY(3), [WIRE_EARLY_LEAVE] = EVERY(2) } },
 	{ "the server speaks first",
 	  check_greeting,
 	  0,

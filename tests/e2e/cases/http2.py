@@ -8,11 +8,12 @@ import subprocess
 import apps
 import arrivals
 import common
+import grpc_peers
 import propagation
 import traffic
 from case import case
 from frames import END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, Plan, Server, frame
-from spans import by_port, chain
+from spans import by_pids, chain
 
 
 def _all_h2(t, spans):
@@ -233,10 +234,10 @@ def http2_context_goes_on(t):
 
 
 def _chain_hops(t, entry, inner, count, at_once):
-    """nginx' and the inner server's hop of `count` requests, so many at a time on one connection."""
-    weft = t.weft("--port", f"{entry.port},{inner.port}")
+    """The proxy's and the inner server's hop of `count` requests, so many at a time on one connection."""
+    weft = t.weft("--port", f"{entry.port},{inner.port}", "--inject", "auto")
     common.h2load(t, entry, count, "-c", "1", "-m", str(at_once))
-    hops = chain(t.stop(weft), [("nginx", by_port(entry.port)), ("python", by_port(inner.port))],
+    hops = chain(t.stop(weft), [("proxy", by_pids(entry.pids)), ("server", by_pids(inner.pids))],
                  range(count))
     t.note(f"{at_once} at a time: precision {hops[1].precision:.2f} %, recall {hops[1].recall:.2f} %")
     t.expect(f"requests with one server span, {at_once} at a time, %", [100.0, 100.0],
@@ -253,3 +254,19 @@ def http2_chain(t):
     alone = _chain_hops(t, entry, inner, 300, 1)
     t.expect("recall of parents, %", 100.0, alone[1].recall)
     _chain_hops(t, entry, inner, 2000, 50)
+
+
+def _through(name, proxy):
+    """HTTP/2 on both sides of a proxy that hands heads on: where each has a header, so has each its parent."""
+    @case(name=f"http2_through_{name}", needs=["nginx", "h2load"], timeout=120)
+    def _(t):
+        inner = apps.nginx(t, http2=True)
+        entry = proxy(t, inner.port)
+        for at_once in (20, 100):
+            hops = _chain_hops(t, entry, inner, 5000, at_once)
+            if propagation.mode(t) == "every":
+                t.expect_range(f"recall of parents, {at_once} at a time, %", 99.5, 100.0, hops[1].recall)
+
+
+_through("haproxy", grpc_peers.haproxy)
+_through("nginx", grpc_peers.nginx)

@@ -19,7 +19,7 @@ from rpc import calls_of
 from weft import find_key, until
 from wire_common import RUN_S, sized, start_weft, wire_case
 
-OWN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333{}-01"
+OWN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b71692{:05x}-01"
 HELLO = PREFACE + frame(SETTINGS, 0, 0)
 BOTH = END_STREAM | END_HEADERS
 
@@ -77,12 +77,50 @@ def _shapes(requests):
     block = head(1, NEVER)
     requests.add(HELLO, frame(HEADERS, END_STREAM, 1, block[:9]) + frame(CONTINUATION, END_HEADERS, 1, block[9:]), 1,
                  frame(HEADERS, BOTH, 3, head(3, MUST)), 2)
-    requests.add(HELLO + frame(HEADERS, BOTH, 1, head(1, MUST)) + frame(HEADERS, BOTH, 3, head(3, NEVER)), 2,
+    requests.add(HELLO + frame(HEADERS, BOTH, 1, head(1, MUST)) + frame(HEADERS, BOTH, 3, head(3, MUST)), 2,
                  frame(HEADERS, BOTH, 5, head(5, MUST)), 3)
     long = b"\x00" + _text(b"x-long") + b"\x7f\xf4\x0c" + b"v" * (127 + 0x74 + (0x0c << 7))
     requests.add(HELLO + frame(HEADERS, BOTH, 1, head(1, MUST, long)), 1)
     requests.add(HELLO, frame(HEADERS, BOTH, 1, head(1, NEVER, long + long)), 1,
                  frame(HEADERS, BOTH, 3, head(3, MAY)), 2)
+
+
+TOGETHER = 128  # of one call
+
+
+def _heads(requests, first, count, want=MUST, behind=b""):
+    """`count` heads for one call; `behind`: payload of a DATA frame behind each."""
+    streams = range(first, first + 2 * count, 2)
+    if not behind:
+        return b"".join(frame(HEADERS, BOTH, s, requests.head(s, want)) for s in streams)
+    return b"".join(frame(HEADERS, END_HEADERS, s, requests.head(s, want)) + frame(DATA, END_STREAM, s, behind)
+                    for s in streams)
+
+
+def _together(requests):
+    """Several heads in one call, and what lies between them and ends their row."""
+    for n in (2, 3, 7, 33, TOGETHER):
+        requests.add(HELLO + _heads(requests, 1, n), n, _heads(requests, 2 * n + 1, n), 2 * n)
+    n = TOGETHER
+    requests.add(HELLO + _heads(requests, 1, n) + _heads(requests, 2 * n + 1, 3, NEVER), n + 3,
+                 _heads(requests, 2 * n + 7, 2), n + 5)
+    for size in (1, 31, 32, 33, 100):
+        requests.add(HELLO + _heads(requests, 1, 20, behind=bytes(size)), 20)
+    # what is behind the last head, and what is not looked at any more
+    requests.add(HELLO + _heads(requests, 1, 5) + frame(HEADERS, END_HEADERS, 11, requests.head(11, MUST)) +
+                 frame(DATA, 0, 11, b"z" * 9000), frame(DATA, END_STREAM, 11, b"z" * 100), 6)
+    requests.add(HELLO + _heads(requests, 1, 3, behind=bytes(range(256)) * 20) +
+                 _heads(requests, 7, 1, MAY, bytes(range(256)) * 20) + _heads(requests, 9, 2, NEVER), 6)
+    # other frames, streams that are left out, a place that is too far from the first
+    requests.add(HELLO + _heads(requests, 1, 2) + frame(PING, 0, 0, b"12345678") +
+                 frame(WINDOW_UPDATE, 0, 0, b"\0\0\xff\xff") + _heads(requests, 5, 2) +
+                 frame(HEADERS, BOTH, 77, requests.head(77, MUST)) +
+                 frame(HEADERS, BOTH | HAS_PRIORITY, 79, b"\0\0\0\0\x10" + requests.head(79, MUST)) +
+                 frame(HEADERS, BOTH, 1 + 2 * TOGETHER, requests.head(1 + 2 * TOGETHER, NEVER)), 7)
+    # what is not given a header ends the row
+    requests.add(HELLO + _heads(requests, 1, 2) +
+                 frame(HEADERS, BOTH | PADDED, 5, b"\x09" + requests.head(5, NEVER) + bytes(9)) +
+                 _heads(requests, 7, 1, NEVER), 4, _heads(requests, 9, 3), 7)
 
 
 def _own(requests):
@@ -93,6 +131,15 @@ def _own(requests):
     requests.add(HELLO + frame(HEADERS, BOTH, 1, requests.head(1, NEVER, b"\x40" + name + value[1])), 1,
                  frame(HEADERS, BOTH, 3, requests.head(3, NEVER, b"\x7e" + value[2])), 2,
                  frame(HEADERS, BOTH, 5, requests.head(5, NEVER)), 3)
+    # the same among others in one call
+    for once, behind in ((b"\x00", MUST), (b"\x40", NEVER)):
+        for before in (0, 1, 3):
+            own = _text(OWN.format(3 + len(requests.known)).encode())
+            requests.add(HELLO + _heads(requests, 1, before) +
+                         frame(HEADERS, BOTH, 2 * before + 1,
+                               requests.head(2 * before + 1, NEVER, once + name + own)) +
+                         _heads(requests, 2 * before + 3, 2, behind), before + 3,
+                         _heads(requests, 2 * before + 7, 2, behind), before + 5)
 
 
 def _cuts(requests):
@@ -110,10 +157,10 @@ def _others(requests):
 
 
 def _want(mode_name, requests, number):
-    """Where the first request alone can have one, it has to come with what opens the connection."""
+    """Where the first message alone can have one, it has to be what opens the connection."""
     conn, _, want, block = requests.known[number]
     opening = requests.plan.connections[conn][0]
-    if mode_name == "first" and (block not in opening or requests.known.get(number - 1, [None])[0] == conn):
+    if mode_name == "first" and block not in opening:
         return NEVER
     return allowed(mode_name, want, 1)
 
@@ -157,6 +204,12 @@ def wire_http2_openings(t):
 def wire_http2_shapes(t):
     """Bodies, trailers, padding, priority, continuation, two heads at once, long ones."""
     _case(t, _shapes)
+
+
+@wire_case()
+def wire_http2_together(t):
+    """Many heads in one call: each gains its own field."""
+    _case(t, _together)
 
 
 @wire_case()

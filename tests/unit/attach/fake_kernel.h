@@ -27,7 +27,7 @@
 	"\x10\x0btraceparent\x37"                                                                  \
 	"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03"
 #define FAKE_SOCKETS 256
-/* The frame with which a request ends, where exchanges interleave. */
+/* The frames with which a message ends, where exchanges interleave. */
 #define FAKE_HEAD     "\0\0\x0e\1\5"
 #define FAKE_HEAD_LEN 23
 
@@ -192,26 +192,25 @@ static bool fake_is_framed(const char *data, size_t len)
 	       memcmp(data + len - FAKE_HEAD_LEN, FAKE_HEAD, sizeof(FAKE_HEAD) - 1) == 0;
 }
 
-/* The same for a head in a frame, with which the message ends. */
-static ssize_t fake_insert_field(int fd, const char *data, size_t len)
+/* The same for heads in frames, with which the message ends. */
+static ssize_t fake_insert_fields(int fd, const char *data, size_t len)
 {
-	size_t at = len - FAKE_HEAD_LEN;
-	struct iovec parts[] = {
-		{ (void *)data, at },
-		{ NULL, 3 },
-		{ (void *)(data + at + 3), FAKE_HEAD_LEN - 3 },
-		{ (void *)(FAKE_FIELD FAKE_FIELD), sizeof(FAKE_FIELD) - 1 },
-	};
-	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 4 };
-	char length[3] = {};
+	size_t field = (sizeof(FAKE_FIELD) - 1) * (fake.fault == FAULT_TWO_HEADERS ? 2 : 1);
+	size_t at = len, n;
+	char text[1024];
 	ssize_t sent;
 
-	if (fake.fault == FAULT_TWO_HEADERS)
-		parts[3].iov_len *= 2;
-	length[2] = (char)((size_t)data[at + 2] + parts[3].iov_len);
-	parts[1].iov_base = length;
-	sent = syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
-	return sent < 0 ? sent : sent - (ssize_t)parts[3].iov_len;
+	while (fake_is_framed(data, at))
+		at -= FAKE_HEAD_LEN;
+	memcpy(text, data, at);
+	for (n = at; at < len; at += FAKE_HEAD_LEN) {
+		memcpy(text + n, data + at, FAKE_HEAD_LEN);
+		text[n + 2] = (char)((size_t)text[n + 2] + field);
+		memcpy(text + n + FAKE_HEAD_LEN, FAKE_FIELD FAKE_FIELD, field);
+		n += FAKE_HEAD_LEN + field;
+	}
+	sent = syscall(SYS_sendto, fd, text, n, MSG_NOSIGNAL, NULL, 0);
+	return sent < 0 ? sent : (ssize_t)len;
 }
 
 /* Is this a message that is given a header? It may have left a socket. */
@@ -240,7 +239,7 @@ static ssize_t fake_send(int fd, const char *data, size_t len, const struct iove
 	static char copy[1 << 17];
 
 	if (fake_gives_header(socket, data, len) && head)
-		return fake_is_framed(data, len) ? fake_insert_field(fd, data, len)
+		return fake_is_framed(data, len) ? fake_insert_fields(fd, data, len)
 						 : fake_insert(fd, data, len, more, !!more);
 	if (len > 60000 && len <= sizeof(copy) &&
 	    ((fake.fault == FAULT_BYTE && enrolled) || (fake.fault == FAULT_BYTE_EVER && socket))) {
