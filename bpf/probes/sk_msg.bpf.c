@@ -7,6 +7,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "lib/header.h"
+#include "lib/memory.bpf.h"
 #include "lib/pass.bpf.h"
 #include "lib/socket_call.bpf.h"
 #include "lib/wire.bpf.h"
@@ -171,30 +172,42 @@ static __always_inline int reader_alive(void)
 #define SEGMENT_OWN 1536
 #define LOWAT_LARGE (16 << 10) /* TCP_NOTSENT_LOWAT does not stand in the way of a segment */
 
+/* Bytes of one segment that the socket has the memory for at hand, if nothing waits to be sent. */
+static __always_inline __s64 memory_at_hand(struct tcp_sock *tp)
+{
+	__s64 left = (__s64)tp->inet_conn.icsk_inet.sk.sk_forward_alloc - SEGMENT_OWN;
+
+	if (tp->write_seq != tp->snd_nxt || left < 0)
+		return 0;
+	return left < tp->mss_cache ? left : tp->mss_cache;
+}
+
 /*
- * Bytes that a message of that size may gain. It must leave whole, or not at all: if some of its
- * fragments are refused for want of memory the program is told a number that has the gained bytes
- * in it. That cannot be where the socket's buffer is empty: the kernel then lets it have the
- * memory, and if it is large besides that holds for many headers, too. Nor where the socket has the
- * memory at hand already, for one segment, and nothing waits to be sent.
+ * Bytes that a message of that size may gain; `many`: for several heads. It must leave whole, or
+ * not at all: if some of its fragments are refused for want of memory the program is told a number
+ * that has the gained bytes in it. That cannot be where the socket's buffer is empty and the gain
+ * is small: the kernel then lets it have the memory. Nor where half of the buffer is free and holds
+ * all of its segments, if their memory is at hand already, or sure to be had.
  */
-static __always_inline __u32 gain_room(struct tcp_sock *tp, __u32 size)
+static __always_inline __u32 gain_room(struct tcp_sock *tp, __u32 size, int many)
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	int unhindered = !tp->notsent_lowat || tp->notsent_lowat > LOWAT_LARGE;
+	__s64 least = tp->write_seq == tp->snd_una ? GAIN_MAX : 0;
+	__u64 half = (__u32)sk->sk_sndbuf / 2, mss = tp->mss_cache;
 	__s64 room;
 
-	if (tp->write_seq == tp->snd_una) {
-		room = unhindered ? (__s64)((__u32)sk->sk_sndbuf / 4) - size : GAIN_MAX;
-		room = room > GAIN_MAX ? room : GAIN_MAX;
-	} else {
-		room = (__s64)sk->sk_forward_alloc - SEGMENT_OWN;
-		room = room < tp->mss_cache ? room : tp->mss_cache;
-		room -= size;
-		if (!unhindered || tp->write_seq != tp->snd_nxt || room < 0 ||
-		    (__u32)sk->sk_wmem_queued >= (__u32)sk->sk_sndbuf / 2)
-			room = 0;
+	if (!many || (__u32)sk->sk_wmem_queued >= half ||
+	    (tp->notsent_lowat && tp->notsent_lowat <= LOWAT_LARGE))
+		return least;
+	room = half * mss / (mss + SEGMENT_OWN);
+	if (!socket_has_memory(sk)) {
+		__s64 here = memory_at_hand(tp);
+
+		room = here < room ? here : room;
 	}
+	room -= size;
+	if (room < least)
+		return least;
 	return room < MESSAGE_GAIN_MAX ? room : MESSAGE_GAIN_MAX;
 }
 
@@ -407,7 +420,7 @@ int wire_message(struct sk_msg_md *msg)
 	tid = wire_sender(conn);
 	if (!tid || !message_fits(conn, tp, config->mode))
 		return SK_PASS;
-	room = gain_room(tp, msg->size);
+	room = gain_room(tp, msg->size, conn->framed || conn->verdict != VERDICT_TRACED);
 	if (room < fields_len(knobs.propagators))
 		return SK_PASS;
 	/* what an exchange that has passed made of the connection is known after the next one */
