@@ -4,7 +4,9 @@
 Sends what a plan says (tests/lib/frames.py), over one connection after the other, once a line comes on
 standard input. Prints a line for each that it has ended with all answers.
 
-  frames_client.py PORT PLAN
+  frames_client.py PORT PLAN [SNDBUF]
+
+SNDBUF: of each socket, which then is never waited for between two calls.
 """
 import json
 import socket
@@ -19,15 +21,18 @@ GAP_S = 0.002
 def main():
     with open(sys.argv[2], encoding="ascii") as handle:
         plan = json.load(handle)
+    narrow = int(sys.argv[3]) if len(sys.argv) > 3 else 0
     sys.stdin.readline()
     for steps in plan:
         with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20) as sock:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if narrow:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, narrow)
             answered, data = 0, b""
             for step in steps:
                 if isinstance(step, str):
                     sock.sendall(bytes.fromhex(step))
-                    time.sleep(GAP_S)
+                    time.sleep(0 if narrow else GAP_S)
                 while isinstance(step, int) and answered < step:
                     more = sock.recv(65536)
                     if not more:

@@ -6,6 +6,7 @@ import re
 import socket
 import struct
 import threading
+import time
 from dataclasses import dataclass, field
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -59,12 +60,15 @@ class Server:
     """
     Keeps each connection's bytes, and answers 204 to each stream that has ended. It says nothing before the
     first request, so that who asks it speaks first; `greets`: it sends its SETTINGS at once; `last`: the last
-    stream that it answers, and tells so.
+    stream that it answers, and tells so; `slow`: it takes little at a time.
     """
 
-    def __init__(self, greets=False, last=0):
+    def __init__(self, greets=False, last=0, slow=False):
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        if slow:
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.port, self.greets, self.last = self.listener.getsockname()[1], greets, last
+        self.at_once = 2048 if slow else 65536
         self.connections = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -87,7 +91,8 @@ class Server:
                 sock.sendall(frame(SETTINGS, 0, 0))
             while True:
                 try:
-                    more = sock.recv(65536)
+                    more = sock.recv(self.at_once)
+                    time.sleep(0.001 if self.at_once < 65536 else 0)
                 except OSError:
                     break
                 if not more:

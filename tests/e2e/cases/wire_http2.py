@@ -182,11 +182,13 @@ def _judge(t, requests, arrived, spans):
     t.note(f"{sum(map(bool, added.values()))} of {len(added)} requests have got a header")
 
 
-def _case(t, make, greets=False):
-    requests, server = Requests(), Server(greets)
+def _case(t, make, greets=False, narrow=0):
+    """`narrow`: the client's SO_SNDBUF, where the server is slow besides."""
+    requests, server = Requests(), Server(greets, slow=narrow > 0)
     make(requests)
     client = t.spawn([apps.PYTHON, "-B", os.path.join(apps.APPS, "frames_client.py"), server.port,
-                      requests.plan.write(t)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                      requests.plan.write(t), *([narrow] if narrow else [])],
+                     stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     weft = start_weft(t, {client.pid})
     out, _ = client.communicate(b"go\n", timeout=60)
     t.expect("connections that were served", len(requests.plan.connections), out.count(b"done"))
@@ -210,6 +212,24 @@ def wire_http2_shapes(t):
 def wire_http2_together(t):
     """Many heads in one call: each gains its own field."""
     _case(t, _together)
+
+
+def _narrow(requests):
+    calls, at_once = 20, 20
+    for behind in (b"", b"x" * 100, b"y" * 900):
+        requests.add(HELLO, *(_heads(requests, 2 * at_once * call + 1, at_once, MAY, behind) for call in range(calls)),
+                     calls * at_once)
+
+
+def _narrowly(size):
+    """A socket that takes part of a call, and says how much of it that was, in what the program has sent."""
+    @wire_case(name=f"wire_http2_narrow_{size}")
+    def _(t):
+        _case(t, _narrow, narrow=size)
+
+
+for one in (1, 4096, 16384, 65536):  # the kernel doubles them, and has a least one
+    _narrowly(one)
 
 
 @wire_case()
