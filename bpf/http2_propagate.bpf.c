@@ -15,6 +15,7 @@
 #define SURVEY_USUAL	  256		      /* most heads are no longer than that */
 #define SURVEY_FRAMES_MAX 8		      /* that are looked at before the first head, */
 #define SURVEY_OTHERS_MAX (2 * HEADS_MAX + 8) /* and behind it: a head has a body, mostly */
+#define SURVEY_AT_ONCE	  8 /* two short loops are verified sooner than a long one */
 
 _Static_assert(sizeof(struct http2_table) <= HEAD_ROOM, "there is room for one");
 
@@ -135,24 +136,35 @@ static __always_inline int survey_note(struct conn *conn, struct walk *walk)
 	return 0;
 }
 
-SUBPROGRAM int propagate_others(struct conn *conn, struct walk *walk)
+/* Some frames behind the head that was found. Non-zero: no other head follows that may be given a
+ * header. */
+SUBPROGRAM int survey_others(struct conn *conn, struct walk *walk)
 {
 	const struct http2_table *table;
 
 	if (!conn || !walk)
-		return 0;
+		return -1;
 	table = survey_table(walk);
-	if (survey_note(conn, walk))
-		return 0;
-	walk->at = walk->line_end;
-	for (__u64 i = 0; i < SURVEY_OTHERS_MAX && !table->any; i++) {
+	for (__u64 i = 0; i < SURVEY_AT_ONCE; i++) {
 		int found = survey_frame(conn, walk);
 
 		if (found == FRAMING_NO)
 			continue;
 		if (found != FRAMING_FIT || table->any || survey_note(conn, walk))
-			break;
+			return -1;
 		walk->at = walk->line_end;
+	}
+	return 0;
+}
+
+SUBPROGRAM int propagate_others(struct conn *conn, struct walk *walk)
+{
+	if (!conn || !walk || survey_note(conn, walk) || survey_table(walk)->any)
+		return 0;
+	walk->at = walk->line_end;
+	for (__u64 i = 0; i < SURVEY_OTHERS_MAX / SURVEY_AT_ONCE; i++) {
+		if (survey_others(conn, walk))
+			break;
 	}
 	return 0;
 }
