@@ -126,8 +126,10 @@ static __always_inline int survey_note(struct conn *conn, struct walk *walk)
 	if (heads_index(&conn->heads, walk->frame.stream) >= HEADS_MAX)
 		return -1;
 	if (!context_present(&walk->fields)) {
+		if (n >= walk->heads_max)
+			return -1;
 		verify_here(n);
-		if (n >= walk->heads_max || n >= HEADS_MAX)
+		if (n >= HEADS_MAX)
 			return -1;
 		walk->heads[n] = walk->frame;
 		walk->n_heads = n + 1;

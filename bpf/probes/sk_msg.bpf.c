@@ -302,13 +302,14 @@ static __always_inline int insert_first(struct sk_msg_md *msg, struct conn *conn
 /* All of walk->heads gain a header, or if that cannot be the first one. */
 static __noinline int heads_out(struct sk_msg_md *msg, struct conn *conn, struct walk *walk)
 {
-	__u64 n = walk->n_heads;
+	__u64 n = walk->n_heads, last = n - 1;
 	int gained = 0;
 
-	verify_here(n);
-	if (!n || n > HEADS_MAX)
+	/* no heads make the last one a large number */
+	verify_here(last);
+	if (last >= HEADS_MAX)
 		return 0;
-	walk->line_end = walk->heads[n - 1].end;
+	walk->line_end = walk->heads[last].end;
 	if (n > 1)
 		gained = propagate_insert(msg, conn, walk);
 	if (gained == INSERT_BROKEN)
