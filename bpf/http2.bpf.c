@@ -225,13 +225,15 @@ SUBPROGRAM int http2_goaway(struct conn *conn, struct walk *walk)
 	return capture_emit(walk, sizeof(*event), 0);
 }
 
-/* Does a request that begins pass? Not if it was told of before it was sent. */
-static __always_inline int block_passes(const struct conn *conn, const struct flow *flow)
+/* Was the request that begins told of before it was sent? */
+static __always_inline int block_told(const struct conn *conn, const struct walk *walk,
+				      const struct flow *flow)
 {
-	int told = conn->prepared && (conn->prepared_for ? conn->prepared_for == flow->exchange
-							 : conn->turn_seq == flow->first_seq);
+	const struct conn_heads *heads = &conn->heads;
 
-	return !told && stream_passes(conn);
+	if (heads->seed && heads->tid == walk->tid)
+		return flow->exchange == heads->first || heads_told(heads, flow->exchange);
+	return conn->prepared && conn->turn_seq == flow->first_seq;
 }
 
 /* HEADERS of the client's direction: a new request, or the trailers of one. */
@@ -250,7 +252,7 @@ static __always_inline enum http2_block block_of_client(struct conn *conn, struc
 	conn->http2.last_stream = number;
 	flow->exchange = number;
 	/* unless its answer was seen first */
-	if (block_passes(conn, flow) && !stream_find(conn, flow)) {
+	if (!block_told(conn, walk, flow) && stream_passes(conn) && !stream_find(conn, flow)) {
 		conn->http2.passed = number;
 		stat_add(STAT_REQUESTS_PASSED);
 		stream_turned_away(conn, walk, flow);
