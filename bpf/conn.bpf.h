@@ -469,6 +469,8 @@ int propagate_others(struct conn *conn, struct walk *walk);
 #define INSERT_BROKEN (-1)
 /* Bytes of a message that are looked at: a head that is longer leaves as it came. */
 #define MESSAGE_LOOK_MAX (16384 + 256)
+/* The same where exchanges interleave: gRPC's library for Go sends so much at once. */
+#define MESSAGE_LOOK_FRAMED (2 * 16384 + 256)
 /* Bytes that a message may gain. */
 #define MESSAGE_GAIN_MAX (12 << 10)
 

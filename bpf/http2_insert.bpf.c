@@ -11,10 +11,10 @@
 
 #define MOVE_UNIT    32 /* bytes: less than any header has */
 #define MOVE_AT_ONCE 64 /* units */
-#define MOVE_TIMES   (MESSAGE_LOOK_MAX / MOVE_UNIT / MOVE_AT_ONCE + 1)
-#define MOVE_MAX     0x7fff /* what is written lies before that */
+#define MOVE_TIMES   (MESSAGE_LOOK_FRAMED / MOVE_UNIT / MOVE_AT_ONCE + 1)
+#define MOVE_MAX     0xbfff /* what is written lies before that */
 
-_Static_assert(MESSAGE_GAIN_MAX + MESSAGE_LOOK_MAX <= MOVE_MAX, "all of it is reached");
+_Static_assert(MESSAGE_GAIN_MAX + MESSAGE_LOOK_FRAMED <= MOVE_MAX, "all of it is reached");
 
 /*
  * Moves what is at walk->moved_from down to walk->moved_to, a unit or more before it: as many of

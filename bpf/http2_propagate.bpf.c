@@ -12,10 +12,11 @@
 #include "maps.bpf.h"
 
 #define SURVEY_FILL	  (PIECE_MAX - FLOW_CARRY_MAX)
-#define SURVEY_USUAL	  256		      /* most heads are no longer than that */
-#define SURVEY_FRAMES_MAX 8		      /* that are looked at before the first head, */
-#define SURVEY_OTHERS_MAX (2 * HEADS_MAX + 8) /* and behind it: a head has a body, mostly */
-#define SURVEY_AT_ONCE	  8 /* two short loops are verified sooner than a long one */
+#define SURVEY_USUAL	  256 /* most heads are no longer than that */
+#define SURVEY_FRAMES_MAX 8   /* that are looked at before the first head, */
+#define SURVEY_OTHERS_MAX                                                                          \
+	(5 * HEADS_MAX)	  /* and behind it: a head has a body, of several at times */
+#define SURVEY_AT_ONCE 16 /* two short loops are verified sooner than a long one */
 
 _Static_assert(sizeof(struct http2_table) <= HEAD_ROOM, "there is room for one");
 
@@ -86,9 +87,12 @@ static __always_inline int survey_start(struct conn *conn, struct walk *walk, en
 
 	walk->at = 0;
 	if (conn->framed) {
+		/* what is left of a frame that the call before has begun */
+		walk->at = out->left < walk->len ? out->left : walk->len;
 		*ret = conn->http2.table.lost || conn->http2.table.any ? FRAMING_NEVER
 								       : FRAMING_NONE;
-		return *ret == FRAMING_NEVER || !out->http2.synced || out->http2.block_open;
+		return *ret == FRAMING_NEVER || !out->http2.synced || out->http2.block_open ||
+		       (out->left && out->http2.inside) || walk->at >= walk->len;
 	}
 	got = capture_fill(walk, 0, walk->len < HTTP2_PREFACE_LEN ? walk->len : HTTP2_PREFACE_LEN);
 	*ret = FRAMING_NO;

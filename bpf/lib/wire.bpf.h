@@ -50,12 +50,16 @@ static __always_inline int wire_idle(const struct conn *conn)
 	       conn->requests == conn->answered;
 }
 
+/* Is it known where the next frame of a client begins, of several exchanges that interleave? */
+static __always_inline int wire_frame_known(const struct conn *conn)
+{
+	return conn->framed && conn->role != ROLE_SERVER && !conn->flow[DIR_OUT].carry_len;
+}
+
 /* A request of several that interleave may begin where no frame is under way. */
 static __always_inline int wire_frame_due(const struct conn *conn)
 {
-	const struct flow *out = &conn->flow[DIR_OUT];
-
-	return conn->framed && conn->role != ROLE_SERVER && !out->left && !out->carry_len;
+	return wire_frame_known(conn) && !conn->flow[DIR_OUT].left;
 }
 
 #endif

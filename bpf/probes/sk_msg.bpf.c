@@ -213,14 +213,14 @@ static __always_inline __u32 gain_room(struct tcp_sock *tp, __u32 size, int many
 
 /*
  * May this message be given a header? The first one of a call, that starts a request, on a
- * connection where nothing is under way, or no frame.
+ * connection where nothing is under way, or of which it is known where the next frame begins.
  */
 static __always_inline int message_fits(const struct conn *conn, struct tcp_sock *tp, __u32 mode)
 {
 	if (mode == WIRE_OFF || mode == WIRE_ENDING || conn->verdict == VERDICT_OPAQUE)
 		return 0;
 	if (conn->framed
-		    ? conn->upgraded || !wire_frame_due(conn) || conn->framed_seq != tp->write_seq
+		    ? conn->upgraded || !wire_frame_known(conn) || conn->framed_seq != tp->write_seq
 		    : !wire_idle(conn) || tp->write_seq != tp->snd_una)
 		return 0;
 	if (tp->inet_conn.icsk_ulp_ops)
@@ -229,12 +229,12 @@ static __always_inline int message_fits(const struct conn *conn, struct tcp_sock
 }
 
 /* Points the walk at the message's bytes. Non-zero: they cannot be reached. */
-static __always_inline int walk_message_out(struct walk *walk, struct sk_msg_md *msg)
+static __always_inline int walk_message_out(struct walk *walk, struct sk_msg_md *msg, __u32 max)
 {
 	__u32 look = msg->size;
 
-	if (look > MESSAGE_LOOK_MAX)
-		look = MESSAGE_LOOK_MAX;
+	if (look > max)
+		look = max;
 	if (bpf_msg_pull_data(msg, 0, look, 0))
 		return -1;
 	walk->len = look;
@@ -386,7 +386,7 @@ static __always_inline int framed_out(struct sk_msg_md *msg, struct conn *conn, 
 static __always_inline int message_out(struct sk_msg_md *msg, struct conn *conn, __u32 tid,
 				       struct walk *walk)
 {
-	if (walk_message_out(walk, msg))
+	if (walk_message_out(walk, msg, conn->framed ? MESSAGE_LOOK_FRAMED : MESSAGE_LOOK_MAX))
 		return 0;
 	if (conn->framed)
 		return framed_out(msg, conn, tid, walk);

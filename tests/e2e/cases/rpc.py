@@ -7,6 +7,7 @@ from collections import Counter
 
 import common
 import grpc_peers
+import propagation
 from case import case
 
 COUNT, THREADS = 100, 16
@@ -45,9 +46,9 @@ def _outcome(span):
     return (common.ERROR, status) if bad else (common.UNSET, None)
 
 
-def call(t, words, port):
-    """The client's calls; {"KIND STATUS": calls} as it has met them."""
-    done = subprocess.run([*words, "call", str(port), str(COUNT), str(THREADS)],
+def call(t, words, port, threads=THREADS):
+    """The client's calls, so many at a time; {"KIND STATUS": calls} as it has met them."""
+    done = subprocess.run([*words, "call", str(port), str(COUNT), str(threads)],
                           capture_output=True, text=True, timeout=90)
     if not t.expect_true(f"the client has ended well: {done.stderr[-300:]}", done.stdout):
         return {}
@@ -102,16 +103,16 @@ _peer("cpp", grpc_peers.cpp, long=True)  # a package of 60 MB with its like
 
 
 def _proxy(name, proxy):
-    """A proxy between the two: four spans for each call, each below the one before."""
+    """A proxy between the two, 100 calls at a time: four spans for each, each below the one before."""
     @case(name=f"grpc_proxy_{name}", timeout=240)
     def _(t):
         program = grpc_peers.go(t)
         app = grpc_peers.serve(t, program)
         entry = proxy(t, app.port)
-        weft = t.weft("--port", f"{entry.port},{app.port}")
+        weft = t.weft("--port", f"{entry.port},{app.port}", "--inject", "auto")
         wanted = calls_of(COUNT)
         # at a call's deadline the proxy may be faster than the client to say so, in its own words
-        told = {k: n for k, n in call(t, program, entry.port).items() if not k.startswith("Slow")}
+        told = {k: n for k, n in call(t, program, entry.port, 100).items() if not k.startswith("Slow")}
         t.expect("what the client has met", {k: n for k, n in wanted.items() if not k.startswith("Slow")}, told)
         spans = t.stop(weft)
         counts = {k.split()[0]: n for k, n in wanted.items()}
@@ -130,6 +131,9 @@ def _proxy(name, proxy):
         wrong = [s for s in inner if (above := spans.parent(s)) and above["rpc.method"] != s["rpc.method"]]
         t.expect("the proxy's client spans below another call's", 0, len(wrong))
         chains = sum(1 for s in inner if spans.parent(s))
+        # where each head has a header, the proxy hands on what tells them apart
+        if propagation.mode(t) == "every":
+            t.expect_range("whole chains, %", 99.5, 100.0, 100 * chains / len(inner))
         t.note(f"{len(spans)} spans of {sum(wanted.values())} calls, {chains} whole chains")
 
 

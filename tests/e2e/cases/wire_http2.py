@@ -285,12 +285,12 @@ def wire_http2_h2load(t):
 
 @wire_case(timeout=240)
 def wire_http2_grpc(t):
-    """grpc-go at both ends: every call has the outcome that it has without weft."""
-    program, count = grpc_peers.go(t), sized(50, 10_000)
+    """grpc-go at both ends: every call has the outcome and the messages that it has without weft."""
+    program, count = grpc_peers.go(t), sized(50, 125_000)
     app = grpc_peers.serve(t, program)
     weft = t.weft("--port", app.port, "--inject", "auto")
-    done = subprocess.run([*program, "call", str(app.port), str(count), "16"], capture_output=True, text=True,
-                          timeout=RUN_S + 100)
+    done = subprocess.run([*program, "call", str(app.port), str(count), "100"], capture_output=True, text=True,
+                          timeout=RUN_S + 400)
     t.expect("what the client has met", calls_of(count), json.loads(done.stdout.splitlines()[-1]))
     time.sleep(1.2)
     t.note(f"{_injected(t, weft)} headers in {sum(calls_of(count).values())} calls")

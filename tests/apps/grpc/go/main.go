@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -31,7 +32,7 @@ var names = map[codes.Code]string{
 	codes.OK: "OK", codes.Canceled: "CANCELLED", codes.Unknown: "UNKNOWN",
 	codes.DeadlineExceeded: "DEADLINE_EXCEEDED", codes.NotFound: "NOT_FOUND",
 	codes.PermissionDenied: "PERMISSION_DENIED", codes.Unimplemented: "UNIMPLEMENTED",
-	codes.Internal: "INTERNAL", codes.Unavailable: "UNAVAILABLE",
+	codes.Internal: "INTERNAL", codes.Unavailable: "UNAVAILABLE", codes.DataLoss: "DATA_LOSS",
 }
 
 // raw passes messages on as they are.
@@ -156,9 +157,13 @@ func run(connection *grpc.ClientConn, kind string, number int) error {
 	if err != nil {
 		return err
 	}
-	message, times := []byte(strings.Repeat("x", 100)), 1
+	message, times := []byte(strings.Repeat(fmt.Sprintf("%s %d,", kind, number), 100)[:100]), 1
 	if kind == "ClientStream" || kind == "Both" {
 		times = parts
+	}
+	wanted := message
+	if kind == "ClientStream" {
+		wanted = bytes.Repeat(message, parts)
 	}
 	for i := 0; i < times && err == nil; i++ {
 		err = stream.SendMsg(&message)
@@ -170,12 +175,16 @@ func run(connection *grpc.ClientConn, kind string, number int) error {
 		return err
 	}
 	for {
-		err := stream.RecvMsg(&message)
+		var reply []byte
+		err := stream.RecvMsg(&reply)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
+		}
+		if !bytes.Equal(reply, wanted) {
+			return status.Error(codes.DataLoss, "another message came back")
 		}
 		if kind == "Cancel" {
 			stop()
