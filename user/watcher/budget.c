@@ -38,6 +38,7 @@ struct budget {
 	uint64_t last_ns;
 	uint64_t last_pipeline;
 	uint64_t told_ns; /* when it was last said that requests pass, 0: never */
+	bool due;	  /* the kernel side has not been told of what `follow` says */
 	int stat;	  /* /proc/stat */
 	char *text;
 	size_t text_size;
@@ -138,7 +139,6 @@ static void decide(struct budget *budget, uint64_t length, uint64_t pipeline, un
 {
 	long online = sysconf(_SC_NPROCESSORS_ONLN);
 	uint64_t part = pipeline / (online > 0 ? (uint64_t)online : 1);
-	bool changed = false;
 
 	for (size_t cpu = 0; cpu < budget->processors; cpu++) {
 		struct budget_window window = {
@@ -150,11 +150,14 @@ static void decide(struct budget *budget, uint64_t length, uint64_t pipeline, un
 		};
 		uint64_t follow = budget_follow(budget->follow[cpu], &window, percent);
 
-		changed |= follow != budget->follow[cpu];
+		budget->due |= follow != budget->follow[cpu];
 		budget->follow[cpu] = follow;
 	}
-	if (changed && loader_follow_set(budget->loader, budget->follow, budget->processors) == 0)
-		tell(budget, percent);
+	if (!budget->due ||
+	    loader_follow_set(budget->loader, budget->follow, budget->processors) < 0)
+		return;
+	budget->due = false;
+	tell(budget, percent);
 }
 
 void budget_look(struct budget *budget, pid_t pipeline, unsigned int percent)
