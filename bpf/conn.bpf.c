@@ -331,6 +331,8 @@ SUBPROGRAM int conn_walk(struct conn *conn, struct walk *walk)
 	walk->silent = conn->wire & WIRE_F_TEST;
 	if (walk->dir == DIR_IN)
 		conn->touched = conn->mixed = 0;
+	else
+		conn->walked = 1;
 	for (__u64 i = 0; i < WALK_STEPS_MAX / WALK_STEPS; i++) {
 		if (conn_steps(conn, walk) != STEP_NEXT)
 			break;

@@ -210,8 +210,8 @@ struct conn {
 	__u8 tls;	   /* enum conn_tls */
 	__u8 tls_version;  /* enum tls_version */
 	__u8 direct;	   /* TLS_RECORDS: struct tls_direct says of which session */
-	__u8 pad3;
-	__u16 tls_cipher; /* of IANA's registry, 0: not known */
+	__u8 walked;	   /* framed: bytes of the call that ends have been */
+	__u16 tls_cipher;  /* of IANA's registry, 0: not known */
 	__u16 pad4;
 	struct conn_heads heads;     /* framed: of the call under way */
 	__u64 address;		     /* of the struct sock, as a number to reckon with */
@@ -296,7 +296,8 @@ struct walk {
 	__u8 untimed;	/* calls on this processor since one was timed */
 	__u8 pad[2];
 	__u32 line_end;		 /* survey of a head: offset of what is to stand behind a header */
-	__u32 gain_max;		 /* bytes that the message may gain */
+	__u32 place_max;	 /* how far into the message headers may stand */
+	__u32 field_len;	 /* bytes that each head gains */
 	__u32 heads_max;	 /* where exchanges interleave: heads that may be given a header */
 	__u32 n_heads;		 /* that are to be given one, */
 	__u32 moved_from;	 /* and, while they are: what has to move next, */

@@ -157,7 +157,7 @@ SUBPROGRAM int head_write(struct sk_msg_md *msg, struct conn *conn, struct walk 
 	if (!conn || !walk || i >= HEADS_MAX)
 		return -1;
 	place = walk->heads[i];
-	each = fields_len(knobs.propagators);
+	each = walk->field_len;
 	/* those before it have gained their headers */
 	moved = walk->moved_to - i * each;
 	if (place.end < moved || head_move(msg, walk, place.end - moved) ||
@@ -184,7 +184,7 @@ SUBPROGRAM int propagate_insert(struct sk_msg_md *msg, struct conn *conn, struct
 
 	if (!conn || !walk)
 		return INSERT_BROKEN;
-	gain = walk->n_heads * fields_len(knobs.propagators);
+	gain = walk->n_heads * walk->field_len;
 	if (bpf_msg_push_data(msg, 0, gain, 0))
 		return 0;
 	if (bpf_msg_pull_data(msg, 0, gain + walk->line_end, 0))

@@ -130,7 +130,8 @@ static __always_inline int survey_note(struct conn *conn, struct walk *walk)
 	if (heads_index(&conn->heads, walk->frame.stream) >= HEADS_MAX)
 		return -1;
 	if (!context_present(&walk->fields)) {
-		if (n >= walk->heads_max)
+		if (n >= walk->heads_max ||
+		    walk->frame.end + (n + 1) * walk->field_len > walk->place_max)
 			return -1;
 		verify_here(n);
 		if (n >= HEADS_MAX)

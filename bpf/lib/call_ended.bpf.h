@@ -23,15 +23,30 @@ static __always_inline void heads_over(struct conn *conn)
 		conn->heads.seed = 0;
 }
 
+/*
+ * Bytes of frames have left. Where some were not walked it is not known any more where the next
+ * frame begins, nor what was said: nothing is inserted from then on.
+ */
+static __always_inline void frames_left(struct sock *sk, struct conn *conn, int result)
+{
+	__u32 before = conn->framed_seq;
+
+	conn->framed_seq = BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
+	if (result > 0 && (!conn->walked ||
+			   (before && conn->framed_seq - before != (__u32)result + conn->inserted)))
+		conn->wire |= WIRE_F_LEAVE;
+	conn->walked = 0;
+}
+
 /* What is kept of a call that has moved bytes, or would have. */
 static __always_inline void call_noted(struct sock *sk, struct conn *conn, __u8 dir, int result)
 {
 	if (dir == DIR_OUT) {
 		conn->wire &= ~WIRE_F_PENDING;
-		conn->inserted = 0;
 		heads_over(conn);
 		if (conn->framed && conn->family != AF_UNIX)
-			conn->framed_seq = BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
+			frames_left(sk, conn, result);
+		conn->inserted = 0;
 	} else if (result > 0 && conn->family != AF_UNIX) {
 		conn->seen_seq = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
 	}

@@ -16,21 +16,21 @@
 #define ALIVE_NS (10LL * 1000 * 1000 * 1000)
 
 /*
- * Makes room for `n` bytes at `at` and writes `n` + `over`, both constants, there. The room is a
- * fragment of its own, so it can be reached without copying, but for what is written over behind
- * it. Gives `n`, or 0, if the message is as it was, or INSERT_BROKEN.
+ * Makes room for `n` bytes, a constant, at `at` and writes them there. The room is a fragment of
+ * its own, so it can be reached without copying. Gives `n`, or 0, if the message is as it was, or
+ * INSERT_BROKEN.
  */
-#define msg_insert(msg, at, text, n, over)                                                         \
+#define msg_insert(msg, at, text, n)                                                               \
 	({                                                                                         \
 		int gained = 0;                                                                    \
 		if (!bpf_msg_push_data(msg, at, n, 0)) {                                           \
 			char *data = NULL, *end = NULL;                                            \
-			if (!bpf_msg_pull_data(msg, at, (at) + (n) + (over), 0)) {                 \
+			if (!bpf_msg_pull_data(msg, at, (at) + (n), 0)) {                          \
 				data = (char *)(long)(msg)->data;                                  \
 				end = (char *)(long)(msg)->data_end;                               \
 			}                                                                          \
-			if (data && data + (n) + (over) <= end) {                                  \
-				__builtin_memcpy(data, text, (n) + (over));                        \
+			if (data && data + (n) <= end) {                                           \
+				__builtin_memcpy(data, text, n);                                   \
 				gained = n;                                                        \
 			} else if (bpf_msg_pop_data(msg, at, n, 0)) {                              \
 				gained = INSERT_BROKEN;                                            \
@@ -38,31 +38,6 @@
 		}                                                                                  \
 		gained;                                                                            \
 	})
-
-/* A byte of the message. Non-zero: it cannot be reached. */
-static __always_inline int msg_byte(struct sk_msg_md *msg, __u32 at, char *ret)
-{
-	char *data, *end;
-
-	if (bpf_msg_pull_data(msg, at, at + 1, 0))
-		return -1;
-	data = (char *)(long)msg->data;
-	end = (char *)(long)msg->data_end;
-	if (data + 1 > end)
-		return -1;
-	*ret = *data;
-	return 0;
-}
-
-/*
- * The same at `at`, which may be the message's end, where the kernel makes no room: then it is made
- * before the last byte, which is written again in front of the text. `text` has a byte to spare
- * there.
- */
-#define msg_put(msg, at, text, n)                                                                  \
-	((at) < (msg)->size		      ? msg_insert(msg, at, text, n, 0)                    \
-	 : msg_byte(msg, (at)-1, &(text)[-1]) ? 0                                                  \
-					      : msg_insert(msg, (at)-1, (text)-1, n, 1))
 
 /* The lines of one propagator, behind the first line. Gives what msg_insert() gives. */
 static __always_inline int insert_lines(struct sk_msg_md *msg, struct walk *walk,
@@ -73,53 +48,16 @@ static __always_inline int insert_lines(struct sk_msg_md *msg, struct walk *walk
 	switch (form) {
 	case PROPAGATOR_TRACECONTEXT:
 		header_traceparent(text, context);
-		return msg_insert(msg, walk->line_end, text, HEADER_TRACEPARENT_LEN, 0);
+		return msg_insert(msg, walk->line_end, text, HEADER_TRACEPARENT_LEN);
 	case PROPAGATOR_B3:
 		header_b3(text, context);
-		return msg_insert(msg, walk->line_end, text, HEADER_B3_LEN, 0);
+		return msg_insert(msg, walk->line_end, text, HEADER_B3_LEN);
 	case PROPAGATOR_B3MULTI:
 		header_b3multi(text, context);
-		return msg_insert(msg, walk->line_end, text, HEADER_B3MULTI_LEN, 0);
+		return msg_insert(msg, walk->line_end, text, HEADER_B3MULTI_LEN);
 	default:
 		return 0;
 	}
-}
-
-/* Its fields, behind the last field of the frame, and before what was put there already. */
-static __always_inline int insert_fields(struct sk_msg_md *msg, struct walk *walk,
-					 enum propagator form, const struct trace_context *context)
-{
-	char *text = (char *)walk->room + 1;
-
-	switch (form) {
-	case PROPAGATOR_TRACECONTEXT:
-		field_traceparent(text, context);
-		return msg_put(msg, walk->line_end, text, FIELD_TRACEPARENT_LEN);
-	case PROPAGATOR_B3:
-		field_b3(text, context);
-		return msg_put(msg, walk->line_end, text, FIELD_B3_LEN);
-	case PROPAGATOR_B3MULTI:
-		field_b3multi(text, context);
-		return msg_put(msg, walk->line_end, text, FIELD_B3MULTI_LEN);
-	default:
-		return 0;
-	}
-}
-
-/* The frame says that it is longer. Non-zero: it cannot be reached. */
-static __always_inline int frame_lengthen(struct sk_msg_md *msg, const struct walk *walk, __u32 by)
-{
-	__u32 at = walk->frame.at;
-	__u8 *data, *end;
-
-	if (bpf_msg_pull_data(msg, at, at + 3, 0))
-		return -1;
-	data = (__u8 *)(long)msg->data;
-	end = (__u8 *)(long)msg->data_end;
-	if (data + 3 > end)
-		return -1;
-	frame_length_write(data, walk->frame.len + by);
-	return 0;
 }
 
 /*
@@ -129,7 +67,7 @@ static __always_inline int frame_lengthen(struct sk_msg_md *msg, const struct wa
 static __noinline int insert_context(struct sk_msg_md *msg, struct conn *conn, struct walk *walk)
 {
 	struct trace_context context = {};
-	int framed = wire_framed(conn), gained = 0;
+	int gained = 0;
 	__u64 forms = knobs.propagators;
 
 	context_of(&context, &conn->own);
@@ -140,16 +78,10 @@ static __noinline int insert_context(struct sk_msg_md *msg, struct conn *conn, s
 
 		if (form == PROPAGATOR_NONE)
 			break;
-		gained = framed ? insert_fields(msg, walk, form, &context)
-				: insert_lines(msg, walk, form, &context);
+		gained = insert_lines(msg, walk, form, &context);
 		if (gained == INSERT_BROKEN)
 			return -1;
 		conn->inserted += gained;
-	}
-	if (framed && conn->inserted && frame_lengthen(msg, walk, conn->inserted)) {
-		if (bpf_msg_pop_data(msg, walk->line_end, conn->inserted, 0))
-			return -1;
-		conn->inserted = 0;
 	}
 	if (conn->inserted)
 		conn->wire |= WIRE_F_HEADER | WIRE_F_TOLD;
@@ -166,49 +98,59 @@ static __always_inline int reader_alive(void)
 	return page && (__s64)(bpf_ktime_get_ns() - page->alive_ns) < ALIVE_NS;
 }
 
-/* All that the headers of one head may add to a message, and what the kernel needs to keep one
- * segment. */
-#define GAIN_MAX    256
-#define SEGMENT_OWN 1536
-#define LOWAT_LARGE (16 << 10) /* TCP_NOTSENT_LOWAT does not stand in the way of a segment */
+#define LINES_MAX   256	 /* bytes that the lines of one head may add to a message */
+#define SEGMENT_OWN 1536 /* that the kernel needs to keep one segment */
+#define OPTIONS_MAX                                                                                \
+	80	      /* of a segment, that may be options: no more of its bytes are counted on    \
+		       */
+#define SURE_MAX 2048 /* that a socket with nothing to send takes whatever its buffer is */
 
-/* Bytes of one segment that the socket has the memory for at hand, if nothing waits to be sent. */
-static __always_inline __s64 memory_at_hand(struct tcp_sock *tp)
+/* What a socket may have unsent before it takes no more: TCP_NOTSENT_LOWAT, or its namespace's. */
+static __always_inline __s64 unsent_max(struct tcp_sock *tp)
 {
-	__s64 left = (__s64)tp->inet_conn.icsk_inet.sk.sk_forward_alloc - SEGMENT_OWN;
+	struct net *net = BPF_CORE_READ(tp, inet_conn.icsk_inet.sk.__sk_common.skc_net.net);
 
-	if (tp->write_seq != tp->snd_nxt || left < 0)
-		return 0;
-	return left < tp->mss_cache ? left : tp->mss_cache;
+	return tp->notsent_lowat ?: BPF_CORE_READ(net, ipv4.sysctl_tcp_notsent_lowat);
 }
 
 /*
- * Bytes that a message of that size may gain; `many`: for several heads. It must leave whole, or
- * not at all: if some of its fragments are refused for want of memory the program is told a number
- * that has the gained bytes in it. That cannot be where the socket's buffer is empty and the gain
- * is small: the kernel then lets it have the memory. Nor where half of the buffer is free and holds
- * all of its segments, if their memory is at hand already, or sure to be had.
+ * Bytes of a message that the socket is sure to take, where memory is to be had: one segment if
+ * it has nothing to send, and else as many segments as fit half of its buffer, if that is free.
+ * Memory for what is inserted is charged twice (bpf_msg_push_data() of net/core/filter.c).
  */
-static __always_inline __u32 gain_room(struct tcp_sock *tp, __u32 size, int many)
+static __always_inline __s64 room_of(struct tcp_sock *tp, __s64 mss)
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	__s64 least = tp->write_seq == tp->snd_una ? GAIN_MAX : 0;
-	__u64 half = (__u32)sk->sk_sndbuf / 2, mss = tp->mss_cache;
-	__s64 room;
+	__s64 half = (__u32)sk->sk_sndbuf / 2, unsent = tp->write_seq - tp->snd_nxt, room, left;
 
-	if (!many || (__u32)sk->sk_wmem_queued >= half ||
-	    (tp->notsent_lowat && tp->notsent_lowat <= LOWAT_LARGE))
-		return least;
-	room = half * mss / (mss + SEGMENT_OWN);
-	if (!socket_has_memory(sk)) {
-		__s64 here = memory_at_hand(tp);
+	if ((__u32)sk->sk_wmem_queued >= half)
+		return 0;
+	room = (__u64)(half * mss) / (__u64)(mss + SEGMENT_OWN);
+	left = unsent_max(tp) - unsent - 1;
+	room = left < room ? left : room;
+	if (socket_has_memory(sk))
+		return room;
+	left = (__s64)sk->sk_forward_alloc - SEGMENT_OWN;
+	left = unsent || left < 0 ? 0 : (__u64)left / 2;
+	left = left < mss ? left : mss;
+	return left < room ? left : room;
+}
 
-		room = here < room ? here : room;
-	}
-	room -= size;
-	if (room < least)
-		return least;
-	return room < MESSAGE_GAIN_MAX ? room : MESSAGE_GAIN_MAX;
+/*
+ * How far into a message headers may stand. The last one must leave in the call, with all that is
+ * before it: if the socket takes less the program is told a number that has the gained bytes in it,
+ * and sends bytes twice.
+ */
+static __always_inline __u32 place_max(struct tcp_sock *tp)
+{
+	__s64 mss = (__s64)tp->mss_cache - OPTIONS_MAX, sure = 0, room;
+
+	if (mss <= 0)
+		return 0;
+	if (tp->write_seq == tp->snd_una)
+		sure = mss < SURE_MAX ? mss : SURE_MAX;
+	room = room_of(tp, mss);
+	return room > sure ? room : sure;
 }
 
 /*
@@ -281,37 +223,23 @@ static __always_inline int request_out(struct sk_msg_md *msg, struct conn *conn,
 				       struct walk *walk)
 {
 	context_prepare(conn, conn->opener, tid);
-	return context_kept(conn, walk) ? 0 : insert_context(msg, conn, walk);
-}
-
-/* The first of walk->heads gains its header alone, as the last bytes of its frame. */
-static __always_inline int insert_first(struct sk_msg_md *msg, struct conn *conn, struct walk *walk)
-{
-	walk->frame = walk->heads[0];
-	walk->line_end = walk->frame.end;
-	if (walk->frame.stream != conn->heads.first)
-		context_spread(conn, walk->frame.stream);
-	if (insert_context(msg, conn, walk))
-		return -1;
-	if (!conn->inserted)
+	if (context_kept(conn, walk) || walk->line_end + LINES_MAX > walk->place_max)
 		return 0;
-	heads_tell(&conn->heads, walk->frame.stream);
-	return 0;
+	return insert_context(msg, conn, walk);
 }
 
-/* All of walk->heads gain a header, or if that cannot be the first one. */
+/* All of walk->heads gain a header. Non-zero: the message must not leave. */
 static __noinline int heads_out(struct sk_msg_md *msg, struct conn *conn, struct walk *walk)
 {
 	__u64 n = walk->n_heads, last = n - 1;
-	int gained = 0;
+	int gained;
 
 	/* no heads make the last one a large number */
 	verify_here(last);
 	if (last >= HEADS_MAX)
 		return 0;
 	walk->line_end = walk->heads[last].end;
-	if (n > 1)
-		gained = propagate_insert(msg, conn, walk);
+	gained = propagate_insert(msg, conn, walk);
 	if (gained == INSERT_BROKEN)
 		return -1;
 	if (gained) {
@@ -321,11 +249,12 @@ static __noinline int heads_out(struct sk_msg_md *msg, struct conn *conn, struct
 		stat_add_many(STAT_INJECTED, n);
 		return 0;
 	}
-	stat_add_many(STAT_INJECT_FAILED, n - 1);
+	stat_add_many(STAT_INJECT_FAILED, n);
 	__builtin_memset(conn->heads.told, 0, sizeof(conn->heads.told));
+	/* the first one has context of its own */
 	if (walk->heads[0].stream != conn->heads.first)
 		heads_tell(&conn->heads, conn->heads.first);
-	return insert_first(msg, conn, walk);
+	return 0;
 }
 
 /* Where the first of the heads in the message is known. The others' parent is its own. */
@@ -345,7 +274,8 @@ static __always_inline int requests_out(struct sk_msg_md *msg, struct conn *conn
 	heads->tid = tid;
 	heads->seed = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32() | 1;
 	walk->n_heads = 0;
-	walk->heads_max = walk->gain_max / fields_len(knobs.propagators);
+	walk->field_len = fields_len(knobs.propagators);
+	walk->heads_max = walk->field_len ? MESSAGE_GAIN_MAX / walk->field_len : 0;
 	propagate_others(conn, walk);
 	context_of(&first, &conn->own);
 	broken = heads_out(msg, conn, walk);
@@ -421,8 +351,8 @@ int wire_message(struct sk_msg_md *msg)
 	tid = wire_sender(conn);
 	if (!tid || !message_fits(conn, tp, config->mode))
 		return SK_PASS;
-	room = gain_room(tp, msg->size, conn->framed || conn->verdict != VERDICT_TRACED);
-	if (room < fields_len(knobs.propagators))
+	room = place_max(tp);
+	if (!room)
 		return SK_PASS;
 	/* what an exchange that has passed made of the connection is known after the next one */
 	if (request_begins_to_pass(conn))
@@ -432,7 +362,7 @@ int wire_message(struct sk_msg_md *msg)
 	walk = scratch_take(SCRATCH_WIRE);
 	if (!walk)
 		return SK_PASS;
-	walk->gain_max = room;
+	walk->place_max = room;
 	drop = message_out(msg, conn, tid, walk);
 	if (conn->wire & WIRE_F_OPAQUE)
 		conn->wire |= WIRE_F_LEAVE;

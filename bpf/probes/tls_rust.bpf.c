@@ -125,11 +125,13 @@ static __always_inline struct walk *write_now(__u64 sk, struct conn *inside,
 static __always_inline int slices_wait(const struct record *record)
 {
 	static const struct tls_slices none;
-	__u32 tid = bpf_get_current_pid_tgid(), n = record->n_iov;
+	__u32 tid = bpf_get_current_pid_tgid();
+	__u64 n = record->n_iov;
 	struct tls_slices *waiting;
 
 	bpf_map_update_elem(&tls_waiting, &tid, &none, BPF_ANY);
 	waiting = bpf_map_lookup_elem(&tls_waiting, &tid);
+	verify_here(n);
 	if (!waiting || !n || n > TLS_SLICES_MAX || record->start)
 		return -1;
 	return bpf_probe_read_user(waiting->slices, n * sizeof(waiting->slices[0]),

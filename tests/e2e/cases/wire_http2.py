@@ -215,10 +215,14 @@ def wire_http2_together(t):
 
 
 def _narrow(requests):
-    calls, at_once = 20, 20
-    for behind in (b"", b"x" * 100, b"y" * 900):
+    at_once = 20
+    for calls, behind in ((20, b""), (20, b"x" * 100), (20, b"y" * 900), (4, b"z" * 2100), (4, b"w" * 6000)):
         requests.add(HELLO, *(_heads(requests, 2 * at_once * call + 1, at_once, MAY, behind) for call in range(calls)),
                      calls * at_once)
+    # the first call on a socket that has nothing to send
+    for behind in (b"z" * 2100, b"w" * 9000):
+        for _ in range(5):
+            requests.add(HELLO + _heads(requests, 1, 4, MAY, behind), 4)
 
 
 def _narrowly(size):
