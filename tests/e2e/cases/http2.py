@@ -162,6 +162,25 @@ def http2_upgrade(t):
     common.exchanges(t, spans, range(20, 40), app.port)
 
 
+@case(needs=["nghttpx", "java"], timeout=120)
+def http2_java(t):
+    """Java's HttpClient: by way of an upgrade, then all at once."""
+    count, port, inner = 40, t.port(), apps.backend(t)
+    app = apps.App(t, ["nghttpx", "--conf=/dev/null", "--no-ocsp", "-L", "ERROR", f"-f127.0.0.1,{port};no-tls",
+                       f"-b127.0.0.1,{inner.port}"], port)
+    weft = t.weft("--port", port)
+    done = subprocess.run(["java", "-Xmx128m", os.path.join(apps.APPS, "Http2Client.java"),
+                           f"http://{app.authority}/item/", str(count)], capture_output=True, text=True, timeout=60)
+    t.expect("good answers in HTTP/2", str(count - 1), done.stdout.strip() or done.stderr[:400])
+    spans = t.stop(weft)
+    servers = common.once(t, spans, range(count), common.SERVER)
+    common.joined(t, spans, servers, common.once(t, spans, range(count), common.CLIENT))
+    common.all_equal(t, "http.response.status_code", lambda s: 200 if s.number else 101, spans,
+                     lambda s: s["http.response.status_code"])
+    common.all_equal(t, "network.protocol.version", lambda s: "2" if s.number else "1.1", spans,
+                     lambda s: s["network.protocol.version"])
+
+
 @case(needs=["nghttpd"], timeout=90)
 def http2_opened_before(t):
     """A connection that was there before weft: what is seen of it is right, or not told."""
