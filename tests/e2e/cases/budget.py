@@ -71,6 +71,7 @@ def budget_leaves_no_wrong_parent(t):
     t.expect("wrong answers while warming up", [], traffic.load(entry.address, 100, 16, "/warm/{}"))
     weft = t.weft("--port", ports, budget=1)
     t.expect("wrong answers", [], traffic.load(entry.address, 4000, 32))
+    until(lambda: kernel_counter(weft, "requests_passed"), 3)
     passed = kernel_counter(weft, "requests_passed")
     spans = t.stop(weft, settle=0.5).under("/chain/")
     hops = chain(spans, [("nginx", by_port(entry.port)), ("flask", by_port(middle.port)),
@@ -119,6 +120,8 @@ def budget_grpc(t):
     done = subprocess.run([*program, "call", str(app.port), "3000", "32"], capture_output=True, text=True,
                           timeout=90)
     t.expect_true(f"the client has ended well: {done.stderr[-300:]}", done.stdout)
+    # counters are told once a second
+    until(lambda: kernel_counter(weft, "requests_passed"), 3)
     passed = kernel_counter(weft, "requests_passed")
     spans = t.stop(weft)
     t.note(f"{len(spans)} spans, {passed} passed")
@@ -144,6 +147,7 @@ def budget_leaves_no_wrong_parent_http2(t):
     entry = apps.nginx(t, f"127.0.0.1:{inner.port}", http2=True)
     weft = t.weft("--port", f"{entry.port},{inner.port}", budget=1)
     common.h2load(t, entry, count, "-c", "1", "-m", "3")
+    until(lambda: kernel_counter(weft, "requests_passed"), 3)
     passed = kernel_counter(weft, "requests_passed")
     hops = chain(t.stop(weft), [("nginx", by_port(entry.port)), ("python", by_port(inner.port))], range(count))
     t.expect_true("requests passed", passed)
