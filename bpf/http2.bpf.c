@@ -74,6 +74,13 @@ SUBPROGRAM int http2_lost(struct conn *conn, struct walk *walk)
 	return STEP_STOP;
 }
 
+/* The call brings something of the frame's stream, and perhaps of others. */
+static __always_inline void stream_noted(struct conn *conn, const struct flow *flow)
+{
+	conn->mixed |= conn->touched && conn->touched != flow->http2.frame.stream;
+	conn->touched = flow->http2.frame.stream;
+}
+
 /*
  * The call brings something of this stream: if of no other one, an event loop works for it from now
  * on. Where threads share the connection, `own` and `parent` are the sender's.
@@ -83,8 +90,7 @@ static __always_inline void stream_touched(struct conn *conn, const struct walk 
 {
 	if (walk->dir != DIR_IN)
 		return;
-	conn->mixed |= conn->touched && conn->touched != flow->http2.frame.stream;
-	conn->touched = flow->http2.frame.stream;
+	stream_noted(conn, flow);
 	if (!stream || conn->unit != UNIT_EVENT_LOOP)
 		return;
 	if (conn->role == ROLE_SERVER)
@@ -102,8 +108,7 @@ static __always_inline void stream_turned_away(struct conn *conn, const struct w
 {
 	if (walk->dir != DIR_IN)
 		return;
-	conn->mixed |= conn->touched && conn->touched != flow->http2.frame.stream;
-	conn->touched = flow->http2.frame.stream;
+	stream_noted(conn, flow);
 	if (conn->role == ROLE_SERVER)
 		conn->own.conn = 0;
 	else if (conn->unit == UNIT_EVENT_LOOP)

@@ -175,8 +175,8 @@ SUBPROGRAM int head_write(struct sk_msg_md *msg, struct conn *conn, struct walk 
 /*
  * Room for all of it is made at once, in front of the message; from then on nothing can fail. What
  * the program sent moves down into the room, head by head, until there is none left behind the last
- * header. (A piece for each would be more than the 17 that a message may have, and room between two
- * pieces is not made right by kernels before Linux 6.13.)
+ * header. (A piece for each would be more than the 17 that a message may have, and there are
+ * kernels that do not make room between two pieces rightly.)
  */
 SUBPROGRAM int propagate_insert(struct sk_msg_md *msg, struct conn *conn, struct walk *walk)
 {

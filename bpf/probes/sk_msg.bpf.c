@@ -100,10 +100,8 @@ static __always_inline int reader_alive(void)
 
 #define LINES_MAX   256	 /* bytes that the lines of one head may add to a message */
 #define SEGMENT_OWN 1536 /* that the kernel needs to keep one segment */
-#define OPTIONS_MAX                                                                                \
-	80	      /* of a segment, that may be options: no more of its bytes are counted on    \
-		       */
-#define SURE_MAX 2048 /* that a socket with nothing to send takes whatever its buffer is */
+#define OPTIONS_MAX 80	 /* of a segment, that may be options instead */
+#define SURE_MAX    2048 /* that a socket with nothing to send takes whatever its buffer is */
 
 /* What a socket may have unsent before it takes no more: TCP_NOTSENT_LOWAT, or its namespace's. */
 static __always_inline __s64 unsent_max(struct tcp_sock *tp)

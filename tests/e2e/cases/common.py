@@ -100,3 +100,22 @@ def h2load(t, app, count, *options):
     told = re.search(r"requests: (\d+) total.* (\d+) succeeded", done.stdout)
     t.expect("requests that h2load has sent, and that were answered", (str(count), str(count)),
              told.groups() if told else done.stdout + done.stderr)
+
+
+def inside_tls(t, spans, numbers, version, protocol):
+    """
+    The exchanges of two programs that ask and answer by number, as tests/apps/gotls and tests/apps/rustls
+    do: once at each end, joined, and with what each has sent. All their spans.
+    """
+    servers, clients = (once(t, spans, numbers, kind) for kind in (SERVER, CLIENT))
+    joined(t, spans, servers, clients)
+    both = [*servers.values(), *clients.values()]
+    all_equal(t, "tls.protocol.version", version, both, lambda s: s["tls.protocol.version"])
+    all_equal(t, "network.protocol.version", protocol, both, lambda s: s["network.protocol.version"])
+    all_equal(t, "url.scheme", "https", both, lambda s: s["url.scheme"])
+    all_equal(t, "method", lambda s: "GET" if s.number % 7 else "POST", both, lambda s: s["http.request.method"])
+    all_equal(t, "bytes of the answer", lambda s: len(str(s.number)) * (1 if s.number % 5 else 10000), both,
+              lambda s: s["http.response.body.size"])
+    all_equal(t, "bytes of the request", lambda s: 0 if s.number % 7 else 40000 + s.number, both,
+              lambda s: s["http.request.body.size"] or 0)
+    return both

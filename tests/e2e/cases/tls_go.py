@@ -34,31 +34,10 @@ def _ask(t, program, port, count, workers, *options):
     t.expect(f"answers: {done.stderr[-200:]}", str(count), done.stdout.strip())
 
 
-def _method(span):
-    return "GET" if span.number % 7 else "POST"
-
-
-def _answer(span):
-    return len(str(span.number)) * (1 if span.number % 5 else 10000)
-
-
-def _body(span):
-    return 0 if span.number % 7 else 40000 + span.number
-
-
 def _check(t, spans, count, version, protocol):
-    servers = common.once(t, spans, range(count), SERVER)
-    clients = common.once(t, spans, range(count), CLIENT)
-    common.joined(t, spans, servers, clients)
-    both = [*servers.values(), *clients.values()]
-    common.all_equal(t, "tls.protocol.version", version, both, lambda s: s["tls.protocol.version"])
+    both = common.inside_tls(t, spans, range(count), version, protocol)
     ciphers = {s["tls.cipher"] for s in both}
     t.expect_true(f"one cipher, by its name: {ciphers}", len(ciphers) == 1 and ciphers <= CIPHERS[version])
-    common.all_equal(t, "network.protocol.version", protocol, both, lambda s: s["network.protocol.version"])
-    common.all_equal(t, "url.scheme", "https", both, lambda s: s["url.scheme"])
-    common.all_equal(t, "method", _method, both, lambda s: s["http.request.method"])
-    common.all_equal(t, "bytes of the answer", _answer, both, lambda s: s["http.response.body.size"])
-    common.all_equal(t, "bytes of the request", _body, both, lambda s: s["http.request.body.size"] or 0)
 
 
 def _case(name, version, protocol, *options, flags=()):

@@ -35,32 +35,6 @@ def _known(t, weft, program, port):
     t.expect_true("its functions are found", until(lambda: f"rustls in {program}" in weft.log, 10))
 
 
-def _method(span):
-    return "GET" if span.number % 7 else "POST"
-
-
-def _answer(span):
-    return len(str(span.number)) * (1 if span.number % 5 else 10000)
-
-
-def _body(span):
-    return 0 if span.number % 7 else 40000 + span.number
-
-
-def _check(t, spans, version, protocol):
-    spans = spans.where(lambda s: s.number)
-    servers = common.once(t, spans, range(1, COUNT + 1), SERVER)
-    clients = common.once(t, spans, range(1, COUNT + 1), CLIENT)
-    common.joined(t, spans, servers, clients)
-    both = [*servers.values(), *clients.values()]
-    common.all_equal(t, "tls.protocol.version", version, both, lambda s: s["tls.protocol.version"])
-    common.all_equal(t, "network.protocol.version", protocol, both, lambda s: s["network.protocol.version"])
-    common.all_equal(t, "url.scheme", "https", both, lambda s: s["url.scheme"])
-    common.all_equal(t, "method", _method, both, lambda s: s["http.request.method"])
-    common.all_equal(t, "bytes of the answer", _answer, both, lambda s: s["http.response.body.size"])
-    common.all_equal(t, "bytes of the request", _body, both, lambda s: s["http.request.body.size"] or 0)
-
-
 def _case(name, version, protocol, *options):
     @case(name=f"tls_rust_{name}", needs=["cargo", "openssl"], timeout=1200, long=True)
     def _(t):
@@ -73,7 +47,8 @@ def _case(name, version, protocol, *options):
         _ask(t, program, app.port, 1, COUNT, WORKERS, *options)
         t.expect_true("traps are counted", until(lambda: find_key(weft.ps(), "tls_traps") > traps, 5))
         t.note(f"{(find_key(weft.ps(), 'tls_traps') - traps) / COUNT:.1f} traps for each exchange, at both ends")
-        _check(t, t.stop(weft), version, protocol)
+        spans = t.stop(weft).where(lambda s: s.number)
+        common.inside_tls(t, spans, range(1, COUNT + 1), version, protocol)
 
 
 _case("http1", "1.3", "1.1", "h1")
