@@ -63,29 +63,6 @@ void entries_give(struct entries *entries, struct entry *entry)
 	entries->n_spare++;
 }
 
-static void age_append(struct entries *entries, struct entry *entry)
-{
-	entry->older = entries->youngest;
-	if (entries->youngest)
-		entries->youngest->younger = entry;
-	else
-		entries->oldest = entry;
-	entries->youngest = entry;
-}
-
-static void age_remove(struct entries *entries, struct entry *entry)
-{
-	if (entry->older)
-		entry->older->younger = entry->younger;
-	else
-		entries->oldest = entry->younger;
-	if (entry->younger)
-		entry->younger->older = entry->older;
-	else
-		entries->youngest = entry->older;
-	entry->older = entry->younger = NULL;
-}
-
 /* --- connections --- */
 
 /* The kernel numbers sockets: peers choose no keys here that a stronger hash must stand up to. */
@@ -160,12 +137,7 @@ static void connection_put(struct entries *entries, struct connection *connectio
 static void connection_append(struct connection *connection, struct entry *entry)
 {
 	entry->connection = connection;
-	entry->before = connection->last;
-	if (connection->last)
-		connection->last->after = entry;
-	else
-		connection->first = entry;
-	connection->last = entry;
+	list_append(&connection->entries, &entry->sibling);
 	connection->n++;
 }
 
@@ -173,14 +145,7 @@ static void connection_remove(struct entries *entries, struct entry *entry)
 {
 	struct connection *connection = entry->connection;
 
-	if (entry->before)
-		entry->before->after = entry->after;
-	else
-		connection->first = entry->after;
-	if (entry->after)
-		entry->after->before = entry->before;
-	else
-		connection->last = entry->before;
+	list_remove(&connection->entries, &entry->sibling);
 	connection->n--;
 	connection_put(entries, connection);
 }
@@ -234,9 +199,11 @@ static void buckets_grow(struct entries *entries)
 	entries->buckets = buckets;
 	entries->connections = connections;
 	entries->bucket_bits++;
-	for (struct entry *entry = entries->oldest; entry; entry = entry->younger) {
+	for (struct list_link *link = entries->all.oldest; link; link = link->younger) {
+		struct entry *entry = list_item(link, struct entry, age);
+
 		bucket_append(entries, entry);
-		if (!entry->before)
+		if (!entry->sibling.older)
 			connection_insert(entries, entry->connection);
 	}
 }
@@ -267,7 +234,7 @@ struct entry *entries_add(struct entries *entries, uint64_t conn, uint32_t seria
 	entry->exchange.conn = conn;
 	entry->exchange.serial = serial;
 	connection_append(connection, entry);
-	age_append(entries, entry);
+	list_append(&entries->all, &entry->age);
 	bucket_append(entries, entry);
 	entries->n++;
 	buckets_grow(entries);
@@ -278,7 +245,7 @@ void entries_remove(struct entries *entries, struct entry *entry)
 {
 	bucket_remove(entry);
 	connection_remove(entries, entry);
-	age_remove(entries, entry);
+	list_remove(&entries->all, &entry->age);
 	entries->n--;
 }
 
@@ -299,7 +266,7 @@ void entries_clear(struct entries *entries)
 	struct connection *connection;
 	struct entry *entry;
 
-	while ((entry = entries->oldest)) {
+	while ((entry = entries_oldest(entries))) {
 		entries_remove(entries, entry);
 		entry_free(entry);
 	}

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+#include "base/list.h"
 #include "conn/exchange.h"
 
 /* A connection that has open exchanges. */
@@ -15,8 +16,7 @@ struct connection {
 	uint64_t conn;
 	struct connection *next;  /* in the bucket, or the next spare one */
 	struct connection **link; /* what points to this one in the bucket */
-	struct entry *first;	  /* its exchanges, oldest first */
-	struct entry *last;
+	struct list entries;	  /* struct entry, by `sibling` */
 	unsigned int n;
 };
 
@@ -26,10 +26,8 @@ struct entry {
 	struct entry *next;	  /* in the bucket, or the next spare one */
 	struct entry **link;	  /* what points to this one in the bucket */
 	struct connection *connection;
-	struct entry *before; /* of the same connection */
-	struct entry *after;
-	struct entry *older; /* of all */
-	struct entry *younger;
+	struct list_link sibling; /* of the same connection */
+	struct list_link age;	  /* of all */
 	/* conn/table.c's: */
 	struct message response; /* as it was before its head was lent */
 	bool started;
@@ -39,8 +37,7 @@ struct entry {
 
 struct entries {
 	size_t n;
-	struct entry *oldest;
-	struct entry *youngest;
+	struct list all;		 /* struct entry, by `age` */
 	struct entry **buckets;		 /* by the hash of socket cookie and number */
 	struct connection **connections; /* by the hash of the socket cookie */
 	unsigned int bucket_bits;	 /* of both */
@@ -50,6 +47,24 @@ struct entries {
 	struct connection *spare_connections;
 	size_t n_spare_connections;
 };
+
+/* The oldest of all; NULL: there is none. */
+static inline struct entry *entries_oldest(const struct entries *entries)
+{
+	return list_item(entries->all.oldest, struct entry, age);
+}
+
+/* The oldest of the connection's: it has one. */
+static inline struct entry *connection_oldest(const struct connection *connection)
+{
+	return list_item(connection->entries.oldest, struct entry, sibling);
+}
+
+/* The next younger one of the same connection; NULL: there is none. */
+static inline struct entry *entry_after(const struct entry *entry)
+{
+	return list_item(entry->sibling.younger, struct entry, sibling);
+}
 
 /* -ENOMEM: entries_clear() is due all the same. */
 int entries_init(struct entries *entries);

@@ -32,7 +32,7 @@ static struct entry *connection_first(const struct conn_table *table, uint64_t c
 {
 	const struct connection *connection = entries_connection(&table->entries, conn);
 
-	return connection ? connection->first : NULL;
+	return connection ? connection_oldest(connection) : NULL;
 }
 
 static struct exchange *exchange_find(const struct conn_table *table,
@@ -171,9 +171,9 @@ static void make_room(struct conn_table *table, uint64_t conn)
 	const struct connection *connection = entries_connection(&table->entries, conn);
 
 	if (connection && connection->n >= CONNECTION_EXCHANGES_MAX)
-		exchange_evict(table, &connection->first->exchange);
-	if (table->entries.n >= table->limits.exchanges && table->entries.oldest)
-		exchange_evict(table, &table->entries.oldest->exchange);
+		exchange_evict(table, &connection_oldest(connection)->exchange);
+	if (table->entries.n >= table->limits.exchanges && entries_oldest(&table->entries))
+		exchange_evict(table, &entries_oldest(&table->entries)->exchange);
 }
 
 /* An open exchange of which nothing is known but its place. NULL: no memory. */
@@ -327,7 +327,7 @@ static void close_event(struct conn_table *table, const struct event_close *even
 	if (!entry && event->header.exchange)
 		table->counters.unmatched++;
 	while (entry) {
-		struct entry *next = entry->after;
+		struct entry *next = entry_after(entry);
 		struct exchange *exchange = &entry->exchange;
 		bool older = event->header.exchange &&
 			     (int32_t)(exchange->serial - event->header.exchange) < 0;
@@ -359,7 +359,7 @@ static void reset_all_event(struct conn_table *table, const struct event_reset *
 	struct entry *entry = connection_first(table, event->header.conn);
 
 	while (entry) {
-		struct entry *next = entry->after;
+		struct entry *next = entry_after(entry);
 
 		if ((int32_t)(entry->exchange.serial - event->header.exchange) >= 0)
 			reset_event(table, &entry->exchange, event);
@@ -408,8 +408,8 @@ void conn_table_event(struct conn_table *table, union event event)
 
 void conn_table_drain(struct conn_table *table)
 {
-	while (table->entries.oldest)
-		exchange_finish(table, &table->entries.oldest->exchange, EXCHANGE_LOST);
+	while (entries_oldest(&table->entries))
+		exchange_finish(table, &entries_oldest(&table->entries)->exchange, EXCHANGE_LOST);
 }
 
 const struct conn_counters *conn_table_counters(const struct conn_table *table)

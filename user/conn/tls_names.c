@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/cursor.h"
 #include "base/hashmap.h"
+#include "base/list.h"
 
 #define CLIENT_HELLO	     1
 #define HELLO_RANDOM	     (2 + 32) /* version and random */
@@ -130,36 +131,27 @@ int tls_hello_name(struct view bytes, struct view *ret_name)
 /* --- the names of connections --- */
 
 struct name {
+	struct list_link age;
 	uint64_t conn;
-	struct name *younger;
 	size_t len;
 	char text[];
 };
 
 struct tls_names {
 	struct hashmap by_conn; /* struct name * */
-	struct name *oldest;
-	struct name *youngest;
+	struct list by_age;	/* struct name */
 };
 
-static void forget_oldest(struct tls_names *names)
+static struct name *oldest_name(const struct tls_names *names)
 {
-	struct name *name = names->oldest;
-
-	hashmap_delete(&names->by_conn, &name->conn);
-	names->oldest = name->younger;
-	if (!names->oldest)
-		names->youngest = NULL;
-	free(name);
+	return list_item(names->by_age.oldest, struct name, age);
 }
 
-static void append(struct tls_names *names, struct name *name)
+static void name_forget(struct tls_names *names, struct name *name)
 {
-	if (names->youngest)
-		names->youngest->younger = name;
-	else
-		names->oldest = name;
-	names->youngest = name;
+	hashmap_delete(&names->by_conn, &name->conn);
+	list_remove(&names->by_age, &name->age);
+	free(name);
 }
 
 void tls_names_hello(struct tls_names *names, uint64_t conn, struct view bytes)
@@ -170,8 +162,8 @@ void tls_names_hello(struct tls_names *names, uint64_t conn, struct view bytes)
 	/* after a HelloRetryRequest the client says the same again */
 	if (tls_names_get(names, conn).len > 0 || tls_hello_name(bytes, &text) < 0)
 		return;
-	while (hashmap_full(&names->by_conn) && names->oldest)
-		forget_oldest(names);
+	while (hashmap_full(&names->by_conn) && (name = oldest_name(names)))
+		name_forget(names, name);
 	name = malloc(sizeof(*name) + text.len);
 	if (!name)
 		return;
@@ -183,7 +175,7 @@ void tls_names_hello(struct tls_names *names, uint64_t conn, struct view bytes)
 		return;
 	}
 	*slot = name;
-	append(names, name);
+	list_append(&names->by_age, &name->age);
 }
 
 struct view tls_names_get(const struct tls_names *names, uint64_t conn)
@@ -211,10 +203,12 @@ int tls_names_new(size_t max, struct tls_names **ret_names)
 
 struct tls_names *tls_names_free(struct tls_names *names)
 {
+	struct name *name;
+
 	if (!names)
 		return NULL;
-	while (names->oldest)
-		forget_oldest(names);
+	while ((name = oldest_name(names)))
+		name_forget(names, name);
 	hashmap_clear(&names->by_conn);
 	free(names);
 	return NULL;

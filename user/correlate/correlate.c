@@ -236,7 +236,7 @@ static bool halves_fit(const struct correlator *correlator, const struct trace *
 /* Makes room by giving up what is oldest. */
 static void make_room(struct correlator *correlator)
 {
-	struct trace *oldest = correlator->traces.oldest;
+	struct trace *oldest = trace_oldest(&correlator->traces);
 
 	if (!hashmap_full(&correlator->traces.traces) || !oldest)
 		return;
@@ -556,14 +556,14 @@ static void trace_give_up(struct correlator *correlator, struct trace *trace)
 /* Forgets traces of which no more spans are to be expected. */
 static void sweep(struct correlator *correlator, uint64_t now_ns)
 {
-	struct trace *trace = correlator->traces.oldest;
+	struct trace *trace = trace_oldest(&correlator->traces);
 
 	if (now_ns < correlator->next_sweep_ns)
 		return;
 	correlator->next_sweep_ns = now_ns + TRACE_SWEEP_NS;
 	/* one that began later has not ended earlier */
 	while (trace && trace->start_ns + TRACE_LINGER_NS < now_ns) {
-		struct trace *younger = trace->younger;
+		struct trace *younger = trace_younger(trace);
 
 		if (!trace->waiting && trace->ended && trace->end_ns + TRACE_LINGER_NS < now_ns)
 			trace_remove(&correlator->traces, trace);
@@ -588,7 +588,8 @@ bool correlator_waiting(const struct correlator *correlator)
 
 void correlator_drain(struct correlator *correlator)
 {
-	for (struct trace *trace = correlator->traces.oldest; trace; trace = trace->younger)
+	for (struct trace *trace = trace_oldest(&correlator->traces); trace;
+	     trace = trace_younger(trace))
 		trace_settle(correlator, trace);
 }
 

@@ -16,8 +16,7 @@ static void trace_unref(struct trace_table *table, struct trace *trace)
 			span_free(span);
 		}
 		free(trace->state);
-		trace->younger = table->spare;
-		table->spare = trace;
+		list_append(&table->spare, &trace->age);
 		trace = next;
 	}
 }
@@ -28,16 +27,24 @@ int trace_table_init(struct trace_table *table, size_t max)
 	return hashmap_init_inner(&table->traces, SPAN_ID_LEN, sizeof(struct trace *), max);
 }
 
+/* The one that was used last, as it lies nearest. NULL: there is none. */
+static struct trace *trace_take_spare(struct trace_table *table)
+{
+	struct trace *trace = list_item(table->spare.youngest, struct trace, age);
+
+	if (trace)
+		list_remove(&table->spare, &trace->age);
+	return trace;
+}
+
 void trace_table_clear(struct trace_table *table)
 {
-	while (table->oldest)
-		trace_remove(table, table->oldest);
-	while (table->spare) {
-		struct trace *next = table->spare->younger;
+	struct trace *trace;
 
-		free(table->spare);
-		table->spare = next;
-	}
+	while ((trace = trace_oldest(table)))
+		trace_remove(table, trace);
+	while ((trace = trace_take_spare(table)))
+		free(trace);
 	hashmap_clear(&table->traces);
 }
 
@@ -50,11 +57,10 @@ struct trace *trace_find(const struct trace_table *table, const uint8_t *entry)
 
 static struct trace *trace_take(struct trace_table *table)
 {
-	struct trace *trace = table->spare;
+	struct trace *trace = trace_take_spare(table);
 
 	if (!trace)
 		return calloc(1, sizeof(*trace));
-	table->spare = trace->younger;
 	*trace = (struct trace){};
 	return trace;
 }
@@ -69,8 +75,7 @@ struct trace *trace_add(struct trace_table *table, const uint8_t *entry)
 		return NULL;
 	slot = hashmap_put(&table->traces, entry, &created);
 	if (!slot || !created) {
-		trace->younger = table->spare;
-		table->spare = trace;
+		list_append(&table->spare, &trace->age);
 		return NULL;
 	}
 	*slot = trace;
@@ -78,12 +83,7 @@ struct trace *trace_add(struct trace_table *table, const uint8_t *entry)
 	trace->references = 1;
 	trace->waiting = true;
 	trace->held_tail = &trace->held;
-	trace->older = table->youngest;
-	if (table->youngest)
-		table->youngest->younger = trace;
-	else
-		table->oldest = trace;
-	table->youngest = trace;
+	list_append(&table->by_age, &trace->age);
 	if (!table->waiting)
 		table->waiting = trace;
 	table->n_waiting++;
@@ -93,23 +93,15 @@ struct trace *trace_add(struct trace_table *table, const uint8_t *entry)
 struct trace *trace_oldest_waiting(struct trace_table *table)
 {
 	while (table->waiting && !table->waiting->waiting)
-		table->waiting = table->waiting->younger;
+		table->waiting = trace_younger(table->waiting);
 	return table->waiting;
 }
 
 void trace_remove(struct trace_table *table, struct trace *trace)
 {
 	if (table->waiting == trace)
-		table->waiting = trace->younger;
-	if (trace->older)
-		trace->older->younger = trace->younger;
-	else
-		table->oldest = trace->younger;
-	if (trace->younger)
-		trace->younger->older = trace->older;
-	else
-		table->youngest = trace->older;
-	trace->older = trace->younger = NULL;
+		table->waiting = trace_younger(trace);
+	list_remove(&table->by_age, &trace->age);
 	if (trace->waiting)
 		table->n_waiting--;
 	hashmap_delete(&table->traces, trace->entry);

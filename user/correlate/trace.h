@@ -8,6 +8,7 @@
 #define WEFT_CORRELATE_TRACE_H
 
 #include "base/hashmap.h"
+#include "base/list.h"
 #include "bpf/abi/event.h"
 #include "span/span.h"
 
@@ -33,6 +34,7 @@ enum trace_fate {
 };
 
 struct trace {
+	struct list_link age;
 	uint8_t entry[SPAN_ID_LEN]; /* the server span that the trace was made for: its key */
 	struct trace_place place;   /* of the entry span: what holds if nothing better is learnt */
 	struct trace *continues;    /* the entry span's trace is that one's; NULL: place.trace_id is
@@ -57,17 +59,14 @@ struct trace {
 	struct span *held; /* spans that wait, in the order in which they ended, at the tree's root
 			    */
 	struct span **held_tail;
-	struct trace *older; /* all traces, by age */
-	struct trace *younger;
 	unsigned int references; /* by `continues` of others, and one while it is in the table */
 };
 
 struct trace_table {
 	struct hashmap traces; /* entry -> struct trace * */
-	struct trace *oldest;
-	struct trace *youngest;
+	struct list by_age;    /* struct trace */
 	struct trace *waiting; /* no trace that is older than this one waits */
-	struct trace *spare;
+	struct list spare;     /* struct trace, by when they were given back */
 	size_t n_waiting;
 };
 
@@ -79,6 +78,18 @@ void trace_table_clear(struct trace_table *table);
 
 /* NULL: not there, the id is final as it is. */
 struct trace *trace_find(const struct trace_table *table, const uint8_t *entry);
+
+/* The oldest of all; NULL: there is none. */
+static inline struct trace *trace_oldest(const struct trace_table *table)
+{
+	return list_item(table->by_age.oldest, struct trace, age);
+}
+
+/* The next younger one; NULL: there is none. */
+static inline struct trace *trace_younger(const struct trace *trace)
+{
+	return list_item(trace->age.younger, struct trace, age);
+}
 
 /* The oldest trace that waits, NULL: none does. O(1) on average. */
 struct trace *trace_oldest_waiting(struct trace_table *table);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/hashmap.h"
+#include "base/list.h"
 #include "bpf/classify/trace_context.h"
 #include "protocols/http2_block.h"
 #include "protocols/http2_fields.h"
@@ -46,16 +47,14 @@ struct side {
 };
 
 struct connection {
+	struct list_link age;
 	uint64_t conn;
 	struct side side[2]; /* by enum message_kind */
-	struct connection *older;
-	struct connection *younger;
 };
 
 struct http2_heads {
 	struct hashmap connections; /* socket cookie -> struct connection * */
-	struct connection *oldest;  /* by when it last said something */
-	struct connection *youngest;
+	struct list by_age;	    /* struct connection, by when it last said something */
 	uint64_t propagators;
 	bool parent_based;
 	nghttp2_mem memory;
@@ -107,32 +106,14 @@ static void *memory_realloc(void *block, size_t size, void *context)
 
 /* --- connections --- */
 
-static void age_remove(struct http2_heads *heads, struct connection *connection)
+static struct connection *oldest_connection(const struct http2_heads *heads)
 {
-	if (connection->older)
-		connection->older->younger = connection->younger;
-	else
-		heads->oldest = connection->younger;
-	if (connection->younger)
-		connection->younger->older = connection->older;
-	else
-		heads->youngest = connection->older;
-	connection->older = connection->younger = NULL;
-}
-
-static void age_append(struct http2_heads *heads, struct connection *connection)
-{
-	connection->older = heads->youngest;
-	if (heads->youngest)
-		heads->youngest->younger = connection;
-	else
-		heads->oldest = connection;
-	heads->youngest = connection;
+	return list_item(heads->by_age.oldest, struct connection, age);
 }
 
 static void connection_free(struct http2_heads *heads, struct connection *connection)
 {
-	age_remove(heads, connection);
+	list_remove(&heads->by_age, &connection->age);
 	hashmap_delete(&heads->connections, &connection->conn);
 	http2_block_clear(&connection->side[MESSAGE_REQUEST].reader);
 	http2_block_clear(&connection->side[MESSAGE_RESPONSE].reader);
@@ -142,9 +123,11 @@ static void connection_free(struct http2_heads *heads, struct connection *connec
 
 static void make_room(struct http2_heads *heads, const struct connection *keep)
 {
-	while (heads->oldest && heads->oldest != keep &&
-	       (hashmap_full(&heads->connections) || heads->counters.memory > HTTP2_MEMORY_MAX)) {
-		connection_free(heads, heads->oldest);
+	struct connection *oldest;
+
+	while ((hashmap_full(&heads->connections) || heads->counters.memory > HTTP2_MEMORY_MAX) &&
+	       (oldest = oldest_connection(heads)) && oldest != keep) {
+		connection_free(heads, oldest);
 		heads->counters.forgotten++;
 	}
 }
@@ -156,10 +139,7 @@ static struct connection *connection_get(struct http2_heads *heads, uint64_t con
 	struct connection *connection = found ? *found : NULL;
 
 	if (connection) {
-		if (connection != heads->youngest) {
-			age_remove(heads, connection);
-			age_append(heads, connection);
-		}
+		list_renew(&heads->by_age, &connection->age);
 		return connection;
 	}
 	make_room(heads, NULL);
@@ -171,7 +151,7 @@ static struct connection *connection_get(struct http2_heads *heads, uint64_t con
 		free(connection);
 		return NULL;
 	}
-	age_append(heads, connection);
+	list_append(&heads->by_age, &connection->age);
 	heads->counters.connections++;
 	return connection;
 }
@@ -574,10 +554,12 @@ const struct http2_heads_counters *http2_heads_counters(const struct http2_heads
 
 struct http2_heads *http2_heads_free(struct http2_heads *heads)
 {
+	struct connection *connection;
+
 	if (!heads)
 		return NULL;
-	while (heads->oldest)
-		connection_free(heads, heads->oldest);
+	while ((connection = oldest_connection(heads)))
+		connection_free(heads, connection);
 	hashmap_clear(&heads->connections);
 	free(heads);
 	return NULL;

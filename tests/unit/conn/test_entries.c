@@ -37,17 +37,18 @@ static void assert_numbers(const struct entries *entries, uint64_t conn, const u
 			   unsigned int n)
 {
 	const struct connection *connection = entries_connection(entries, conn);
-	const struct entry *entry = connection->first;
+	const struct entry *entry = connection_oldest(connection);
 
 	assert_int_equal(connection->n, n);
-	for (unsigned int i = 0; i < n; i++, entry = entry->after) {
+	for (unsigned int i = 0; i < n; i++, entry = entry_after(entry)) {
 		assert_non_null(entry);
 		assert_int_equal(entry->exchange.conn, conn);
 		assert_int_equal(entry->exchange.serial, numbers[i]);
 	}
 	assert_null(entry);
-	entry = connection->last;
-	for (unsigned int i = n; i > 0; i--, entry = entry->before)
+	entry = list_item(connection->entries.youngest, struct entry, sibling);
+	for (unsigned int i = n; i > 0;
+	     i--, entry = list_item(entry->sibling.older, struct entry, sibling))
 		assert_int_equal(entry->exchange.serial, numbers[i - 1]);
 	assert_null(entry);
 }
@@ -70,8 +71,8 @@ static void test_order(void **state)
 	assert_non_null(entries_add(entries, 7, 1));
 	assert_numbers(entries, 7, (const uint32_t[]){ 3, 7, 1 }, 3);
 	assert_numbers(entries, 8, (const uint32_t[]){ 1, 3, 5, 7, 9 }, 5);
-	assert_int_equal(entries->oldest->exchange.conn, 8);
-	assert_int_equal(entries->youngest->exchange.conn, 7);
+	assert_int_equal(entries_oldest(entries)->exchange.conn, 8);
+	assert_int_equal(list_item(entries->all.youngest, struct entry, age)->exchange.conn, 7);
 }
 
 /* A connection without open exchanges is not remembered. */
@@ -84,7 +85,7 @@ static void test_last_one(void **state)
 	drop(entries, entries_find(entries, 7, 1));
 	assert_null(entries_connection(entries, 7));
 	assert_null(entries_find(entries, 7, 1));
-	assert_null(entries->oldest);
+	assert_null(entries_oldest(entries));
 	assert_int_equal(entries->n, 0);
 }
 
@@ -113,7 +114,8 @@ static void test_many(void **state)
 	assert_int_equal(entries->n, CONNECTIONS * STREAMS);
 	for (uint64_t conn = 1; conn <= CONNECTIONS; conn++) {
 		assert_int_equal(entries_connection(entries, conn)->n, STREAMS);
-		assert_int_equal(entries_connection(entries, conn)->first->exchange.serial, 1);
+		assert_int_equal(
+			connection_oldest(entries_connection(entries, conn))->exchange.serial, 1);
 		for (uint32_t number = STREAMS; number > 0; number--) {
 			struct entry *entry = entries_find(entries, conn, number);
 
@@ -123,8 +125,8 @@ static void test_many(void **state)
 		}
 	}
 	assert_int_equal(entries->n, 0);
-	assert_null(entries->oldest);
-	assert_null(entries->youngest);
+	assert_null(entries_oldest(entries));
+	assert_null(entries->all.youngest);
 }
 
 int main(void)

@@ -87,8 +87,8 @@ static void test_add_and_find(void **state)
 	assert_true(one->waiting);
 	assert_null(one->continues);
 	assert_ptr_equal(trace_root(one), one);
-	assert_ptr_equal(table.oldest, one);
-	assert_ptr_equal(table.youngest, two);
+	assert_ptr_equal(trace_oldest(&table), one);
+	assert_ptr_equal(table.by_age.youngest, &two->age);
 	assert_int_equal(table.n_waiting, 2);
 	/* an id that is there already */
 	assert_null(add(1));
@@ -116,16 +116,16 @@ static void test_remove(void **state)
 		traces[i] = add((uint8_t)(i + 1));
 	trace_remove(&table, traces[1]);
 	assert_null(find(2));
-	assert_ptr_equal(traces[0]->younger, traces[2]);
-	assert_ptr_equal(traces[2]->older, traces[0]);
+	assert_ptr_equal(trace_younger(traces[0]), traces[2]);
+	assert_ptr_equal(traces[2]->age.older, &traces[0]->age);
 	trace_remove(&table, traces[0]);
-	assert_ptr_equal(table.oldest, traces[2]);
+	assert_ptr_equal(trace_oldest(&table), traces[2]);
 	trace_remove(&table, traces[3]);
-	assert_ptr_equal(table.youngest, traces[2]);
+	assert_ptr_equal(table.by_age.youngest, &traces[2]->age);
 	assert_int_equal(table.n_waiting, 1);
 	trace_remove(&table, traces[2]);
-	assert_null(table.oldest);
-	assert_null(table.youngest);
+	assert_null(trace_oldest(&table));
+	assert_null(table.by_age.youngest);
 	assert_int_equal(table.n_waiting, 0);
 }
 
@@ -229,7 +229,7 @@ static void test_clear(void **state)
 	trace_continue(add(2), find(1));
 	trace_hold(find(2), span(2));
 	trace_table_clear(&table);
-	assert_null(table.oldest);
+	assert_null(trace_oldest(&table));
 	assert_null(find(1));
 }
 
