@@ -45,12 +45,14 @@ static int read_header(int fd, uint16_t machine, Elf64_Ehdr *ret_header)
 		return r;
 	if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
 	    header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
-	    header.e_machine != machine || header.e_phentsize != sizeof(Elf64_Phdr))
+	    (machine != EM_NONE && header.e_machine != machine) ||
+	    header.e_phentsize != sizeof(Elf64_Phdr))
 		return -EBADMSG;
-	if (header.e_shoff == 0 || header.e_shnum == 0)
-		return -ENOENT;
-	if (header.e_shentsize != sizeof(Elf64_Shdr) || header.e_phnum == 0 ||
-	    header.e_shstrndx >= header.e_shnum)
+	/* stripped of them, whatever the rest says */
+	if (header.e_shoff == 0)
+		header.e_shnum = 0;
+	if (header.e_shnum > 0 &&
+	    (header.e_shentsize != sizeof(Elf64_Shdr) || header.e_shstrndx >= header.e_shnum))
 		return -EBADMSG;
 	if (header.e_shnum > HEADERS_MAX || header.e_phnum > HEADERS_MAX)
 		return -E2BIG;
@@ -58,12 +60,15 @@ static int read_header(int fd, uint16_t machine, Elf64_Ehdr *ret_header)
 	return 0;
 }
 
-/* A heap copy of `len` bytes, which are not none. */
+/* A heap copy of `len` bytes; NULL of none. */
 static int read_copy(int fd, size_t len, uint64_t offset, void **ret_copy)
 {
-	_cleanup_free_ void *copy = malloc(len);
+	_cleanup_free_ void *copy = NULL;
 	int r;
 
+	if (len == 0)
+		return 0;
+	copy = malloc(len);
 	if (!copy)
 		return -ENOMEM;
 	r = read_all(fd, copy, len, offset);
@@ -121,9 +126,11 @@ int go_image_open(int fd, uint16_t machine, struct go_image *ret_image)
 	image.n_sections = header.e_shnum;
 	if (!are_sane(&image))
 		return -EBADMSG;
-	r = read_names(&image, header.e_shstrndx);
-	if (r < 0)
-		return r;
+	if (image.n_sections > 0) {
+		r = read_names(&image, header.e_shstrndx);
+		if (r < 0)
+			return r;
+	}
 	*ret_image = image;
 	image = (struct go_image){ 0 };
 	return 0;

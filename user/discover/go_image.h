@@ -23,8 +23,8 @@ struct go_image {
 };
 
 /*
- * Reads the headers. -EBADMSG: no 64-bit ELF file of that machine (EM_...), or malformed; -ENOENT:
- * it has no sections; -E2BIG: more headers than real files have.
+ * Reads the headers, if there are any of a kind. -EBADMSG: no 64-bit ELF file of that machine
+ * (EM_..., EM_NONE: of any), or malformed; -E2BIG: more headers than real files have.
  */
 int go_image_open(int fd, uint16_t machine, struct go_image *ret_image);
 /* For _cleanup_, too. All zero is accepted. */

@@ -29,8 +29,13 @@ static void image_init(struct image *image, bool sections)
 			       .p_flags = PF_R | PF_W,
 			       .p_offset = INFO_AT - 64,
 			       .p_filesz = 0x200 };
-	Elf64_Shdr info = { .sh_name = 7, .sh_offset = INFO_AT, .sh_size = 0x80 };
-	Elf64_Shdr strings = { .sh_name = 21, .sh_offset = NAMES_AT, .sh_size = sizeof(names) };
+	Elf64_Shdr info = {
+		.sh_name = 7, .sh_type = SHT_PROGBITS, .sh_offset = INFO_AT, .sh_size = 0x80
+	};
+	Elf64_Shdr strings = { .sh_name = 21,
+			       .sh_type = SHT_STRTAB,
+			       .sh_offset = NAMES_AT,
+			       .sh_size = sizeof(names) };
 
 	memset(image, 0, sizeof(*image));
 	header.e_ident[EI_CLASS] = ELFCLASS64;
@@ -90,6 +95,12 @@ static void test_other(void **state)
 	image.bytes[INFO_AT] = 0;
 	assert_int_equal(read_image(&image, sizeof(image), version), -ENOENT);
 	assert_int_equal(read_image(&image, 10, version), -EBADMSG);
+	/* sections that do not name it: what lies in a segment is something else */
+	image_init(&image, true);
+	image.bytes[NAMES_AT + 8] = 'x';
+	assert_int_equal(read_image(&image, sizeof(image), version), -ENOENT);
+	image.bytes[offsetof(Elf64_Ehdr, e_phnum) + 1] = 0xff;
+	assert_int_equal(read_image(&image, sizeof(image), version), -E2BIG);
 	image.bytes[0] = '#';
 	assert_int_equal(read_image(&image, sizeof(image), version), -EBADMSG);
 }
