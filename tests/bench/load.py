@@ -16,6 +16,7 @@ from typing import Callable
 
 import apps
 import grpc_peers
+import h2load as h2load_output
 from case import Test
 from observe import CannotMeasure
 from weft import alive, until
@@ -177,13 +178,11 @@ def h2load(path=URL_PATH, message=None):
                 data.flush()
                 words += ["-d", data.name, "-H", "content-type: application/grpc", "-H", "te: trailers"]
             text, cpu = _result([*words, f"http://127.0.0.1:{target.address}{path}"], seconds)
-        rate = re.search(r", ([\d.]+) req/s", text)
-        count = re.search(r"requests: \d+ total, \d+ started, (\d+) done, \d+ succeeded, (\d+) failed", text)
-        times = re.search(r"time for request: +\S+ +(\S+) +(\S+)", text)
-        if not rate or not count or not times or not int(count[1]) or int(count[2]):
+        told = h2load_output.told(text)
+        if not told or not told["done"] or told["failed"]:
             raise CannotMeasure(f"h2load told no rate: {text[-300:]}")
-        return {"rate": float(rate[1]), "requests": int(count[1]), "p50_us": _time_us(times[2]),
-                "p99_us": _time_us(times[1]), "load_cpu_s": cpu}
+        return {"rate": told["rate"], "requests": told["done"], "p50_us": _time_us(told["mean"]),
+                "p99_us": _time_us(told["longest"]), "load_cpu_s": cpu}
     return load
 
 

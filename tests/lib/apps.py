@@ -17,6 +17,7 @@ from weft import BUILD, ROOT, until
 APPS = os.path.join(ROOT, "tests", "apps")
 BUILT = os.path.join(BUILD, "e2e")
 PYTHON = "/usr/bin/python3"  # Debian's: what is installed from packages belongs to it
+MADE_LIMIT_S = 900           # for one step of what is made of a registry's packages
 APACHE_MODULES = "/usr/lib/apache2/modules"
 
 NGINX = """
@@ -319,6 +320,31 @@ def build(words, what, timeout=170, **options):
         raise RuntimeError(f"building {what}: {done.stderr.strip()[-400:]}")
 
 
+def made(t, source, files, fetch, words=(), env=None):
+    """
+    The directory with a copy of `files` (of tests/apps/SOURCE) and what is made of them there, if one is
+    newer: by `fetch`, which takes from a registry what it needs, in the runner's network, or the case is
+    skipped; and by `words`.
+    """
+    place, origin = os.path.join(BUILT, source), os.path.join(APPS, source)
+    mark = os.path.join(place, "made")
+    if not any(stale(mark, os.path.join(origin, file)) for file in files):
+        return place
+    for file in files:
+        os.makedirs(os.path.dirname(os.path.join(place, file)), exist_ok=True)
+        shutil.copyfile(os.path.join(origin, file), os.path.join(place, file))
+    options = {"timeout": MADE_LIMIT_S, "cwd": place, "stdin": subprocess.DEVNULL, "env": {**os.environ, **(env or {})}}
+    try:
+        build([*netns.outside(t.runner_pid), *fetch], source, **options)
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
+        raise Skip(f"what {source} needs cannot be had: {str(error).splitlines()[-1]}") from None
+    if words:
+        build(words, source, **options)
+    with open(mark, "w", encoding="ascii"):
+        pass
+    return place
+
+
 def bpf_object(name):
     """tests/apps/NAME.bpf.c compiled, as weft's own programs are."""
     if not shutil.which("clang"):
@@ -387,21 +413,13 @@ def sdk_python(t):
     A Python with OpenTelemetry's SDK and, from the distribution, Flask and requests: an environment
     that is made once, which takes the runner's network.
     """
-    required = os.path.join(APPS, "sdk", "requirements.txt")
-    place = os.path.join(BUILT, "sdk")
-    made = os.path.join(place, "made")
     if not python_has("flask", "requests", "ensurepip"):
         raise Skip("not installed: python3-flask, python3-requests or python3-venv")
-    if stale(made, required):
-        try:
-            build([PYTHON, "-m", "venv", "--clear", "--system-site-packages", place], "sdk")
-            build([*netns.outside(t.runner_pid), os.path.join(place, "bin", "pip"), "install",
-                   "--quiet", "--timeout", "20", "--requirement", required], "sdk")
-        except (RuntimeError, subprocess.TimeoutExpired) as error:
-            reason = str(error).splitlines()[-1]
-            raise Skip(f"OpenTelemetry's SDK cannot be had: {reason}") from None
-        with open(made, "w", encoding="ascii"):
-            pass
+    # which clears away the copy of requirements.txt, too
+    fetch = f"{PYTHON} -m venv --clear --system-site-packages . && " \
+            "exec bin/pip install --quiet --timeout 20 --requirement \"$1\""
+    place = made(t, "sdk", ["requirements.txt"],
+                 ["sh", "-c", fetch, "sh", os.path.join(APPS, "sdk", "requirements.txt")])
     return os.path.join(place, "bin", "python")
 
 

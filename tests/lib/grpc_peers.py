@@ -6,45 +6,18 @@ what the language's own registry gives, in the runner's network.
 
 import os
 import shutil
-import subprocess
 
 import apps
-import netns
+import cargo
 from case import Skip
 
 SOURCES = os.path.join(apps.APPS, "grpc")
-BUILT = os.path.join(apps.BUILT, "grpc")
-BUILD_LIMIT_S = 600
 
 
 def _needs(*programs):
     missing = [name for name in programs if not shutil.which(name)]
     if missing:
         raise Skip(f"not installed: {', '.join(missing)}")
-
-
-def _made(t, name, sources, fetch, words=(), env=None):
-    """
-    The directory with a copy of `sources` (files of tests/apps/grpc/NAME) and what is made of them there:
-    by `fetch`, which takes from a registry what it needs or the case is skipped, and by `words`.
-    """
-    place, mark = os.path.join(BUILT, name), os.path.join(BUILT, name, "made")
-    sources = [(source, os.path.join(SOURCES, name, source)) for source in sources]
-    if not any(apps.stale(mark, path) for _, path in sources):
-        return place
-    for source, path in sources:
-        os.makedirs(os.path.dirname(os.path.join(place, source)), exist_ok=True)
-        shutil.copyfile(path, os.path.join(place, source))
-    options = {"cwd": place, "stdin": subprocess.DEVNULL, "env": {**os.environ, **(env or {})}}
-    try:
-        apps.build([*netns.outside(t.runner_pid), *fetch], f"gRPC's peer {name}", BUILD_LIMIT_S, **options)
-    except (RuntimeError, subprocess.TimeoutExpired) as error:
-        raise Skip(f"what it needs cannot be had: {str(error).splitlines()[-1]}") from None
-    if words:
-        apps.build(words, f"gRPC's peer {name}", BUILD_LIMIT_S, **options)
-    with open(mark, "w", encoding="ascii"):
-        pass
-    return place
 
 
 def python(_):
@@ -56,15 +29,15 @@ def python(_):
 def go(t):
     _needs("go")
     env = {"GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-    place = _made(t, "go", ["main.go", "go.mod", "go.sum"], ["go", "mod", "download"],
-                  ["go", "build", "-o", "peer", "."], env)
+    place = apps.made(t, "grpc/go", ["main.go", "go.mod", "go.sum"], ["go", "mod", "download"],
+                      ["go", "build", "-o", "peer", "."], env)
     return [os.path.join(place, "peer")]
 
 
 def _node(t):
     _needs("node", "npm")
-    return _made(t, "node", ["package.json", "grpc_js.js", "connect.js"],
-                 ["npm", "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"])
+    return apps.made(t, "grpc/node", ["package.json", "grpc_js.js", "connect.js"],
+                     ["npm", "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"])
 
 
 def node(t):
@@ -77,24 +50,21 @@ def connect(t):
 
 def java(t):
     _needs("java", "javac", "mvn")
-    place = _made(t, "java", ["pom.xml", "src/main/java/Peer.java"], ["mvn", "-q", "-B", "-ntp", "package"])
+    place = apps.made(t, "grpc/java", ["pom.xml", "src/main/java/Peer.java"], ["mvn", "-q", "-B", "-ntp", "package"])
     jars = [os.path.join(place, "target", name) for name in ("classes", "dependency/*")]
     return ["java", "-Xmx256m", "-cp", ":".join(jars), "Peer"]
 
 
 def rust(t):
-    _needs("cargo")
-    place = _made(t, "rust", ["Cargo.toml", "src/main.rs"], ["cargo", "fetch", "--quiet"],
-                  ["cargo", "build", "--quiet", "--offline"])
-    return [os.path.join(place, "target", "debug", "peer")]
+    return [cargo.program(t, "grpc/rust", "peer", profile="debug")]
 
 
 def cpp(t):
     if not os.path.exists("/usr/include/grpcpp/generic/generic_stub.h"):
         raise Skip("not installed: libgrpc++-dev")
     libraries = ["-lgrpc++", "-lgrpc", "-lgpr", "-labsl_synchronization", "-pthread"]
-    place = _made(t, "cpp", ["peer.cc"], ["true"],
-                  ["c++", "-std=c++17", "-O1", "-Wall", "-o", "peer", "peer.cc", *libraries])
+    place = apps.made(t, "grpc/cpp", ["peer.cc"], ["true"],
+                      ["c++", "-std=c++17", "-O1", "-Wall", "-o", "peer", "peer.cc", *libraries])
     return [os.path.join(place, "peer")]
 
 

@@ -5,11 +5,11 @@ HTTP/2 on the wire: a head gains one field at its end, its frame says so, and no
 
 import json
 import os
-import re
 import subprocess
 import time
 
 import apps
+import common
 import frames
 import grpc_peers
 from frames import (CONTINUATION, DATA, END_HEADERS, END_STREAM, HAS_PRIORITY, HEADERS, PADDED, PING, PREFACE, SETTINGS,
@@ -273,11 +273,8 @@ def wire_http2_h2load(t):
     app = apps.nginx(t, http2=True, connections=4096)
     weft = t.weft("--port", app.port, "--inject", "auto")
     for count, connections, streams in ((sized(10_000, 700_000), 10, 100), (sized(5000, 300_000), 250, 20)):
-        done = subprocess.run(["h2load", "-n", str(count), "-c", str(connections), "-m", str(streams),
-                               f"http://{app.authority}/item/1"], capture_output=True, text=True, timeout=RUN_S)
-        told = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", done.stdout)
-        t.expect("requests that succeeded, failed, had errors, took too long", (str(count), "0", "0", "0"),
-                 told.groups() if told else done.stdout + done.stderr)
+        common.h2load_done(t, count, ["-c", str(connections), "-m", str(streams), f"http://{app.authority}/item/1"],
+                           timeout=RUN_S)
     time.sleep(1.2)
     injected = _injected(t, weft)
     t.expect_true("headers were inserted", injected or mode(t) == "none")
