@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "discover/environment.h"
 #include "discover/service_name.h"
 #include "discover/text.h"
@@ -62,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						     VIEW("OTEL_RESOURCE_ATTRIBUTES")),
 				     &facts.environment);
 	service_name_find(&facts, &options, &name);
-	if (name.text[0] == '\0' || !name.source || !text_is_utf8(view_of(name.text)))
+	if (name.text[0] == '\0' || !name.source || !utf8_is_valid(view_of(name.text)))
 		abort();
 	return 0;
 }

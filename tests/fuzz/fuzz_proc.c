@@ -17,7 +17,6 @@
 #include "base/cursor.h"
 #include "base/utf8.h"
 #include "discover/process.h"
-#include "discover/text.h"
 
 #define SEPARATOR    '\xff'
 #define TEXTS	     4
@@ -134,7 +133,7 @@ static void describe(void)
 	if (process_describe(&options, 42, &info) == 0) {
 		require(info.service_name && info.service_name[0] && info.service_source);
 		for (size_t i = 0; i < 2 * info.n_pairs; i++)
-			require(text_is_utf8(view_of(info.pairs[i])));
+			require(utf8_is_valid(view_of(info.pairs[i])));
 		process_info_clear(&info);
 	}
 	if (process_identify(&options, 42, &info) == 0)

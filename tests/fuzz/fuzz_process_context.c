@@ -6,15 +6,15 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/utf8.h"
 #include "discover/process_context.h"
-#include "discover/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check(const struct attributes *attributes)
 {
 	for (size_t i = 0; i < 2 * attributes->n; i++)
-		if (!text_is_utf8(view_of(attributes->pairs[i])))
+		if (!utf8_is_valid(view_of(attributes->pairs[i])))
 			abort();
 	if (attributes->n > ATTRIBUTES_MAX)
 		abort();

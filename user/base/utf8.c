@@ -48,6 +48,14 @@ static size_t character_len(struct view bytes, bool *ret_valid)
 	return n;
 }
 
+size_t utf8_character_len(struct view bytes)
+{
+	bool valid;
+	size_t len = character_len(bytes, &valid);
+
+	return valid ? len : 0;
+}
+
 #define HIGH_BITS 0x8080808080808080ull
 
 /* Eight bytes at a time while all are ASCII, as nearly all text is. */

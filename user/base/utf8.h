@@ -15,6 +15,9 @@
 /* Bytes that U+FFFD takes, which stands in for what is not valid. */
 #define UTF8_REPLACEMENT_LEN 3
 
+/* Length of the character that `bytes`, which are not none, begin with; 0: it is not valid. */
+size_t utf8_character_len(struct view bytes);
+
 /* Length of the valid text that `bytes` begins with; a character that is cut off ends it. */
 size_t utf8_valid_len(struct view bytes);
 

@@ -52,4 +52,25 @@ static inline struct view view_from(struct view view, size_t from)
 	return (struct view){ .data = view.data + from, .len = view.len - from };
 }
 
+/* The part of the view before `to`; all of it when `to` lies behind the end. */
+static inline struct view view_to(struct view view, size_t to)
+{
+	return (struct view){ .data = view.data, .len = to < view.len ? to : view.len };
+}
+
+static inline bool view_is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Without spaces, tabs and ends of lines at both ends. */
+static inline struct view view_trim(struct view view)
+{
+	while (view.len > 0 && view_is_space(view.data[0]))
+		view = view_from(view, 1);
+	while (view.len > 0 && view_is_space(view.data[view.len - 1]))
+		view.len--;
+	return view;
+}
+
 #endif

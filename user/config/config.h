@@ -202,6 +202,12 @@ void config_messages_clear(struct config_messages *messages);
 int config_load(struct config *ret_config, enum config_command command, int n_arguments,
 		char *const *arguments, char *const *environment, struct config_messages *messages);
 
+/*
+ * The propagators that something is done for, as weft_knobs (bpf/abi/config.h) has them: the most
+ * wanted one in the lowest PROPAGATOR_BITS.
+ */
+uint64_t config_propagators(const struct config *config);
+
 /* Frees what the configuration owns and zeroes it. */
 void config_clear(struct config *config);
 

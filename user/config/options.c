@@ -419,3 +419,19 @@ int option_by_flag(const char *flag, size_t len, enum config_command command)
 	}
 	return -ENOENT;
 }
+
+uint64_t config_propagators(const struct config *config)
+{
+	const struct numbers *list = &config->propagators;
+	unsigned int shift = 0;
+	uint64_t packed = 0;
+
+	_Static_assert(PROPAGATOR_MAX <= 1 << PROPAGATOR_BITS, "a propagator fits into its bits");
+	for (size_t i = 0; i < list->n && shift < 64; i++) {
+		if (list->items[i] >= PROPAGATOR_MAX)
+			continue; /* there is nothing to do for it */
+		packed |= (uint64_t)list->items[i] << shift;
+		shift += PROPAGATOR_BITS;
+	}
+	return packed;
+}

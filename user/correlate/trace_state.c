@@ -17,21 +17,6 @@ struct members {
 	size_t len; /* of all of them, commas included */
 };
 
-/* A field may be folded where white space may stand. */
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static struct view trim(struct view text)
-{
-	while (text.len > 0 && is_blank(text.data[0]))
-		text = view_from(text, 1);
-	while (text.len > 0 && is_blank(text.data[text.len - 1]))
-		text.len--;
-	return text;
-}
-
 /* key "=" value, of characters that a field can carry: section 3.3.1.3. */
 static bool is_member(struct view member)
 {
@@ -55,7 +40,8 @@ static int field_split(struct view field, struct members *members)
 		struct view member;
 
 		last = cursor_take_until(&cursor, ',', &member) < 0;
-		member = trim(last ? cursor_rest(&cursor) : member);
+		/* a field may be folded where white space may stand */
+		member = view_trim(last ? cursor_rest(&cursor) : member);
 		if (member.len == 0)
 			continue;
 		if (members->n == TRACE_STATE_MEMBERS_MAX || !is_member(member))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/utf8.h"
 #include "discover/text.h"
 
 /* Longer values are cut when they are stored; more than this is not decoded at all. */
@@ -74,7 +75,7 @@ static int percent_decode(struct view text, char *buffer, struct view *ret_decod
 		text = view_from(text, length);
 	}
 	*ret_decoded = (struct view){ .data = buffer, .len = used };
-	return text_is_utf8(*ret_decoded) ? 0 : -EBADMSG;
+	return utf8_is_valid(*ret_decoded) ? 0 : -EBADMSG;
 }
 
 static int parse_pair(struct view pair, struct attributes *attributes)

@@ -1,58 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "discover/text.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 
+#include "base/utf8.h"
+
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
-
-/*
- * Lead bytes by range, with the bounds of the second byte: they rule out overlong forms, surrogates
- * and what lies above U+10FFFF (RFC 3629 section 4).
- */
-static const struct lead {
-	uint8_t first, last, length, low, high;
-} leads[] = {
-	{ 0x00, 0x7f, 1, 0x00, 0x00 }, { 0xc2, 0xdf, 2, 0x80, 0xbf }, { 0xe0, 0xe0, 3, 0xa0, 0xbf },
-	{ 0xe1, 0xec, 3, 0x80, 0xbf }, { 0xed, 0xed, 3, 0x80, 0x9f }, { 0xee, 0xef, 3, 0x80, 0xbf },
-	{ 0xf0, 0xf0, 4, 0x90, 0xbf }, { 0xf1, 0xf3, 4, 0x80, 0xbf }, { 0xf4, 0xf4, 4, 0x80, 0x8f },
-};
-
-static const struct lead *lead_of(uint8_t byte)
-{
-	for (size_t i = 0; i < sizeof(leads) / sizeof(leads[0]); i++)
-		if (byte >= leads[i].first && byte <= leads[i].last)
-			return &leads[i];
-	return NULL;
-}
-
-/* Length of the character at the start, 0: no UTF-8. */
-static size_t character_length(struct view text)
-{
-	const uint8_t *bytes = (const uint8_t *)text.data;
-	const struct lead *lead = lead_of(bytes[0]);
-
-	if (!lead || lead->length > text.len)
-		return 0;
-	if (lead->length > 1 && (bytes[1] < lead->low || bytes[1] > lead->high))
-		return 0;
-	for (size_t i = 2; i < lead->length; i++)
-		if ((bytes[i] & 0xc0) != 0x80)
-			return 0;
-	return lead->length;
-}
-
-bool text_is_utf8(struct view text)
-{
-	while (text.len > 0) {
-		size_t length = character_length(text);
-
-		if (length == 0)
-			return false;
-		text = view_from(text, length);
-	}
-	return true;
-}
 
 static bool is_control(char c)
 {
@@ -62,7 +15,7 @@ static bool is_control(char c)
 /* What the character at the start becomes; `*ret_consumed` bytes of the input are behind it. */
 static struct view clean_character(struct view text, size_t *ret_consumed)
 {
-	size_t length = character_length(text);
+	size_t length = utf8_character_len(text);
 
 	*ret_consumed = length ? length : 1;
 	if (length == 0)

@@ -20,9 +20,6 @@ char *text_clean(struct view text, size_t max);
 /* The same into a buffer of `max` + 1 bytes. Returns the length without the NUL byte. */
 size_t text_clean_into(struct view text, char *buffer, size_t max);
 
-/* Whether the bytes are UTF-8 (RFC 3629: no surrogates, no overlong forms). */
-bool text_is_utf8(struct view text);
-
 /* Position of the first or the last `c`, or -1. */
 long text_index(struct view text, char c);
 long text_last_index(struct view text, char c);

@@ -55,11 +55,6 @@ static void put(struct writer *writer, struct view text)
 	writer->used += text.len;
 }
 
-static struct view view_to(struct view view, size_t to)
-{
-	return (struct view){ .data = view.data, .len = to < view.len ? to : view.len };
-}
-
 static size_t find(struct view text, char stop)
 {
 	const char *found = text.len > 0 ? memchr(text.data, stop, text.len) : NULL;

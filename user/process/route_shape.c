@@ -124,11 +124,6 @@ static bool matches(struct view text, struct view pattern)
 	return true;
 }
 
-static struct view view_to(struct view view, size_t to)
-{
-	return (struct view){ .data = view.data, .len = to < view.len ? to : view.len };
-}
-
 static bool all_of(struct view text, const char *accepted)
 {
 	for (size_t i = 0; i < text.len; i++)

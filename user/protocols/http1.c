@@ -50,21 +50,6 @@ static bool is_scheme_byte(char c)
 	return is_letter(c) || is_digit(c) || c == '+' || c == '-' || c == '.';
 }
 
-static bool is_space(char c)
-{
-	return is_blank(c) || c == '\r' || c == '\n';
-}
-
-/* Without white space at both ends, that of folded lines too. */
-static struct view trim(struct view text)
-{
-	while (text.len > 0 && is_space(text.data[0]))
-		text = view_from(text, 1);
-	while (text.len > 0 && is_space(text.data[text.len - 1]))
-		text.len--;
-	return text;
-}
-
 static struct view cut_at(struct view text, char stop)
 {
 	const char *found = text.len > 0 ? memchr(text.data, stop, text.len) : NULL;
@@ -117,7 +102,7 @@ static int fields_next(struct fields *fields, const struct view *names, size_t n
 				continue;
 			value = view_from(line, names[i].len + 1);
 			take_folded(&fields->cursor, &value);
-			*ret_value = trim(value);
+			*ret_value = view_trim(value);
 			return (int)i;
 		}
 	}
@@ -219,7 +204,7 @@ static int split_version(struct view rest, struct request_line *line)
 	if (r < 0 || cursor_left(&cursor) > 0)
 		return -EBADMSG;
 	rest.len = start;
-	line->target = trim(rest);
+	line->target = view_trim(rest);
 	return 0;
 }
 
@@ -234,7 +219,7 @@ static int parse_request_line(struct view text, bool whole, struct request_line 
 	if (cursor_take_while(&cursor, is_blank).len == 0)
 		return -EBADMSG;
 	if (whole) {
-		if (split_version(trim(cursor_rest(&cursor)), &line) < 0)
+		if (split_version(view_trim(cursor_rest(&cursor)), &line) < 0)
 			return -EBADMSG;
 	} else {
 		line.target = cut_at(cursor_rest(&cursor), ' ');
@@ -322,22 +307,6 @@ static int parse_target(const struct request_line *line, struct http_facts *fact
 
 /* --- the exchange --- */
 
-#define LENGTH_DIGITS_MAX 18
-
-static int64_t parse_length(struct view text)
-{
-	int64_t length = 0;
-
-	if (text.len == 0 || text.len > LENGTH_DIGITS_MAX)
-		return -1;
-	for (size_t i = 0; i < text.len; i++) {
-		if (!is_digit(text.data[i]))
-			return -1;
-		length = length * 10 + (text.data[i] - '0');
-	}
-	return length;
-}
-
 /* The bytes that were counted count, whatever the fields say. */
 static bool body_is_known(const struct message *message)
 {
@@ -361,7 +330,7 @@ static int64_t body_size(const struct message *message, const struct known_field
 	/* an announced length has no meaning beside a transfer coding (RFC 9112 section 6.3) */
 	if (!may_have_body || is_coded)
 		return -1;
-	return parse_length(length);
+	return http_length_parse(length);
 }
 
 static bool has_response_body(const struct http_facts *facts)
@@ -387,7 +356,7 @@ static void read_response_head(const struct exchange *exchange, struct http_fact
 	cursor_take_while(&inner, is_blank);
 	digits = cursor_take_while(&inner, is_digit);
 	if (!facts->status && digits.len == 3 && digits.data[0] != '0')
-		facts->status = (uint16_t)parse_length(digits);
+		facts->status = (uint16_t)http_length_parse(digits);
 	read_fields(cursor, known);
 }
 

@@ -14,8 +14,7 @@
 #include "protocols/telemetry.h"
 #include "span/semconv.h"
 
-#define METHOD_MAX	  64
-#define LENGTH_DIGITS_MAX 18
+#define METHOD_MAX 64
 
 /* What two heads say, of each field the first one; without data: it is not there. */
 struct heads {
@@ -70,26 +69,12 @@ static void split_path(struct view path, struct http_facts *facts)
 	facts->query = view_from(path, facts->path.len + 1);
 }
 
-static int64_t parse_length(struct view text)
-{
-	int64_t length = 0;
-
-	if (text.len == 0 || text.len > LENGTH_DIGITS_MAX)
-		return -1;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] < '0' || text.data[i] > '9')
-			return -1;
-		length = length * 10 + (text.data[i] - '0');
-	}
-	return length;
-}
-
 /* Bytes that were counted, or the announced ones where the end was not seen; -1: there are none. */
 static int64_t body_size(const struct message *message, struct view length)
 {
 	if (message->ended)
 		return message->body_bytes > 0 || length.data ? (int64_t)message->body_bytes : -1;
-	return parse_length(length);
+	return http_length_parse(length);
 }
 
 /* 0, or -EBADMSG: no request of this protocol. */

@@ -509,20 +509,6 @@ bool http2_heads_unpack(struct http2_heads *heads, union event *event)
 
 /* --- */
 
-static uint64_t pack_propagators(const struct numbers *list)
-{
-	unsigned int shift = 0;
-	uint64_t packed = 0;
-
-	for (size_t i = 0; i < list->n && shift < 64; i++) {
-		if (list->items[i] >= PROPAGATOR_MAX)
-			continue;
-		packed |= (uint64_t)list->items[i] << shift;
-		shift += PROPAGATOR_BITS;
-	}
-	return packed;
-}
-
 int http2_heads_new(const struct config *config, struct http2_heads **ret_heads)
 {
 	struct http2_heads *heads = calloc(1, sizeof(*heads));
@@ -534,7 +520,7 @@ int http2_heads_new(const struct config *config, struct http2_heads **ret_heads)
 		free(heads);
 		return -ENOMEM;
 	}
-	heads->propagators = pack_propagators(&config->propagators);
+	heads->propagators = config_propagators(config);
 	heads->parent_based = config->sampler >= CONFIG_SAMPLER_PARENT_ALWAYS_ON;
 	heads->memory = (nghttp2_mem){
 		.mem_user_data = heads,

@@ -10,9 +10,10 @@
 #include "protocols/endpoint.h"
 #include "span/semconv.h"
 
-#define HOST_MAX      255
-#define SCHEME_MAX    32
-#define PORT_TEXT_MAX 6 /* ":65535" */
+#define HOST_MAX	  255
+#define SCHEME_MAX	  32
+#define PORT_TEXT_MAX	  6 /* ":65535" */
+#define LENGTH_DIGITS_MAX 18
 
 /* The methods that the semantic conventions know ("http.request.method"). */
 static const struct view known_methods[] = {
@@ -101,6 +102,20 @@ int http_authority_parse(struct view authority, struct view *ret_host, uint16_t 
 		return r;
 	*ret_host = host;
 	return 0;
+}
+
+int64_t http_length_parse(struct view digits)
+{
+	int64_t length = 0;
+
+	if (digits.len == 0 || digits.len > LENGTH_DIGITS_MAX)
+		return -1;
+	for (size_t i = 0; i < digits.len; i++) {
+		if (!is_digit(digits.data[i]))
+			return -1;
+		length = length * 10 + (digits.data[i] - '0');
+	}
+	return length;
 }
 
 uint16_t http_default_port(struct view scheme)

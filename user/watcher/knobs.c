@@ -51,21 +51,6 @@ static void set_sampler(struct weft_knobs *knobs, const struct config *config)
 	}
 }
 
-static __u64 pack_propagators(const struct numbers *list)
-{
-	unsigned int shift = 0;
-	__u64 packed = 0;
-
-	_Static_assert(PROPAGATOR_MAX <= 1 << PROPAGATOR_BITS, "a propagator fits into its bits");
-	for (size_t i = 0; i < list->n && shift < 64; i++) {
-		if (list->items[i] >= PROPAGATOR_MAX)
-			continue; /* there is nothing to do for it */
-		packed |= (__u64)list->items[i] << shift;
-		shift += PROPAGATOR_BITS;
-	}
-	return packed;
-}
-
 static __u8 copy_ranges(struct address_range *knob, const struct ranges *ranges)
 {
 	memcpy(knob, ranges->items, ranges->n * sizeof(*knob));
@@ -80,7 +65,7 @@ void knobs_init(struct weft_knobs *knobs, const struct config *config)
 		.select_all = selection_is_all(config),
 		.inject = (__u8)config->inject,
 		.tcp_option = (__u8)config->tcp_option,
-		.propagators = pack_propagators(&config->propagators),
+		.propagators = config_propagators(config),
 		.netns = config->netns,
 	};
 	if (getrandom(&knobs->secret, sizeof(knobs->secret), GRND_NONBLOCK) < 0)

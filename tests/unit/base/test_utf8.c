@@ -130,6 +130,18 @@ static void test_cut(void **state)
 		assert_int_equal(utf8_cut(text, max), expected[max]);
 }
 
+static void test_character_len(void **state)
+{
+	(void)state;
+	assert_int_equal(utf8_character_len(VIEW("a\x80")), 1);
+	assert_int_equal(utf8_character_len(VIEW("\0")), 1);
+	assert_int_equal(utf8_character_len(VIEW("\xc3\xbc\xc3")), 2);
+	assert_int_equal(utf8_character_len(VIEW("\xf0\x9f\x98\x80 ok")), 4);
+	assert_int_equal(utf8_character_len(VIEW("\xf0\x9f\x98")), 0);
+	assert_int_equal(utf8_character_len(VIEW("\xf4\x90\x80\x80")), 0);
+	assert_int_equal(utf8_character_len(VIEW("\x80")), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +150,7 @@ int main(void)
 		cmocka_unit_test(test_no_room_cuts_between_characters),
 		cmocka_unit_test(test_valid_len_ends_before_the_first_fault),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_character_len),
 	};
 
 	return cmocka_run_group_tests_name("base/utf8", tests, NULL, NULL);

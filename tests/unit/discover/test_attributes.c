@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "discover/attributes.h"
 
-#include "discover/text.h"
+#include "base/utf8.h"
 #include "fake_proc.h"
 
 static void test_first_wins(void **state)
@@ -52,8 +52,8 @@ static void test_invalid_bytes(void **state)
 	attributes_add(&attributes, VIEW("k\xff"), VIEW("\xfe"));
 	attributes_add(&attributes, VIEW("k\xfe"), VIEW("the same key once it is cleaned"));
 	assert_int_equal(attributes.n, 1);
-	assert_true(text_is_utf8(view_of(attributes.pairs[0])));
-	assert_true(text_is_utf8(view_of(attributes.pairs[1])));
+	assert_true(utf8_is_valid(view_of(attributes.pairs[0])));
+	assert_true(utf8_is_valid(view_of(attributes.pairs[1])));
 	attributes_clear(&attributes);
 }
 

@@ -30,14 +30,6 @@ static void test_clean(void **state)
 	assert_clean(TEXT("abcdef"), 3, "abc");
 }
 
-static void test_utf8(void **state)
-{
-	(void)state;
-	assert_true(text_is_utf8(VIEW("\xf0\x9f\x98\x80 ok")));
-	assert_false(text_is_utf8(VIEW("\xf4\x90\x80\x80")));
-	assert_false(text_is_utf8(VIEW("\x80")));
-}
-
 static void test_paths(void **state)
 {
 	(void)state;
@@ -65,7 +57,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clean),
-		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_parts),
 	};
