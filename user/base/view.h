@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -56,6 +57,23 @@ static inline struct view view_from(struct view view, size_t from)
 static inline struct view view_to(struct view view, size_t to)
 {
 	return (struct view){ .data = view.data, .len = to < view.len ? to : view.len };
+}
+
+#define VIEW_NUMBER_DIGITS_MAX 18
+
+/* A number of decimal digits alone: no sign, no space. -1: it is none, or has too many digits. */
+static inline int64_t view_number(struct view view)
+{
+	int64_t number = 0;
+
+	if (view.len == 0 || view.len > VIEW_NUMBER_DIGITS_MAX)
+		return -1;
+	for (size_t i = 0; i < view.len; i++) {
+		if (view.data[i] < '0' || view.data[i] > '9')
+			return -1;
+		number = number * 10 + (view.data[i] - '0');
+	}
+	return number;
 }
 
 static inline bool view_is_space(char c)

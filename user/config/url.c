@@ -33,15 +33,8 @@ static bool is_host(struct view host)
 
 static bool is_port(struct view port)
 {
-	unsigned int value = 0;
+	int64_t value = port.len <= 5 ? view_number(port) : -1;
 
-	if (port.len == 0 || port.len > 5)
-		return false;
-	for (size_t i = 0; i < port.len; i++) {
-		if (port.data[i] < '0' || port.data[i] > '9')
-			return false;
-		value = value * 10 + (unsigned int)(port.data[i] - '0');
-	}
 	return value > 0 && value <= 65535;
 }
 

@@ -69,19 +69,13 @@ static int parse_bool(const struct option *option, void *field, const char *text
 	return 0;
 }
 
-/* Decimal digits only: no sign, no space, no 0x. */
 static int parse_digits(struct view text, uint64_t *ret_value)
 {
-	uint64_t value = 0;
+	int64_t value = view_number(text);
 
-	if (text.len == 0 || text.len > 18)
+	if (value < 0)
 		return -EINVAL;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] < '0' || text.data[i] > '9')
-			return -EINVAL;
-		value = value * 10 + (uint64_t)(text.data[i] - '0');
-	}
-	*ret_value = value;
+	*ret_value = (uint64_t)value;
 	return 0;
 }
 

@@ -330,7 +330,7 @@ static int64_t body_size(const struct message *message, const struct known_field
 	/* an announced length has no meaning beside a transfer coding (RFC 9112 section 6.3) */
 	if (!may_have_body || is_coded)
 		return -1;
-	return http_length_parse(length);
+	return view_number(length);
 }
 
 static bool has_response_body(const struct http_facts *facts)
@@ -356,7 +356,7 @@ static void read_response_head(const struct exchange *exchange, struct http_fact
 	cursor_take_while(&inner, is_blank);
 	digits = cursor_take_while(&inner, is_digit);
 	if (!facts->status && digits.len == 3 && digits.data[0] != '0')
-		facts->status = (uint16_t)http_length_parse(digits);
+		facts->status = (uint16_t)view_number(digits);
 	read_fields(cursor, known);
 }
 

@@ -74,7 +74,7 @@ static int64_t body_size(const struct message *message, struct view length)
 {
 	if (message->ended)
 		return message->body_bytes > 0 || length.data ? (int64_t)message->body_bytes : -1;
-	return http_length_parse(length);
+	return view_number(length);
 }
 
 /* 0, or -EBADMSG: no request of this protocol. */

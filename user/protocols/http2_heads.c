@@ -178,16 +178,9 @@ static void context_take(struct side *side, struct view name, struct view value)
 
 static uint16_t parse_status(struct view value)
 {
-	uint16_t status = 0;
+	int64_t status = value.len == 3 ? view_number(value) : -1;
 
-	if (value.len != 3)
-		return 0;
-	for (size_t i = 0; i < value.len; i++) {
-		if (value.data[i] < '0' || value.data[i] > '9')
-			return 0;
-		status = (uint16_t)(status * 10 + (value.data[i] - '0'));
-	}
-	return status;
+	return status > 0 ? (uint16_t)status : 0;
 }
 
 /* Fields that carry context start with one of these. */

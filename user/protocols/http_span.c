@@ -10,10 +10,9 @@
 #include "protocols/endpoint.h"
 #include "span/semconv.h"
 
-#define HOST_MAX	  255
-#define SCHEME_MAX	  32
-#define PORT_TEXT_MAX	  6 /* ":65535" */
-#define LENGTH_DIGITS_MAX 18
+#define HOST_MAX      255
+#define SCHEME_MAX    32
+#define PORT_TEXT_MAX 6 /* ":65535" */
 
 /* The methods that the semantic conventions know ("http.request.method"). */
 static const struct view known_methods[] = {
@@ -57,16 +56,15 @@ static bool is_digit(char c)
 /* Nothing, or ":" and a port that may be missing. */
 static int parse_port(struct cursor *cursor, uint16_t *ret_port)
 {
-	unsigned int port = 0;
 	struct view digits;
+	int64_t port;
 
 	if (cursor_left(cursor) > 0 && cursor_expect(cursor, VIEW(":")) < 0)
 		return -EBADMSG;
 	digits = cursor_take_while(cursor, is_digit);
 	if (cursor_left(cursor) > 0 || digits.len > 5)
 		return -EBADMSG;
-	for (size_t i = 0; i < digits.len; i++)
-		port = port * 10 + (unsigned int)(digits.data[i] - '0');
+	port = digits.len > 0 ? view_number(digits) : 0;
 	if (port > UINT16_MAX)
 		return -EBADMSG;
 	*ret_port = (uint16_t)port;
@@ -102,20 +100,6 @@ int http_authority_parse(struct view authority, struct view *ret_host, uint16_t 
 		return r;
 	*ret_host = host;
 	return 0;
-}
-
-int64_t http_length_parse(struct view digits)
-{
-	int64_t length = 0;
-
-	if (digits.len == 0 || digits.len > LENGTH_DIGITS_MAX)
-		return -1;
-	for (size_t i = 0; i < digits.len; i++) {
-		if (!is_digit(digits.data[i]))
-			return -1;
-		length = length * 10 + (digits.data[i] - '0');
-	}
-	return length;
 }
 
 uint16_t http_default_port(struct view scheme)

@@ -36,9 +36,6 @@ struct http_facts {
  */
 int http_authority_parse(struct view authority, struct view *ret_host, uint16_t *ret_port);
 
-/* A number of bytes or a status, in decimal digits alone and at most 18; -1: it is none. */
-int64_t http_length_parse(struct view digits);
-
 /* The port that a URL of this scheme need not name; 0: none is known. */
 uint16_t http_default_port(struct view scheme);
 

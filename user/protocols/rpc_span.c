@@ -113,18 +113,15 @@ static uint64_t unit_ns(char unit)
 static uint64_t timeout_of(const struct rpc_facts *rpc, enum rpc_form form)
 {
 	struct view text = is_connect(form) ? rpc->connect_timeout : rpc->grpc_timeout;
-	uint64_t unit = 1000000, value = 0;
+	uint64_t unit = 1000000;
+	int64_t value;
 
 	if (!is_connect(form) && text.len > 0)
 		unit = unit_ns(text.data[--text.len]);
-	if (text.len == 0 || text.len > TIMEOUT_DIGITS_MAX)
+	value = text.len <= TIMEOUT_DIGITS_MAX ? view_number(text) : -1;
+	if (value < 0)
 		return 0;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] < '0' || text.data[i] > '9')
-			return 0;
-		value = value * 10 + (uint64_t)(text.data[i] - '0');
-	}
-	return value < UINT64_MAX / 2 / (unit ? unit : 1) ? value * unit : 0;
+	return (uint64_t)value < UINT64_MAX / 2 / (unit ? unit : 1) ? (uint64_t)value * unit : 0;
 }
 
 /* The call was given up when its time was over: with its stream, or with its connection. */

@@ -54,16 +54,9 @@ bool rpc_status_is_error(int status, bool client)
 
 int rpc_status_parse(struct view text)
 {
-	int status = 0;
+	int64_t status = text.len <= 2 ? view_number(text) : -1;
 
-	if (text.len == 0 || text.len > 2)
-		return RPC_STATUS_NONE;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] < '0' || text.data[i] > '9')
-			return RPC_STATUS_NONE;
-		status = status * 10 + (text.data[i] - '0');
-	}
-	return status < RPC_STATUS_MAX ? status : RPC_STATUS_NONE;
+	return status >= 0 && status < RPC_STATUS_MAX ? (int)status : RPC_STATUS_NONE;
 }
 
 /* gRPC over HTTP2, "Errors". */

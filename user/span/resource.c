@@ -38,15 +38,10 @@ static bool is_integer_key(const char *key)
 /* Digits only: what is not a plain number stays a string. */
 static bool parse_integer(struct view text, int64_t *ret_value)
 {
-	int64_t value = 0;
+	int64_t value = view_number(text);
 
-	if (text.len == 0 || text.len > 18)
+	if (value < 0)
 		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] < '0' || text.data[i] > '9')
-			return false;
-		value = value * 10 + (text.data[i] - '0');
-	}
 	*ret_value = value;
 	return true;
 }

@@ -31,11 +31,27 @@ static void test_trim(void **state)
 	assert_int_equal(view_trim((struct view){ 0 }).len, 0);
 }
 
+static void test_number(void **state)
+{
+	(void)state;
+	assert_int_equal(view_number(VIEW("0")), 0);
+	assert_int_equal(view_number(VIEW("0042")), 42);
+	assert_int_equal(view_number(VIEW("999999999999999999")), 999999999999999999);
+	assert_int_equal(view_number(VIEW("1000000000000000000")), -1);
+	assert_int_equal(view_number(VIEW("")), -1);
+	assert_int_equal(view_number((struct view){ 0 }), -1);
+	assert_int_equal(view_number(VIEW("+1")), -1);
+	assert_int_equal(view_number(VIEW("1 ")), -1);
+	assert_int_equal(view_number(VIEW("1\0")), -1);
+	assert_int_equal(view_number(VIEW("0x1")), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_trim),
+		cmocka_unit_test(test_number),
 	};
 
 	return cmocka_run_group_tests_name("base/view", tests, NULL, NULL);
