@@ -6,6 +6,8 @@
 
 #include "base/cleanup.h"
 
+#define SEGMENTS_MAX 128
+
 void elf_close(Elf **elf)
 {
 	elf_end(*elf);
@@ -32,4 +34,29 @@ int elf_open(int fd, Elf **ret_elf)
 		return -EBADMSG;
 	*ret_elf = TAKE_PTR(elf);
 	return 0;
+}
+
+int elf_code_offset(Elf *elf, uint64_t address, uint64_t size, uint64_t *ret_offset)
+{
+	size_t n_segments;
+
+	if (elf_getphdrnum(elf, &n_segments) != 0)
+		return -EBADMSG;
+	if (n_segments > SEGMENTS_MAX)
+		return -E2BIG;
+	for (size_t i = 0; i < n_segments; i++) {
+		GElf_Phdr segment;
+		uint64_t at;
+
+		if (!gelf_getphdr(elf, (int)i, &segment))
+			return -EBADMSG;
+		at = address - segment.p_vaddr;
+		if (segment.p_type != PT_LOAD || !(segment.p_flags & PF_X) ||
+		    address < segment.p_vaddr || at >= segment.p_filesz ||
+		    size > segment.p_filesz - at || segment.p_offset > INT64_MAX - at)
+			continue;
+		*ret_offset = segment.p_offset + at;
+		return 0;
+	}
+	return -ENOENT;
 }

@@ -12,11 +12,11 @@
 #include "discover/go_build.h"
 #include "discover/go_function.h"
 #include "discover/maps.h"
+#include "discover/nss_operations.h"
 #include "discover/procfs.h"
 #include "discover/rust_symbol.h"
 #include "discover/text.h"
 
-#define SEGMENTS_MAX  128
 #define SECTIONS_MAX  1024
 #define TABLES_MAX    (16u << 20) /* bytes of symbols and their names; libssl has some 50 KB */
 #define NOTES_MAX     4096
@@ -25,10 +25,8 @@
 
 /* Beginnings of file names: "libssl.so.3", "libssl-1a2b3c.so.3" (bundled with Python wheels). */
 static const struct view names[] = {
-	VIEW_INIT("libssl.so"),
-	VIEW_INIT("libssl-"),
-	VIEW_INIT("libgnutls.so"),
-	VIEW_INIT("libgnutls-"),
+	VIEW_INIT("libssl.so"),	 VIEW_INIT("libssl-"),	  VIEW_INIT("libgnutls.so"),
+	VIEW_INIT("libgnutls-"), VIEW_INIT("libssl3.so"), /* NSS */
 };
 
 /* Programs that have such a library within them, and export its names. */
@@ -54,6 +52,7 @@ static const struct {
 #define N_KNOWN (sizeof(known) / sizeof(known[0]))
 
 static const char rustls[] = "rustls";
+static const char nss_exports[] = "SSL_ImportFD"; /* nobody else does */
 
 _Static_assert(N_KNOWN <= TLS_FUNCTIONS_MAX, "a library has room for all of them");
 
@@ -73,8 +72,8 @@ bool tls_library_named(struct view path)
 struct file {
 	int fd;
 	Elf *elf;
-	size_t n_segments;
 	size_t budget; /* bytes of tables that may still be read */
+	bool is_nss;
 };
 
 /* Is there code at the place, and not a breakpoint or what a hole is filled with? */
@@ -89,29 +88,6 @@ static bool is_code(const struct file *file, uint64_t offset)
 	for (size_t i = 1; i < sizeof(code); i++)
 		all_same &= code[i] == code[0];
 	return !all_same && code[0] != 0xcc;
-}
-
-/* Where in the file the code at an address is. -ENOENT: it is not code. */
-static int code_offset(const struct file *file, const GElf_Sym *symbol, uint64_t *ret_offset)
-{
-	for (size_t i = 0; i < file->n_segments; i++) {
-		GElf_Phdr segment;
-		uint64_t at, offset;
-
-		if (!gelf_getphdr(file->elf, (int)i, &segment))
-			return -EBADMSG;
-		at = symbol->st_value - segment.p_vaddr;
-		if (segment.p_type != PT_LOAD || !(segment.p_flags & PF_X) ||
-		    symbol->st_value < segment.p_vaddr || at >= segment.p_filesz ||
-		    symbol->st_size > segment.p_filesz - at)
-			continue;
-		offset = segment.p_offset + at;
-		if (!is_code(file, offset))
-			return -ENOENT;
-		*ret_offset = offset;
-		return 0;
-	}
-	return -ENOENT;
 }
 
 /* Index in `known`, N_KNOWN: it is none of them. */
@@ -145,19 +121,22 @@ static bool know(const char *name, const char **ret_library, struct tls_function
 	return true;
 }
 
-static void take_symbol(const struct file *file, const GElf_Sym *symbol, const char *name,
+static void take_symbol(struct file *file, const GElf_Sym *symbol, const char *name,
 			struct tls_library *library)
 {
 	struct tls_function function;
 	const char *of;
 
-	if (GELF_ST_TYPE(symbol->st_info) != STT_FUNC || symbol->st_shndx == SHN_UNDEF ||
-	    symbol->st_size < CODE_MIN || !know(name, &of, &function))
+	if (GELF_ST_TYPE(symbol->st_info) != STT_FUNC || symbol->st_shndx == SHN_UNDEF)
+		return;
+	file->is_nss |= strcmp(name, nss_exports) == 0;
+	if (symbol->st_size < CODE_MIN || !know(name, &of, &function))
 		return;
 	if (library->n_functions == TLS_FUNCTIONS_MAX ||
 	    (library->name && strcmp(library->name, of) != 0))
 		return;
-	if (code_offset(file, symbol, &function.offset) < 0)
+	if (elf_code_offset(file->elf, symbol->st_value, symbol->st_size, &function.offset) < 0 ||
+	    !is_code(file, function.offset))
 		return;
 	/* two versions of one name at one place are one function */
 	for (size_t j = 0; j < library->n_functions; j++)
@@ -284,6 +263,24 @@ static int read_go(int fd, struct tls_library *library)
 	return 0;
 }
 
+static int read_nss(struct file *file, struct tls_library *library)
+{
+	struct nss_operations operations;
+	uint64_t recv, send;
+	int r = nss_operations_find(file->elf, file->fd, &operations);
+
+	if (r == 0)
+		r = elf_code_offset(file->elf, operations.recv, CODE_MIN, &recv);
+	if (r == 0)
+		r = elf_code_offset(file->elf, operations.send, CODE_MIN, &send);
+	if (r < 0)
+		return r;
+	library->name = "NSS";
+	take_place(library, TLS_FUNCTION_RECV, "ssl_SecureRecv", recv);
+	take_place(library, TLS_FUNCTION_SEND, "ssl_SecureSend", send);
+	return 0;
+}
+
 static bool is_go(int fd)
 {
 	char version[GO_VERSION_MAX + 1];
@@ -324,11 +321,9 @@ int tls_library_read(int fd, struct tls_library *ret_library)
 			*ret_library = library;
 		return r;
 	}
-	if (elf_getphdrnum(elf, &file.n_segments) != 0)
-		return -EBADMSG;
-	if (file.n_segments > SEGMENTS_MAX)
-		return -E2BIG;
 	r = read_sections(&file, SHT_DYNSYM, &library);
+	if (r == 0 && !library.n_functions && file.is_nss)
+		r = read_nss(&file, &library);
 	/* within a program nothing need be exported */
 	if (r == 0 && !is_whole(&library))
 		r = read_sections(&file, SHT_SYMTAB, &library);

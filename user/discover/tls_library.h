@@ -37,7 +37,7 @@ struct tls_function {
 };
 
 struct tls_library {
-	const char *name; /* constant: "OpenSSL", "GnuTLS", "Go", "rustls" */
+	const char *name; /* constant: "OpenSSL", "GnuTLS", "NSS", "Go", "rustls" */
 	bool direct;	  /* not by threads: no uretprobe, and records are kept by socket */
 	size_t n_functions;
 	struct tls_function functions[TLS_FUNCTIONS_MAX];

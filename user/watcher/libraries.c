@@ -231,7 +231,8 @@ static const char *const system_files[] = {
 	"/usr/lib/",
 };
 
-static const char *const system_names[] = { "libssl.so.3", "libssl.so.1.1", "libgnutls.so.30" };
+static const char *const system_names[] = { "libssl.so.3", "libssl.so.1.1", "libgnutls.so.30",
+					    "libssl3.so" };
 
 void libraries_of_system(struct libraries *libraries)
 {

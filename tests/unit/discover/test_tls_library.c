@@ -21,10 +21,11 @@
 static void test_names(void **state)
 {
 	static const char *const libraries[] = { "/usr/lib/libssl.so.3", "/a/libssl-1ab2.so.1.1",
-						 "libgnutls.so.30", "/usr/bin/node" };
+						 "libgnutls.so.30", "/usr/bin/node",
+						 "/usr/lib/libssl3.so" };
 	static const char *const others[] = {
 		"/usr/lib/libcrypto.so.3", "/a/libssl/x.so", "", "[vdso]",
-		"/usr/lib/libssl3.so",	   "/usr/bin/nodes"
+		"/usr/lib/libnss3.so",	   "/usr/bin/nodes"
 	};
 
 	(void)state;

@@ -12,6 +12,7 @@
 #include "../discover/go_file.h"
 #include "bpf/abi/config.h"
 #include "discover/go_function.h"
+#include "discover/tls_library.h"
 #include "lib/failing.h"
 
 #define MAPS                                                                                       \
@@ -125,10 +126,36 @@ static void test_go_functions(void **state)
 	close(fd);
 }
 
+#if defined(__x86_64__) /* the sample's code */
+static void run_nss(void *context)
+{
+	const int *fd = context;
+	struct tls_library library;
+	int r = tls_library_read(*fd, &library);
+
+	assert_true((r == 0 && library.n_functions == 2) || (r == -ENOMEM && failing_happened()));
+}
+
+static void test_nss(void **state)
+{
+	int fd = open("tests/fuzz/corpus/tls_library/nss", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_true(fd >= 0);
+	every_allocation_fails(run_nss, &fd);
+	close(fd);
+}
+#endif
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_describe),
-					    cmocka_unit_test(test_go_functions) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_describe),
+		cmocka_unit_test(test_go_functions),
+#if defined(__x86_64__)
+		cmocka_unit_test(test_nss),
+#endif
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
