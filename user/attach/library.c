@@ -293,20 +293,38 @@ static const char *attach_error(int error)
 	return error == -EINVAL ? "this kernel does not know it" : strerror(-error);
 }
 
+/* Two instructions: one that kernels do themselves at a breakpoint, and one that they never do. */
+extern const char trial_emulated[] __attribute__((visibility("hidden")));
+extern const char trial_stepped[] __attribute__((visibility("hidden")));
+
+__attribute__((ONE_COPY)) static void trial_places(void)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("trial_emulated: nop\n"
+			 "trial_stepped: xorl %%eax, %%eax" ::
+				 : "eax", "cc");
+#elif defined(__aarch64__)
+	__asm__ volatile("trial_emulated: nop\n"
+			 "trial_stepped: mov w9, #0" ::
+				 : "x9");
+#endif
+}
+
 static uint64_t calls_ns(void)
 {
-	volatile int counter = 0;
 	uint64_t begin = clock_monotonic_ns();
 
 	for (int i = 0; i < COST_CALLS; i++)
-		trial_function(&counter);
+		trial_places();
 	return (clock_monotonic_ns() - begin) / COST_CALLS;
 }
 
-int library_trap_ns(uint64_t *ret_ns)
+int library_trap_ns(bool stepped, uint64_t *ret_ns)
 {
 	_cleanup_close_ int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	struct place place = { .address = (uintptr_t)&trial_function };
+	struct place place = {
+		.address = (uintptr_t)(stepped ? trial_stepped : trial_emulated),
+	};
 	_cleanup_close_ int event = -1;
 	uint64_t least = UINT64_MAX;
 

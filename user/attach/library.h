@@ -53,10 +53,11 @@ int library_attach(const struct loader *loader, bool multi, int fd,
 void library_detach(struct library_links *links);
 
 /*
- * What a probe at a function costs whoever calls it, in ns, what is done there left out: measured
- * on a function of weft's own, in less than a millisecond. -errno: it cannot be.
+ * What a probe costs whoever comes by, in ns, what is done there left out: measured on a function
+ * of weft's own, in less than a millisecond. `stepped`: at an instruction that the kernel does not
+ * do itself, or else at one that it does (discover/probe_place.h). -errno: it cannot be.
  */
-int library_trap_ns(uint64_t *ret_ns);
+int library_trap_ns(bool stepped, uint64_t *ret_ns);
 
 /*
  * Tries the probes on a function of weft's own. Some kernels end a process that returns from a

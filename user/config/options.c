@@ -157,9 +157,9 @@ const struct option options[] = {
 	{ .name = "tls", .type = TYPE_WORD, .group = GROUP_CAPTURE, FIELD(tls),
 	  .commands = CONFIG_RUN | CONFIG_DOCTOR, .preset = "auto", .argument = "WORD",
 	  .words = tls_modes,
-	  .help = "see what TLS carries, by probes in OpenSSL, BoringSSL, GnuTLS, Go's crypto/tls and "
-		  "rustls; auto: where a probe costs at most 3 us; off: no program's or library's code is "
-		  "touched" },
+	  .help = "see what TLS carries, by probes in OpenSSL, BoringSSL, GnuTLS, Go's crypto/tls, "
+		  "NSS and rustls; auto: where a probe costs at most 3 us; off: no program's or library's "
+		  "code is touched" },
 	{ .name = "semconv_stability_opt_in", .type = TYPE_WORDS, .group = GROUP_CAPTURE,
 	  FIELD(semconv),
 	  .commands = CONFIG_RUN, .argument = "LIST", .words = semconv_categories, .items_max = 16,

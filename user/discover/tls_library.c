@@ -16,6 +16,7 @@
 #include "discover/procfs.h"
 #include "discover/rust_symbol.h"
 #include "discover/text.h"
+#include "discover/tls_places.h"
 
 #define SECTIONS_MAX  1024
 #define TABLES_MAX    (16u << 20) /* bytes of symbols and their names; libssl has some 50 KB */
@@ -43,6 +44,7 @@ static const struct {
 } known[] = {
 	{ "OpenSSL", "SSL_write", TLS_FUNCTION_SEND },
 	{ "OpenSSL", "SSL_write_ex", TLS_FUNCTION_SEND },
+	{ "OpenSSL", "SSL_write_ex2", TLS_FUNCTION_SEND },
 	{ "OpenSSL", "SSL_read", TLS_FUNCTION_RECV },
 	{ "OpenSSL", "SSL_read_ex", TLS_FUNCTION_RECV_AT },
 	{ "GnuTLS", "gnutls_record_send", TLS_FUNCTION_SEND },
@@ -304,7 +306,7 @@ static bool is_whole(const struct tls_library *library)
 	return sends && receives;
 }
 
-int tls_library_read(int fd, struct tls_library *ret_library)
+static int read_library(int fd, struct tls_library *ret_library)
 {
 	_cleanup_(elf_close) Elf *elf = NULL;
 	struct tls_library library = { 0 };
@@ -333,6 +335,15 @@ int tls_library_read(int fd, struct tls_library *ret_library)
 		return -ENOENT;
 	*ret_library = library;
 	return 0;
+}
+
+int tls_library_read(int fd, struct tls_library *ret_library)
+{
+	int r = read_library(fd, ret_library);
+
+	if (r == 0)
+		tls_places_settle(fd, ret_library);
+	return r;
 }
 
 /* The file that is mapped, whatever lies at its path by now. */

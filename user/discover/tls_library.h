@@ -33,7 +33,8 @@ enum tls_function_kind {
 struct tls_function {
 	enum tls_function_kind kind;
 	const char *name; /* constant */
-	uint64_t offset;  /* of its first byte, or of the instruction, in the file */
+	uint64_t offset;  /* of the instruction that the probe is set to, in the file */
+	bool stepped;	  /* the kernel has the processor step there: see probe_place.h */
 };
 
 struct tls_library {

@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "watcher/knobs.h"
 #include "watcher/selection.h"
-#include "watcher/tls_choice.h"
 
 /* How often the programs are loaded: once, and once more without what does not work here. */
 #define LOADS_MAX 3
@@ -52,20 +51,24 @@ static void tell(const struct selftest *test, const struct weft_knobs *knobs)
 		  test->option_reason, (double)test->ns / NS_PER_MS);
 }
 
-int kernel_side_prepare(const struct config *config, struct surface_state ret_state[SURFACE_MAX],
-			struct selftest *ret_test, struct loader **ret_loader)
+static void tell_tls(const struct tls_choice *tls)
+{
+	if (tls->reason[0])
+		log_info("what TLS carries is not seen%s: %s; --tls on looks all the same",
+			 tls->on ? " in programs of Go and with GnuTLS" : "", tls->reason);
+}
+
+int kernel_side_prepare(const struct config *config, const struct tls_choice *tls,
+			struct surface_state ret_state[SURFACE_MAX], struct selftest *ret_test,
+			struct loader **ret_loader)
 {
 	struct loader_options options = { .ring_size = (uint32_t)config->ring_size };
 	char no_option[SELFTEST_REASON_MAX] = "";
-	struct tls_choice tls;
 	struct loader *loader = NULL;
 
 	knobs_init(&options.knobs, config);
-	tls_choose(config, &tls);
-	options.knobs.tls = tls.on;
-	if (tls.reason[0])
-		log_info("what TLS carries is not seen: %s; --tls on looks all the same",
-			 tls.reason);
+	options.knobs.tls = tls->on;
+	tell_tls(tls);
 	for (int i = 0; i < LOADS_MAX; i++) {
 		int r;
 

@@ -52,6 +52,7 @@ struct libraries {
 	const struct loader *loader;
 	const char *proc;
 	struct means libraries, direct; /* how probes are set into them */
+	bool stepped;			/* also where the processor has to step */
 	struct library_file files[FILES_MAX];
 	size_t n_files;
 	struct expected expected[EXPECTED_MAX];
@@ -70,8 +71,8 @@ static struct means means_of(const struct surface_state *state, enum surface_id 
 	return (struct means){ .on = true, .multi = surfaces[surface].hooks[chosen].multi };
 }
 
-int libraries_new(const struct loader *loader, const struct surface_state *state, const char *proc,
-		  struct libraries **ret_libraries)
+int libraries_new(const struct loader *loader, const struct surface_state *state, bool stepped,
+		  const char *proc, struct libraries **ret_libraries)
 {
 	struct libraries *libraries = calloc(1, sizeof(*libraries));
 
@@ -79,6 +80,7 @@ int libraries_new(const struct loader *loader, const struct surface_state *state
 		return -ENOMEM;
 	libraries->loader = loader;
 	libraries->proc = proc;
+	libraries->stepped = stepped;
 	libraries->libraries = means_of(state, SURFACE_LIBRARIES);
 	libraries->direct = means_of(state, SURFACE_DIRECT);
 	*ret_libraries = libraries;
@@ -154,6 +156,14 @@ static enum library_call call_of(enum tls_function_kind kind)
 	return LIBRARY_RECV_AT;
 }
 
+static bool is_stepped(const struct tls_library *library)
+{
+	for (size_t i = 0; i < library->n_functions; i++)
+		if (library->functions[i].stepped)
+			return true;
+	return false;
+}
+
 static int file_attach(struct libraries *libraries, struct library_file *file, int fd,
 		       struct view path)
 {
@@ -168,6 +178,11 @@ static int file_attach(struct libraries *libraries, struct library_file *file, i
 	means = library.direct ? &libraries->direct : &libraries->libraries;
 	if (!means->on)
 		return -ENOENT;
+	if (!libraries->stepped && is_stepped(&library)) {
+		log_debug("%s in %.*s: probes there cost too much on this host", library.name,
+			  (int)path.len, path.data);
+		return -ENOENT;
+	}
 	for (size_t i = 0; i < library.n_functions; i++)
 		probes[i] = (struct library_probe){ .call = call_of(library.functions[i].kind),
 						    .offset = library.functions[i].offset };

@@ -16,10 +16,11 @@ struct libraries;
 
 /*
  * `state`: of the loader's surfaces, as they are attached; without a hook for libraries all that
- * follows does nothing. `proc`: "/proc". They stay the caller's. -ENOMEM.
+ * follows does nothing. `stepped`: also where the processor steps over a probe. `proc`: "/proc".
+ * They stay the caller's. -ENOMEM.
  */
-int libraries_new(const struct loader *loader, const struct surface_state *state, const char *proc,
-		  struct libraries **ret_libraries);
+int libraries_new(const struct loader *loader, const struct surface_state *state, bool stepped,
+		  const char *proc, struct libraries **ret_libraries);
 
 /* The system's own libraries: processes that live shortly are gone before they are looked at. */
 void libraries_of_system(struct libraries *libraries);

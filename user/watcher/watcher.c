@@ -584,11 +584,13 @@ static int arm_guard(struct watcher *watcher)
 
 static int start(struct watcher *watcher)
 {
+	struct tls_choice tls;
 	int r = guard_start(&watcher->guard);
 
 	if (r < 0)
 		return log_error_r(r, "cannot start the guard: %s", strerror(-r));
-	r = kernel_side_prepare(watcher->config, watcher->surfaces, &watcher->propagation,
+	tls_choose(watcher->config, &tls);
+	r = kernel_side_prepare(watcher->config, &tls, watcher->surfaces, &watcher->propagation,
 				&watcher->loader);
 	if (r < 0)
 		return r;
@@ -599,8 +601,8 @@ static int start(struct watcher *watcher)
 	r = process_watch_open(&watcher->processes);
 	if (r < 0)
 		return log_error_r(r, "cannot map a ring buffer: %s", strerror(-r));
-	r = libraries_new(watcher->loader, watcher->surfaces, watcher->processes.describe.proc,
-			  &watcher->processes.libraries);
+	r = libraries_new(watcher->loader, watcher->surfaces, tls.stepped,
+			  watcher->processes.describe.proc, &watcher->processes.libraries);
 	if (r < 0)
 		return log_error_r(r, "cannot start: %s", strerror(-r));
 	if (selection_is_all(watcher->config))

@@ -123,18 +123,16 @@ def tls_http2_h2load(t):
 
 @case(needs=["curl", "openssl"])
 def tls_closes(t):
-    """
-    Every answer ends with its connection. s_server itself reads and writes by functions of the
-    library that have no name: only the client is seen.
-    """
+    """Every answer ends with its connection, in OpenSSL's own server."""
     apps.certificate(t)
     app = apps.s_server(t)
     weft = t.weft("--tls", "on")
     got = [code for n in range(EACH) for code in curl(app.address, n, n, "--http1.0")]
     t.expect("answers", [200] * EACH, got)
     spans = t.stop(weft)
-    clients = common.once(t, spans, range(EACH), CLIENT)
-    common.all_equal(t, "status", 200, list(clients.values()),
+    servers, clients = (common.once(t, spans, range(EACH), kind) for kind in (SERVER, CLIENT))
+    common.joined(t, spans, servers, clients)
+    common.all_equal(t, "status", 200, [*servers.values(), *clients.values()],
                      lambda s: s["http.response.status_code"])
 
 

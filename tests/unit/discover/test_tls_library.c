@@ -67,6 +67,24 @@ static int load(struct loaded *loaded)
 	return 0;
 }
 
+/* Is there such code in the library, as it is loaded? */
+static void assert_code_at(const struct loaded *loaded, int fd, const struct tls_function *function)
+{
+	const uint8_t *there = dlsym(loaded->handle, function->name);
+	uint8_t code[16];
+
+	assert_int_equal(pread(fd, code, sizeof(code), (off_t)function->offset), sizeof(code));
+	if (!there) { /* it has no name there: what both of its callers call */
+		assert_false(function->stepped);
+		return;
+	}
+	/* at the beginning, or not far from it */
+	for (size_t i = 0; i < 64; i++)
+		if (memcmp(there + i, code, sizeof(code)) == 0)
+			return;
+	fail_msg("%s is not there", function->name);
+}
+
 /* Where a function is said to be lies what the dynamic linker finds under its name. */
 static void test_places(void **state)
 {
@@ -81,16 +99,9 @@ static void test_places(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(tls_library_read(fd, &library), 0);
 	assert_string_equal(library.name, "OpenSSL");
-	assert_int_equal(library.n_functions, 4);
-	for (size_t i = 0; i < library.n_functions; i++) {
-		const void *there = dlsym(loaded.handle, library.functions[i].name);
-		uint8_t code[16];
-
-		assert_non_null(there);
-		assert_int_equal(pread(fd, code, sizeof(code), (off_t)library.functions[i].offset),
-				 sizeof(code));
-		assert_memory_equal(code, there, sizeof(code));
-	}
+	assert_true(library.n_functions >= 2);
+	for (size_t i = 0; i < library.n_functions; i++)
+		assert_code_at(&loaded, fd, &library.functions[i]);
 	dlclose(loaded.handle);
 }
 
