@@ -435,6 +435,26 @@ def _resident(pid):
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
 
+@case(needs=["nginx", "curl", "wget", "openssl"])
+def tls_auto(t):
+    """What is looked into where nobody has said so: what costs little on this host."""
+    apps.certificate(t)
+    app = apps.nginx(t, tls=True)
+    weft = t.weft("--tls", "auto")
+    if "what TLS carries is not seen:" in weft.log:
+        raise Skip(weft.log.split("what TLS carries is not seen: ")[1].splitlines()[0])
+    cheap_only = "what TLS carries is not seen in programs of Go and with GnuTLS:" in weft.log
+    t.expect("answers", [200] * EACH, curl(app.address, 0, EACH - 1))
+    urls = [f"https://127.0.0.1:{app.port}/item/{n}" for n in range(EACH, 2 * EACH)]
+    subprocess.run(["wget", "-q", "--no-check-certificate", "-O", "/dev/null", *urls], check=True, timeout=30)
+    spans = t.stop(weft)
+    common.exchanges(t, spans.where(lambda s: s.number < EACH), range(EACH), app.port)
+    common.once(t, spans.where(lambda s: s.kind == SERVER), range(2 * EACH), SERVER)
+    gnutls = len(spans.where(lambda s: s.kind == CLIENT and s.number >= EACH))
+    t.expect("requests of GnuTLS' client with a span", 0 if cheap_only else EACH, gnutls)
+    t.note("GnuTLS costs too much here" if cheap_only else "all libraries are looked into")
+
+
 @case(needs=["nginx", "curl", "openssl"])
 def tls_off(t):
     """--tls off: nothing is probed, and nothing of HTTPS is seen."""
