@@ -37,13 +37,13 @@ static const struct {
 	  10,
 	  { 0x45, 0x31, 0xc0, 0x31, 0xc9, 0xe9, 1, 2, 3, 4 },
 	  -1 },
-	/* SSL_read_ex: sub rsp,8; call */
-	{ "sub rsp", PROBE_PLACE_ARGS_4, 9, { 0x48, 0x83, 0xec, 8, 0xe8, 1, 2, 3, 4 }, 4 },
+	{ "sub rsp,8; push", PROBE_PLACE_ARGS_4, 5, { 0x48, 0x83, 0xec, 8, 0x53 }, 4 },
 	{ "the same, where returns are wanted",
 	  PROBE_PLACE_ARGS_4 | PROBE_PLACE_STACK,
-	  9,
-	  { 0x48, 0x83, 0xec, 8, 0xe8, 1, 2, 3, 4 },
+	  5,
+	  { 0x48, 0x83, 0xec, 8, 0x53 },
 	  -1 },
+	{ "call", READS, 5, { 0xe8, 1, 2, 3, 4 }, -1 },
 	/* cmp dword [rdi],0; push */
 	{ "a comparison", READS, 4, { 0x83, 0x3f, 0, 0x53 }, 3 },
 	{ "cmp rdi,0 changes nothing", READS, 5, { 0x48, 0x83, 0xff, 0, 0x53 }, 4 },
