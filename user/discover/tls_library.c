@@ -15,6 +15,7 @@
 #include "discover/procfs.h"
 #include "discover/rust_symbol.h"
 #include "discover/text.h"
+#include "discover/tls_stripped.h"
 
 #define SEGMENTS_MAX  128
 #define SECTIONS_MAX  1024
@@ -276,6 +277,7 @@ static int read_go(int fd, struct tls_library *library)
 	if (r < 0)
 		return r;
 	library->name = "Go";
+	library->found_by = "the runtime's table";
 	library->direct = true;
 	take_place(library, TLS_FUNCTION_GO_WRITE, go_names[GO_WRITE], found[GO_WRITE].entry);
 	take_place(library, TLS_FUNCTION_GO_READ, go_names[GO_READ], reads->entry);
@@ -334,8 +336,13 @@ int tls_library_read(int fd, struct tls_library *ret_library)
 		r = read_sections(&file, SHT_SYMTAB, &library);
 	if (r < 0)
 		return r;
-	if (!is_whole(&library))
-		return -ENOENT;
+	library.found_by = "symbols";
+	if (!is_whole(&library)) {
+		library.found_by = "what its error paths name";
+		r = tls_stripped_find(fd, ELF_MACHINE, &library);
+	}
+	if (r < 0)
+		return r;
 	*ret_library = library;
 	return 0;
 }

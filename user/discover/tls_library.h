@@ -37,8 +37,9 @@ struct tls_function {
 };
 
 struct tls_library {
-	const char *name; /* constant: "OpenSSL", "GnuTLS", "Go", "rustls" */
-	bool direct;	  /* not by threads: no uretprobe, and records are kept by socket */
+	const char *name;     /* constant: "OpenSSL", "GnuTLS", "Go", "rustls" */
+	const char *found_by; /* constant: how certain it is, in words */
+	bool direct;	      /* not by threads: no uretprobe, and records are kept by socket */
 	size_t n_functions;
 	struct tls_function functions[TLS_FUNCTIONS_MAX];
 	char build_id[2 * BUILD_ID_MAX + 1]; /* in hexadecimal; empty: it has none */

@@ -176,9 +176,10 @@ static int file_attach(struct libraries *libraries, struct library_file *file, i
 	if (r < 0)
 		return r;
 	file->direct = library.direct;
-	log_debug("%s in %.*s, build id %s: %zu functions are probed, after %.1f ms", library.name,
-		  (int)path.len, path.data, library.build_id[0] ? library.build_id : "none",
-		  library.n_functions, (double)(clock_monotonic_ns() - begin) / NS_PER_MS);
+	log_debug("%s in %.*s, build id %s: %zu functions are probed, found by %s, after %.1f ms",
+		  library.name, (int)path.len, path.data,
+		  library.build_id[0] ? library.build_id : "none", library.n_functions,
+		  library.found_by, (double)(clock_monotonic_ns() - begin) / NS_PER_MS);
 	return 0;
 }
 
