@@ -81,16 +81,17 @@ static int x86_argument(unsigned int reg)
 /* Of those that begin within the first `end` bytes. */
 static int x86_scan_moves(struct code_scan *scan, const uint8_t *code, size_t end, uint64_t address)
 {
-	int r = 0;
+	uint32_t low = (uint32_t)scan->low, span = (uint32_t)(scan->high - scan->low);
+	int r = scan->high > UINT32_MAX || scan->low > scan->high ? -ENOENT : 0;
 
 	for (size_t i = 0; r == 0 && i < end; i++) {
-		uint64_t to = get_word(code + i + 1);
+		uint32_t to = get_word(code + i + 1);
 
 		/* a register from r8 on has a byte before it, and is none of the four */
-		if (to - scan->low <= scan->high - scan->low && X86_IS_MOV(code[i]))
+		if (to - low <= span && X86_IS_MOV(code[i]))
 			r = take(scan, address + i, to, x86_argument(code[i] & 7));
 	}
-	return r;
+	return r == -ENOENT ? 0 : r;
 }
 
 static int x86_scan(struct code_scan *scan, const uint8_t *code, size_t len, uint64_t address)
@@ -109,13 +110,13 @@ static int x86_scan(struct code_scan *scan, const uint8_t *code, size_t len, uin
 	return r < 0 ? r : (int)end;
 }
 
-static bool x86_calls(const uint8_t *code, size_t len, uint64_t address, uint64_t function)
+static size_t x86_find_call(const uint8_t *code, size_t len, uint64_t address, uint64_t function)
 {
 	for (size_t i = 0; i + X86_CALL_LEN <= len; i++)
 		if (code[i] == X86_CALL &&
 		    address + i + X86_CALL_LEN + get_distance(code + i + 1) == function)
-			return true;
-	return false;
+			return i;
+	return len;
 }
 
 static bool x86_passes(const uint8_t *code, size_t len, unsigned int argument, uint16_t number)
@@ -251,16 +252,16 @@ static int arm_scan(struct code_scan *scan, const uint8_t *code, size_t len, uin
 	return r < 0 ? r : (int)end;
 }
 
-static bool arm_calls(const uint8_t *code, size_t len, uint64_t address, uint64_t function)
+static size_t arm_find_call(const uint8_t *code, size_t len, uint64_t address, uint64_t function)
 {
 	for (size_t i = 0; i + ARM_WORD <= len; i += ARM_WORD) {
 		uint32_t word = get_word(code + i);
 
 		if ((word & 0xfc000000) == 0x94000000 &&
 		    address + i + (arm_signed(word & 0x3ffffff, 26) << 2) == function)
-			return true;
+			return i;
 	}
-	return false;
+	return len;
 }
 
 /* mov wD, #16 bits */
@@ -279,11 +280,11 @@ int code_scan_add(struct code_scan *scan, const uint8_t *code, size_t len, uint6
 	return arm_scan(scan, code, len, address);
 }
 
-bool code_calls(uint16_t machine, const uint8_t *code, size_t len, uint64_t address,
-		uint64_t function)
+size_t code_find_call(uint16_t machine, const uint8_t *code, size_t len, uint64_t address,
+		      uint64_t function)
 {
-	return machine == EM_X86_64 ? x86_calls(code, len, address, function)
-				    : arm_calls(code, len, address, function);
+	return machine == EM_X86_64 ? x86_find_call(code, len, address, function)
+				    : arm_find_call(code, len, address, function);
 }
 
 bool code_passes(uint16_t machine, const uint8_t *code, size_t len, unsigned int argument,

@@ -49,9 +49,12 @@ void code_scan_begin(struct code_scan *scan);
  */
 int code_scan_add(struct code_scan *scan, const uint8_t *code, size_t len, uint64_t address);
 
-/* Is there, in the code, a call of the function at the address? */
-bool code_calls(uint16_t machine, const uint8_t *code, size_t len, uint64_t address,
-		uint64_t function);
+/*
+ * Where in the code the function at an address is called first; `len`: nowhere. `address`: of the
+ * code.
+ */
+size_t code_find_call(uint16_t machine, const uint8_t *code, size_t len, uint64_t address,
+		      uint64_t function);
 
 /* Is there, in the code, such a number put where a call's argument (from 0 to 3) goes? */
 bool code_passes(uint16_t machine, const uint8_t *code, size_t len, unsigned int argument,

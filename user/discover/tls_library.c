@@ -21,8 +21,9 @@
 #define SECTIONS_MAX  1024
 #define TABLES_MAX    (16u << 20) /* bytes of symbols and their names; libssl has some 50 KB */
 #define NOTES_MAX     4096
-#define CODE_MIN      8	 /* bytes of a function that is worth a name */
-#define LIBRARIES_MAX 16 /* that one process maps: more are not looked at */
+#define CODE_MIN      8	  /* bytes of a function that is worth a name */
+#define LIBRARIES_MAX 16  /* that one process maps: more are not looked at */
+#define OTHERS_MAX    256 /* other files that it has mapped as code */
 
 /* Beginnings of file names: "libssl.so.3", "libssl-1a2b3c.so.3" (bundled with Python wheels). */
 static const struct view names[] = {
@@ -340,9 +341,10 @@ int tls_library_read(int fd, struct tls_library *ret_library)
 	if (!is_whole(&library)) {
 		library.found_by = "what its error paths name";
 		r = tls_stripped_find(fd, ELF_MACHINE, &library);
+		/* that it could not be looked for says nothing of the file */
+		if (r < 0)
+			return r == -ENOMEM ? r : -ENOENT;
 	}
-	if (r < 0)
-		return r;
 	*ret_library = library;
 	return 0;
 }
@@ -357,8 +359,7 @@ static int open_mapped(int dir, const struct mapping *mapping, int *ret_fd)
 }
 
 /* True: its program is Go's, or any is wanted, and was found. */
-static bool find_program(int dir, bool any, void (*found)(void *context, int fd, struct view path),
-			 void *context)
+static bool find_program(int dir, bool any, tls_library_found found, void *context)
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_close_ int fd = -1;
@@ -366,17 +367,39 @@ static bool find_program(int dir, bool any, void (*found)(void *context, int fd,
 	if (procfs_open_regular(dir, "exe", &fd) < 0 || !(any || is_go(fd)) ||
 	    procfs_readlink(dir, "exe", &path) < 0)
 		return false;
-	found(context, fd, view_of(path));
+	found(context, TLS_FILE_PROGRAM, fd, view_of(path));
 	return true;
 }
 
-int tls_library_scan(const char *proc, pid_t pid, bool speaks,
-		     void (*found)(void *context, int fd, struct view path), void *context)
+/* Gives the number of files; each is mapped once as code, or in pieces that follow each other. */
+static int find_mapped(int dir, struct view rest, enum tls_file why, tls_library_found found,
+		       void *context)
+{
+	int n = 0, max = why == TLS_FILE_NAMED ? LIBRARIES_MAX : OTHERS_MAX;
+	struct mapping mapping;
+	struct view last = { 0 };
+
+	while (n < max && maps_next(&rest, &mapping)) {
+		_cleanup_close_ int fd = -1;
+
+		if (text_index(mapping.permissions, 'x') < 0 || mapping.path.len == 0 ||
+		    mapping.path.data[0] != '/' || view_equal(mapping.path, last) ||
+		    tls_library_named(mapping.path) != (why == TLS_FILE_NAMED))
+			continue;
+		last = mapping.path;
+		if (open_mapped(dir, &mapping, &fd) < 0)
+			continue;
+		found(context, why, fd, mapping.path);
+		n++;
+	}
+	return n;
+}
+
+int tls_library_scan(const char *proc, pid_t pid, bool speaks, tls_library_found found,
+		     void *context)
 {
 	_cleanup_close_ int dir = -1;
 	_cleanup_procfs_file_ struct procfs_file maps = { 0 };
-	struct mapping mapping;
-	struct view rest, last = { 0 };
 	int n = 0;
 	int r = procfs_open(proc, pid, &dir);
 
@@ -385,18 +408,13 @@ int tls_library_scan(const char *proc, pid_t pid, bool speaks,
 	if (r < 0)
 		return r;
 	n += find_program(dir, speaks, found, context);
-	rest = procfs_file_view(&maps);
-	while (n < LIBRARIES_MAX && maps_next(&rest, &mapping)) {
-		_cleanup_close_ int fd = -1;
-
-		if (text_index(mapping.permissions, 'x') < 0 || !tls_library_named(mapping.path) ||
-		    view_equal(mapping.path, last))
-			continue;
-		last = mapping.path;
-		if (open_mapped(dir, &mapping, &fd) < 0)
-			continue;
-		found(context, fd, mapping.path);
-		n++;
-	}
+	n += find_mapped(dir, procfs_file_view(&maps), TLS_FILE_NAMED, found, context);
+	if (speaks)
+		find_mapped(dir, procfs_file_view(&maps), TLS_FILE_OTHER, found, context);
 	return n;
+}
+
+int tls_library_hinted(int fd)
+{
+	return tls_stripped_hinted(fd, ELF_MACHINE);
 }

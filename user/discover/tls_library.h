@@ -56,13 +56,29 @@ bool tls_library_named(struct view path);
  */
 int tls_library_read(int fd, struct tls_library *ret_library);
 
+/* Why a file of a process is looked at. */
+enum tls_file {
+	TLS_FILE_PROGRAM, /* it is Go's, or speaks TLS */
+	TLS_FILE_NAMED,	  /* as such a library is */
+	TLS_FILE_OTHER,	  /* any other code of a process that speaks TLS */
+};
+
+typedef void (*tls_library_found)(void *context, enum tls_file why, int fd, struct view path);
+
 /*
  * Calls `found` for each file with such a name that the process has mapped as code, and for its
  * program if that is Go's, with a descriptor of it that is closed afterwards. `speaks`: TLS was
- * seen on its sockets, and the program may hold any library within it. Gives the number of them.
- * -ESRCH: there is no such process; -errno.
+ * seen on its sockets, and the program may hold any library within it, as may any file that it has
+ * mapped: `found` is called for these, too, up to some number. Gives the number of files with a
+ * name, and programs. -ESRCH: there is no such process; -errno.
  */
-int tls_library_scan(const char *proc, pid_t pid, bool speaks,
-		     void (*found)(void *context, int fd, struct view path), void *context);
+int tls_library_scan(const char *proc, pid_t pid, bool speaks, tls_library_found found,
+		     void *context);
+
+/*
+ * Is it worth to look into a TLS_FILE_OTHER? It names source files of a library. 0, or -ENOENT and
+ * others as above.
+ */
+int tls_library_hinted(int fd);
 
 #endif

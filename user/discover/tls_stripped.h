@@ -17,4 +17,7 @@
  */
 int tls_stripped_find(int fd, uint16_t machine, struct tls_library *library);
 
+/* Is there a string of it at all? 0, or as above; it takes the smaller part of the time. */
+int tls_stripped_hinted(int fd, uint16_t machine);
+
 #endif

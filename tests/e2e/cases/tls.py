@@ -275,13 +275,17 @@ def tls_node(t):
                      [n for n in range(2 * EACH) if n != first], app.port)
 
 
+def _words(program):
+    return [program] if isinstance(program, str) else program
+
+
 def peer(t, program):
     port = t.port()
-    return apps.App(t, [program, "serve", port, t.path("certificate.pem"), t.path("key.pem")], port)
+    return apps.App(t, [*_words(program), "serve", port, t.path("certificate.pem"), t.path("key.pem")], port)
 
 
 def ask(t, program, app, first, last):
-    done = subprocess.run([program, "ask", str(app.port), str(first), str(last)], capture_output=True, text=True,
+    done = subprocess.run([*_words(program), "ask", str(app.port), str(first), str(last)], capture_output=True, text=True,
                           timeout=30)
     t.expect("answers", str(last - first + 1), done.stdout.strip())
 

@@ -2,7 +2,9 @@
 """HTTPS by libraries that have no symbols: stripped programs, and files of other names."""
 
 import apps
+import grpc_peers
 import common
+import rpc
 from case import case
 from tls import EACH, ask, peer
 from weft import until
@@ -40,3 +42,47 @@ def tls_stripped_fixed(t):
     program = apps.c_program("sslpeer", "-s", "-no-pie", "-fno-pie", "-l:libssl.a", "-l:libcrypto.a", "-ldl",
                              "-pthread", variant="-static-fixed")
     _exchanges(t, program, program)
+
+
+def _loaded(t):
+    """The peer as a library of another name, which has OpenSSL within it and shows nothing but its own function."""
+    library = apps.c_program("sslpeer", "-s", "-shared", "-fPIC", "-Dmain=peer", "-Wl,--exclude-libs,ALL",
+                             "-l:libssl.a", "-l:libcrypto.a", "-ldl", "-pthread", variant="-inside.so")
+    return library, [apps.PYTHON, "-c", LOAD, library]
+
+
+LOAD = """
+import ctypes, sys
+words = [word.encode() for word in sys.argv[1:]]
+ctypes.CDLL(sys.argv[1]).peer(len(words), (ctypes.c_char_p * (len(words) + 1))(*words, None))
+"""
+
+
+@case(needs=["openssl"])
+def tls_stripped_library(t):
+    """OpenSSL within a library of another name, which the program loads."""
+    library, words = _loaded(t)
+    _exchanges(t, words, library)
+
+
+def _grpc(name, words, library):
+    @case(name=f"tls_grpc_{name}", needs=["openssl"], timeout=240)
+    def _(t):
+        """Each kind of call over TLS, whose records the library carries itself. `library`: found at first use."""
+        program = words(t)
+        apps.certificate(t)
+        certificate = t.path("certificate.pem")
+        app = grpc_peers.serve(t, program, certificate, t.path("key.pem"))
+        weft = t.weft("--tls", "on", "--log-level", "debug", "--port", app.port)
+        wanted = rpc.calls_of(rpc.COUNT)
+        if library:
+            t.expect("what the first client has met", wanted, rpc.call(t, program, app.port, certificate))
+            t.expect_true("its functions are found", until(lambda: f"{library} in" in weft.log, 5))
+        t.expect("what the client has met", wanted, rpc.call(t, program, app.port, certificate))
+        spans = t.stop(weft)
+        t.note(f"{len(spans)} spans of {sum(wanted.values())} calls")
+        rpc.check(t, spans, app.port, wanted)
+
+
+_grpc("python", grpc_peers.python, None)
+_grpc("python_wheel", grpc_peers.python_wheel, "BoringSSL")
