@@ -157,6 +157,14 @@ static bool arm_is_add(uint32_t word)
 	return (word & 0xff800000) == 0x91000000;
 }
 
+/* What it adds; one bit says that it is thousands. */
+static uint64_t arm_more(uint32_t word)
+{
+	uint64_t more = word >> 10 & 0xfff;
+
+	return word & 1u << 22 ? more << 12 : more;
+}
+
 /* mov xD, xM: "or" with zero */
 static bool arm_is_move(uint32_t word)
 {
@@ -200,13 +208,20 @@ static void arm_set(struct code_scan *scan, unsigned int reg, uint64_t value)
 		return;
 	scan->values[reg] = value;
 	scan->known |= 1u << reg;
+	scan->ref_of[reg] = 0;
+}
+
+/* What is added to goes no further: it was where several constants begin, and is not passed on. */
+static void arm_withdraw(struct code_scan *scan, unsigned int reg)
+{
+	if (scan->ref_of[reg])
+		scan->refs[scan->ref_of[reg] - 1].argument = -1;
 }
 
 /* Gives true if an address is whole with that instruction: in its register. */
 static bool arm_step(struct code_scan *scan, uint32_t word, uint64_t here)
 {
 	unsigned int from = arm_is_add(word) ? ARM_N(word) : ARM_M(word);
-	bool shifted = word & 1u << 22;
 
 	if (arm_is_adrp(word)) {
 		arm_set(scan, ARM_D(word), (here & ~0xfffull) + (arm_distance(word) << 12));
@@ -217,10 +232,11 @@ static bool arm_step(struct code_scan *scan, uint32_t word, uint64_t here)
 		return true;
 	}
 	if ((arm_is_add(word) || arm_is_move(word)) && (scan->known & 1u << from)) {
-		uint64_t more = arm_is_move(word) ? 0 : word >> 10 & 0xfff;
+		uint64_t more = arm_is_move(word) ? 0 : arm_more(word);
 
-		arm_set(scan, ARM_D(word),
-			scan->values[from] + (shifted && more ? more << 12 : more));
+		if (ARM_D(word) == from)
+			arm_withdraw(scan, from);
+		arm_set(scan, ARM_D(word), scan->values[from] + more);
 		return true;
 	}
 	if (arm_is_end(word)) {
@@ -245,9 +261,13 @@ static int arm_scan(struct code_scan *scan, const uint8_t *code, size_t len, uin
 		uint32_t word = get_word(code + i);
 		unsigned int reg = ARM_D(word);
 
+		size_t before = scan->n_refs;
+
 		if (arm_step(scan, word, address + i) && reg != ARM_SP)
 			r = take(scan, address + i, scan->values[reg],
 				 reg < ARGUMENTS ? (int)reg : -1);
+		if (scan->n_refs > before)
+			scan->ref_of[reg] = (uint32_t)scan->n_refs;
 	}
 	return r < 0 ? r : (int)end;
 }

@@ -38,6 +38,7 @@ struct code_scan {
 	/* of arm64, where an address takes several instructions: what is in registers */
 	uint64_t values[CODE_REGISTERS];
 	uint32_t known;
+	uint32_t ref_of[CODE_REGISTERS]; /* which reference the value is, from 1 */
 };
 
 /* To be called first, and again if targets have changed. */

@@ -34,6 +34,12 @@ struct record {
 	uint64_t address; /* of the first byte */
 };
 
+/* Of the table. */
+struct line {
+	uint64_t start, next; /* functions */
+	uint64_t about;	      /* where the first is described */
+};
+
 static int32_t get_signed(const uint8_t *bytes)
 {
 	int32_t number;
@@ -98,13 +104,12 @@ static int read_line(const struct eh_frame *frame, uint32_t line, uint64_t *ret_
 	return 0;
 }
 
-/* The last line that begins at the address or before. */
-static int find_line(const struct eh_frame *frame, uint64_t address, uint64_t *ret_start,
-		     uint64_t *ret_about)
+/* The last line that begins at the address or before, and where the next one begins. */
+static int find_line(const struct eh_frame *frame, uint64_t address, struct line *ret_line)
 {
+	struct line line = { .next = UINT64_MAX };
 	uint32_t low = 0, high = frame->n;
 	uint64_t start, about;
-	bool found = false;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
@@ -113,15 +118,18 @@ static int find_line(const struct eh_frame *frame, uint64_t address, uint64_t *r
 		if (r < 0)
 			return r;
 		if (start > address) {
+			line.next = start;
 			high = middle;
 			continue;
 		}
-		found = true;
-		*ret_start = start;
-		*ret_about = about;
+		line.start = start;
+		line.about = about;
 		low = middle + 1;
 	}
-	return found ? 0 : -ENOENT;
+	if (low == 0)
+		return -ENOENT;
+	*ret_line = line;
+	return 0;
 }
 
 static int read_record(const struct eh_frame *frame, uint64_t address, struct record *ret_record)
@@ -238,12 +246,12 @@ int eh_frame_find(const struct eh_frame *frame, uint64_t address, struct eh_func
 {
 	struct eh_function function;
 	struct record about;
-	uint64_t at, start;
+	struct line line;
 	uint8_t more;
-	int r = find_line(frame, address, &start, &at);
+	int r = find_line(frame, address, &line);
 
 	if (r == 0)
-		r = read_record(frame, at, &about);
+		r = read_record(frame, line.about, &about);
 	if (r < 0)
 		return r;
 	/* how far back what is common lies; where it begins, how long it is, how much else is said
@@ -252,7 +260,8 @@ int eh_frame_find(const struct eh_frame *frame, uint64_t address, struct eh_func
 		return -EBADMSG;
 	function.start = about.address + 4 + (uint64_t)(int64_t)get_signed(about.bytes + 4);
 	function.end = function.start + get_unsigned(about.bytes + 8);
-	if (function.start != start || get_unsigned(about.bytes + 8) > FUNCTION_MAX)
+	if (function.start != line.start || function.end > line.next ||
+	    get_unsigned(about.bytes + 8) > FUNCTION_MAX)
 		return -EBADMSG;
 	r = read_common(frame, about.address - get_unsigned(about.bytes));
 	if (r < 0)

@@ -45,9 +45,8 @@ enum mark {
 	 * include/openssl/ssl.h and err.h */
 	MARK_B_FILE = 1 << 14,
 	MARK_B_QUIC = 1 << 15, /* ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED: not for QUIC, since 2019 */
-	MARK_B_LENGTH = 1 << 16,
-	MARK_B_HANDSHAKE = 1 << 17,
-	MARK_B_UNINITIALIZED = 1 << 18,
+	MARK_B_HANDSHAKE = 1 << 16,
+	MARK_B_UNINITIALIZED = 1 << 17,
 };
 
 struct marked {

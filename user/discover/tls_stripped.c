@@ -125,14 +125,14 @@ static int find_openssl_1(struct tls_marks *marks, struct tls_library *library)
 }
 
 /*
- * BoringSSL's ssl/ssl_lib.cc, 2019 to 2026: SSL_write reports four things that no other function of
- * it reports together. SSL_read reports nothing itself: it has SSL_peek copy what has come, and
- * takes that from the session. SSL_peek refuses QUIC and calls ssl_read_impl, which may shake
- * hands.
+ * BoringSSL's ssl/ssl_lib.cc, as it was in each year from 2019 to 2026: SSL_write is the only one
+ * to refuse QUIC, to need to be initialised, and to report that a handshake failed. ssl_read_impl
+ * does the last two. SSL_read reports nothing itself: it has SSL_peek copy what has come, and takes
+ * that from the session; SSL_peek refuses QUIC and calls ssl_read_impl.
  */
 #define BORING_IMPL  (MARK_B_FILE | MARK_B_HANDSHAKE | MARK_B_UNINITIALIZED)
 #define BORING_PEEK  (MARK_B_FILE | MARK_B_QUIC)
-#define BORING_WRITE (BORING_IMPL | MARK_B_QUIC | MARK_B_LENGTH)
+#define BORING_WRITE (BORING_IMPL | MARK_B_QUIC)
 
 /* Functions that refuse QUIC and call ssl_read_impl; gives how many. */
 static size_t find_peeks(struct tls_marks *marks, const struct marked *impl,
@@ -240,7 +240,8 @@ static int find_boringssl(struct tls_marks *marks, struct tls_library *library)
 	int r;
 
 	if (tls_marks_count(marks, BORING_WRITE, 0, &sends, 1) != 1 ||
-	    tls_marks_count(marks, BORING_IMPL, MARK_B_LENGTH | MARK_B_QUIC, &impl, 1) != 1)
+	    tls_marks_count(marks, BORING_IMPL, MARK_B_QUIC, &impl, 1) != 1 ||
+	    tls_marks_calls(marks, &sends->place, impl))
 		return -ENOENT;
 	r = find_boring_read(marks, impl, &receives);
 	if (r == 0)

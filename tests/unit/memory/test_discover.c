@@ -10,8 +10,10 @@
 #include "../discover/elf_image.h"
 #include "../discover/fake_proc.h"
 #include "../discover/go_file.h"
+#include "../discover/tls_image.h"
 #include "bpf/abi/config.h"
 #include "discover/go_function.h"
+#include "discover/tls_stripped.h"
 #include "lib/failing.h"
 
 #define MAPS                                                                                       \
@@ -125,10 +127,36 @@ static void test_go_functions(void **state)
 	close(fd);
 }
 
+static void run_stripped(void *context)
+{
+	const int *fd = context;
+	struct tls_library library = { 0 };
+	int r = tls_stripped_find(*fd, EM_X86_64, &library);
+
+	assert_true((r == 0 && library.n_functions == 2) ||
+		    (r == -ENOMEM && failing_happened() && library.n_functions == 0));
+}
+
+static void test_stripped(void **state)
+{
+	struct tls_kind kind = { .machine = EM_X86_64 };
+	struct tls_image file;
+	int fd = memfd_create("image", MFD_CLOEXEC);
+
+	(void)state;
+	assert_true(fd >= 0);
+	tls_image_init(&file, &kind, tls_boring_calls,
+		       sizeof(tls_boring_calls) / sizeof(tls_boring_calls[0]));
+	assert_int_equal(pwrite(fd, &file, sizeof(file), 0), sizeof(file));
+	every_allocation_fails(run_stripped, &fd);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_describe),
-					    cmocka_unit_test(test_go_functions) };
+					    cmocka_unit_test(test_go_functions),
+					    cmocka_unit_test(test_stripped) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
