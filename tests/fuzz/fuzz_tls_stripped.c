@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -33,18 +34,36 @@ static void check(const struct tls_library *library, size_t size)
 		abort();
 }
 
+/* Once more, with what is known of it by then. */
+static void check_again(int fd, uint16_t machine, struct tls_cache *cache,
+			const struct tls_library *first)
+{
+	struct tls_library library = { .build_id = "ab" };
+
+	if (tls_stripped_find(fd, machine, cache, &library) != 0 ||
+	    library.n_functions != first->n_functions)
+		abort();
+	for (size_t i = 0; i < library.n_functions; i++)
+		if (library.functions[i].offset != first->functions[i].offset ||
+		    library.functions[i].kind != first->functions[i].kind)
+			abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint16_t machines[] = { EM_X86_64, EM_AARCH64 };
+	static struct tls_cache cache;
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);
 
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();
 	for (size_t i = 0; i < 2; i++) {
-		struct tls_library library = { 0 };
+		struct tls_library library = { .build_id = "ab" };
 
-		if (tls_stripped_find(fd, machines[i], &library) == 0) {
+		memset(&cache, 0, sizeof(cache));
+		if (tls_stripped_find(fd, machines[i], &cache, &library) == 0) {
 			check(&library, size);
+			check_again(fd, machines[i], &cache, &library);
 			if (tls_stripped_hinted(fd, machines[i]) != 0)
 				abort();
 		} else if (library.n_functions != 0) {

@@ -310,7 +310,7 @@ static bool is_whole(const struct tls_library *library)
 	return sends && receives;
 }
 
-int tls_library_read(int fd, struct tls_library *ret_library)
+int tls_library_read(int fd, struct tls_cache *cache, struct tls_library *ret_library)
 {
 	_cleanup_(elf_close) Elf *elf = NULL;
 	struct tls_library library = { 0 };
@@ -340,7 +340,7 @@ int tls_library_read(int fd, struct tls_library *ret_library)
 	library.found_by = "symbols";
 	if (!is_whole(&library)) {
 		library.found_by = "what its error paths name";
-		r = tls_stripped_find(fd, ELF_MACHINE, &library);
+		r = tls_stripped_find(fd, ELF_MACHINE, cache, &library);
 		/* that it could not be looked for says nothing of the file */
 		if (r < 0)
 			return r == -ENOMEM ? r : -ENOENT;

@@ -17,6 +17,8 @@
 #define TLS_FUNCTIONS_MAX 40 /* Go's read returns at several places */
 #define BUILD_ID_MAX	  32 /* bytes; 20 are usual */
 
+struct tls_cache;
+
 enum tls_function_kind {
 	TLS_FUNCTION_SEND,    /* (session, buffer, size) */
 	TLS_FUNCTION_RECV,    /* the same; returns how much */
@@ -50,11 +52,12 @@ bool tls_library_named(struct view path);
 
 /*
  * Looks for the functions in the file. Only what is certainly a function of the library counts: a
- * symbol of that name and type, in code, with code at its place. -ENOENT: there are none; -EBADMSG:
- * no ELF file of this machine, or malformed; -E2BIG: more of it than real files have; -EOPNOTSUPP:
- * it is Go's, in a form that is not known.
+ * symbol of that name and type, in code, with code at its place; or what tls_stripped.h says.
+ * -ENOENT: there are none; -EBADMSG: no ELF file of this machine, or malformed; -E2BIG: more of it
+ * than real files have; -EOPNOTSUPP: it is Go's, in a form that is not known. `cache`: of files
+ * without symbols, or NULL.
  */
-int tls_library_read(int fd, struct tls_library *ret_library);
+int tls_library_read(int fd, struct tls_cache *cache, struct tls_library *ret_library);
 
 /* Why a file of a process is looked at. */
 enum tls_file {

@@ -11,7 +11,8 @@
 				   */
 #define CODE_MAX     (256u << 20) /* of code, if there is reason to; browsers have 150 MB */
 #define PATH_MAX_LEN 255	  /* of the source file, as the compiler was told */
-#define OVERLAP	     (PATH_MAX_LEN + 32) /* of what is looked through at a time */
+#define TEXT_MAX     32		  /* bytes of one, with its NUL */
+#define OVERLAP	     (PATH_MAX_LEN + TEXT_MAX) /* of what is looked through at a time */
 #define X86_CALL_LEN 5
 #define ARM_CALL_LEN 4
 
@@ -92,6 +93,11 @@ void tls_marks_clear(struct tls_marks **marks)
 
 /* --- strings --- */
 
+static bool is_print(uint8_t byte)
+{
+	return byte >= 0x20 && byte < 0x7f;
+}
+
 /* Is there the end of such a text? Gives how many bytes of the string lie before it. */
 static bool is_text(enum text text, const uint8_t *bytes, size_t at, size_t *ret_before)
 {
@@ -101,10 +107,9 @@ static bool is_text(enum text text, const uint8_t *bytes, size_t at, size_t *ret
 		*ret_before = 0;
 		return true;
 	}
-	if (at > 0 && bytes[at - 1] >= 0x20 && bytes[at - 1] < 0x7f && bytes[at - 1] != '/')
+	if (at > 0 && is_print(bytes[at - 1]) && bytes[at - 1] != '/')
 		return false;
-	while (before < PATH_MAX_LEN && before < at && bytes[at - before - 1] >= 0x20 &&
-	       bytes[at - before - 1] < 0x7f)
+	while (before < PATH_MAX_LEN && before < at && is_print(bytes[at - before - 1]))
 		before++;
 	*ret_before = before;
 	return true;
@@ -245,9 +250,44 @@ static int find_texts(struct tls_marks *marks)
 	return r < 0 ? r : -ENOENT;
 }
 
+/* Is that text still there, and nothing but text before it? */
+static int check_target(const struct tls_marks *marks, const struct code_target *target)
+{
+	uint8_t bytes[PATH_MAX_LEN + TEXT_MAX];
+	uint64_t before = target->last - target->first, offset;
+	size_t text_len;
+	int r;
+
+	if (target->what >= N_TEXTS || target->last < target->first || before > PATH_MAX_LEN ||
+	    (texts[target->what].whole && before > 0))
+		return -ENOENT;
+	text_len = strlen(texts[target->what].text) + 1;
+	r = go_image_offset(&marks->image, target->first, before + text_len, PF_R, &offset);
+	if (r == 0)
+		r = go_image_read(&marks->image, bytes, before + text_len, offset);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < before; i++)
+		if (!is_print(bytes[i]))
+			return -ENOENT;
+	return memcmp(bytes + before, texts[target->what].text, text_len) == 0 ? 0 : -ENOENT;
+}
+
+static int find_hinted_texts(struct tls_marks *marks, const struct tls_hints *hints)
+{
+	for (size_t i = 0; i < hints->n_targets; i++) {
+		int r = check_target(marks, &hints->targets[i]);
+
+		if (r < 0)
+			return r;
+		marks->targets[marks->n_targets++] = hints->targets[i];
+	}
+	return 0;
+}
+
 /* --- what functions pass on --- */
 
-static int find_refs(struct tls_marks *marks)
+static void begin_scan(struct tls_marks *marks)
 {
 	marks->scan = (struct code_scan){ .machine = marks->image.machine,
 					  .absolute = marks->image.type == ET_EXEC,
@@ -256,7 +296,6 @@ static int find_refs(struct tls_marks *marks)
 					  .refs = marks->refs,
 					  .refs_max = MARKS_REFS_MAX };
 	code_scan_begin(&marks->scan);
-	return walk_sections(marks, SHF_ALLOC | SHF_EXECINSTR, CODE_MAX, look_for_refs);
 }
 
 static uint32_t mark_of(const struct code_ref *ref)
@@ -310,6 +349,33 @@ static int read_code(struct tls_marks *marks, const struct eh_function *place, s
 	if (r == 0)
 		*ret_len = len;
 	return r;
+}
+
+static int find_hinted_refs(struct tls_marks *marks, const struct tls_hints *hints)
+{
+	for (size_t i = 0; i < hints->n_functions; i++) {
+		struct eh_function place;
+		size_t len = 0;
+		int r = eh_frame_find(&marks->frame, hints->functions[i], &place);
+
+		if (r == 0)
+			r = read_code(marks, &place, &len);
+		if (r < 0)
+			return r;
+		marks->scan.known = 0;
+		r = code_scan_add(&marks->scan, marks->code, len, place.start);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int find_refs(struct tls_marks *marks, const struct tls_hints *hints)
+{
+	begin_scan(marks);
+	if (hints)
+		return find_hinted_refs(marks, hints);
+	return walk_sections(marks, SHF_ALLOC | SHF_EXECINSTR, CODE_MAX, look_for_refs);
 }
 
 static int find_numbers(struct tls_marks *marks)
@@ -389,17 +455,18 @@ static int open_file(int fd, uint16_t machine, struct tls_marks **ret_marks)
 	return 0;
 }
 
-int tls_marks_read(int fd, uint16_t machine, struct tls_marks **ret_marks)
+int tls_marks_read(int fd, uint16_t machine, const struct tls_hints *hints,
+		   struct tls_marks **ret_marks)
 {
 	_cleanup_(tls_marks_clear) struct tls_marks *marks = NULL;
 	int r = open_file(fd, machine, &marks);
 
 	if (r == 0)
-		r = find_texts(marks);
+		r = hints ? find_hinted_texts(marks, hints) : find_texts(marks);
 	if (r == 0)
 		r = eh_frame_open(&marks->image, &marks->frame);
 	if (r == 0)
-		r = find_refs(marks);
+		r = find_refs(marks, hints);
 	if (r == 0)
 		r = find_functions(marks);
 	if (r == 0)
@@ -407,6 +474,20 @@ int tls_marks_read(int fd, uint16_t machine, struct tls_marks **ret_marks)
 	if (r < 0)
 		return r;
 	*ret_marks = TAKE_PTR(marks);
+	return 0;
+}
+
+int tls_marks_hints(const struct tls_marks *marks, struct tls_hints *ret_hints)
+{
+	struct tls_hints hints = { .n_targets = marks->n_targets,
+				   .n_functions = marks->n_functions };
+
+	if (marks->n_functions > MARKS_HINTS_MAX)
+		return -E2BIG;
+	memcpy(hints.targets, marks->targets, sizeof(hints.targets));
+	for (size_t i = 0; i < marks->n_functions; i++)
+		hints.functions[i] = marks->functions[i].place.start;
+	*ret_hints = hints;
 	return 0;
 }
 

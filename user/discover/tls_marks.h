@@ -18,6 +18,7 @@
 #define MARKS_TARGETS_MAX   32
 #define MARKS_REFS_MAX	    4096 /* to a file's name: some hundreds are usual */
 #define MARKS_FUNCTIONS_MAX 1024
+#define MARKS_HINTS_MAX	    512 /* functions; OpenSSL 3 has some 200 */
 #define MARKS_CODE_MAX                                                                             \
 	(16u << 10)	     /* bytes of a function that is looked at closely; they have 3 KB */
 #define MARKS_CALLERS_MAX 64 /* of a function */
@@ -68,11 +69,23 @@ struct tls_marks {
 	uint8_t code[MARKS_CODE_MAX]; /* of the function that is looked at */
 };
 
+/* Where a file has its marks. */
+struct tls_hints {
+	size_t n_targets, n_functions;
+	struct code_target targets[MARKS_TARGETS_MAX];
+	uint64_t functions[MARKS_HINTS_MAX]; /* addresses */
+};
+
 /*
  * Reads the file by its descriptor, which stays open as long as the result is used; that is to be
- * freed. -ENOENT: it has no such marks; the rest as tls_stripped.h says.
+ * freed. `hints`: look there only, whatever they are worth; NULL: everywhere. -ENOENT: it has no
+ * such marks; the rest as tls_stripped.h says.
  */
-int tls_marks_read(int fd, uint16_t machine, struct tls_marks **ret_marks);
+int tls_marks_read(int fd, uint16_t machine, const struct tls_hints *hints,
+		   struct tls_marks **ret_marks);
+
+/* For a later call of that, with the same file or one that looks like it. -E2BIG: too many. */
+int tls_marks_hints(const struct tls_marks *marks, struct tls_hints *ret_hints);
 
 /* NULL is accepted. */
 void tls_marks_free(struct tls_marks *marks);

@@ -2,6 +2,7 @@
 #include "discover/tls_stripped.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "discover/tls_marks.h"
@@ -46,7 +47,6 @@ static int take(struct tls_marks *marks, const struct marked *function, const ch
 struct way {
 	uint32_t file, inner, outer;
 	uint32_t early; /* SSL_read_early_data, into which it may be put, too */
-	bool has_inner; /* every version of it */
 	const char *inner_name, *name;
 	enum tls_function_kind inner_kind, kind;
 };
@@ -72,6 +72,16 @@ static int take_all(struct tls_marks *marks, const struct way *way, const struct
 	return r;
 }
 
+/* Before 1.1.1 there was nothing within SSL_read and SSL_write. */
+static bool is_older(const struct tls_marks *marks, const struct way *way)
+{
+	const struct marked *none;
+
+	return way->file == MARK_1_FILE &&
+	       tls_marks_count(marks, MARK_1_READ_INTERNAL, 0, &none, 1) == 0 &&
+	       tls_marks_count(marks, MARK_1_WRITE_INTERNAL, 0, &none, 1) == 0;
+}
+
 static int take_way(struct tls_marks *marks, const struct way *way, struct tls_library *library)
 {
 	const struct marked *inner, *outer, *both;
@@ -86,23 +96,22 @@ static int take_way(struct tls_marks *marks, const struct way *way, struct tls_l
 	if (n_both == 0 && n_inner == 1 && n_outer == 1 &&
 	    tls_marks_calls(marks, &outer->place, inner))
 		return take(marks, inner, way->inner_name, way->inner_kind, library);
-	/* before 1.1.1 there was but one */
-	if (n_both == 0 && n_inner == 0 && n_outer == 1 && !way->has_inner)
+	if (n_both == 0 && n_outer == 1 && is_older(marks, way))
 		return take(marks, outer, way->name, way->kind, library);
 	return -ENOENT;
 }
 
 static const struct way ways_3[] = {
-	{ MARK_3_FILE, MARK_3_READ_INTERNAL, MARK_3_READ, MARK_3_READ_EARLY, true,
-	  "ssl_read_internal", "SSL_read", TLS_FUNCTION_RECV_AT, TLS_FUNCTION_RECV },
-	{ MARK_3_FILE, MARK_3_WRITE_INTERNAL, MARK_3_WRITE, MARK_3_WRITE_EARLY, true,
+	{ MARK_3_FILE, MARK_3_READ_INTERNAL, MARK_3_READ, MARK_3_READ_EARLY, "ssl_read_internal",
+	  "SSL_read", TLS_FUNCTION_RECV_AT, TLS_FUNCTION_RECV },
+	{ MARK_3_FILE, MARK_3_WRITE_INTERNAL, MARK_3_WRITE, MARK_3_WRITE_EARLY,
 	  "ssl_write_internal", "SSL_write", TLS_FUNCTION_SEND, TLS_FUNCTION_SEND },
 };
 
 static const struct way ways_1[] = {
-	{ MARK_1_FILE, MARK_1_READ_INTERNAL, MARK_1_READ, MARK_1_READ_EARLY, false,
-	  "ssl_read_internal", "SSL_read", TLS_FUNCTION_RECV_AT, TLS_FUNCTION_RECV },
-	{ MARK_1_FILE, MARK_1_WRITE_INTERNAL, MARK_1_WRITE, MARK_1_WRITE_EARLY, false,
+	{ MARK_1_FILE, MARK_1_READ_INTERNAL, MARK_1_READ, MARK_1_READ_EARLY, "ssl_read_internal",
+	  "SSL_read", TLS_FUNCTION_RECV_AT, TLS_FUNCTION_RECV },
+	{ MARK_1_FILE, MARK_1_WRITE_INTERNAL, MARK_1_WRITE, MARK_1_WRITE_EARLY,
 	  "ssl_write_internal", "SSL_write", TLS_FUNCTION_SEND, TLS_FUNCTION_SEND },
 };
 
@@ -279,17 +288,39 @@ static int recognise(struct tls_marks *marks, struct tls_library *library)
 	return found;
 }
 
-int tls_stripped_find(int fd, uint16_t machine, struct tls_library *library)
+/* Gives 1: there are hints for later. */
+static int find(int fd, uint16_t machine, const struct tls_hints *hints,
+		struct tls_library *library, struct tls_hints *ret_hints)
 {
 	_cleanup_(tls_marks_clear) struct tls_marks *marks = NULL;
 	struct tls_library found = *library;
-	int r = tls_marks_read(fd, machine, &marks);
+	int r = tls_marks_read(fd, machine, hints, &marks);
 
 	if (r == 0)
 		r = recognise(marks, &found);
-	if (r == 0)
-		*library = found;
-	return r;
+	if (r < 0)
+		return r;
+	*library = found;
+	return tls_marks_hints(marks, ret_hints) == 0;
+}
+
+int tls_stripped_find(int fd, uint16_t machine, struct tls_cache *cache,
+		      struct tls_library *library)
+{
+	const struct tls_hints *known;
+	struct tls_hints hints;
+	struct stat file;
+	int r;
+
+	if (fstat(fd, &file) < 0)
+		return -errno;
+	known = tls_cache_find(cache, library->build_id, (uint64_t)file.st_size);
+	if (known && find(fd, machine, known, library, &hints) >= 0)
+		return 0;
+	r = find(fd, machine, NULL, library, &hints);
+	if (r > 0)
+		tls_cache_add(cache, library->build_id, (uint64_t)file.st_size, &hints);
+	return r < 0 ? r : 0;
 }
 
 int tls_stripped_hinted(int fd, uint16_t machine)

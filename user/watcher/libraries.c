@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "discover/tls_cache.h"
 #include "discover/tls_library.h"
 
 #define FILES_MAX    128 /* with probes, and without, at a time */
@@ -72,6 +73,7 @@ struct libraries {
 	off_t budget;	 /* bytes of other files that may be looked through */
 	struct barren barren[BARREN_MAX];
 	size_t next_barren;
+	struct tls_cache cache;
 };
 
 static struct means means_of(const struct surface_state *state, enum surface_id surface)
@@ -174,7 +176,7 @@ static int file_attach(struct libraries *libraries, struct library_file *file, i
 	struct tls_library library;
 	uint64_t begin = clock_monotonic_ns();
 	const struct means *means;
-	int r = tls_library_read(fd, &library);
+	int r = tls_library_read(fd, &libraries->cache, &library);
 
 	if (r < 0)
 		return r;

@@ -42,9 +42,9 @@ static void test_not_one(void **state)
 	struct tls_library library;
 
 	(void)state;
-	assert_int_equal(tls_library_read(self, &library), -ENOENT);
-	assert_int_equal(tls_library_read(text, &library), -EBADMSG);
-	assert_int_equal(tls_library_read(empty, &library), -EBADMSG);
+	assert_int_equal(tls_library_read(self, NULL, &library), -ENOENT);
+	assert_int_equal(tls_library_read(text, NULL, &library), -EBADMSG);
+	assert_int_equal(tls_library_read(empty, NULL, &library), -EBADMSG);
 }
 
 /* A library as this process has it loaded, its file, and the file's copy. */
@@ -78,7 +78,7 @@ static void test_places(void **state)
 		skip(); /* OpenSSL is not installed */
 	fd = open(loaded.path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
-	assert_int_equal(tls_library_read(fd, &library), 0);
+	assert_int_equal(tls_library_read(fd, NULL, &library), 0);
 	assert_string_equal(library.name, "OpenSSL");
 	assert_int_equal(library.n_functions, 4);
 	for (size_t i = 0; i < library.n_functions; i++) {
@@ -120,7 +120,7 @@ static void test_broken(void **state)
 	for (size_t at = 0; at < 1024; at++) {
 		bytes[at] ^= 0xff;
 		assert_int_equal(pwrite(to, bytes, SIZE, 0), SIZE);
-		tls_library_read(to, &library);
+		tls_library_read(to, NULL, &library);
 		bytes[at] ^= 0xff;
 	}
 	free(bytes);
@@ -141,7 +141,7 @@ static void test_go(void **state)
 		fd = open(paths[i], O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		skip(); /* Go is not installed there */
-	assert_int_equal(tls_library_read(fd, &library), 0);
+	assert_int_equal(tls_library_read(fd, NULL, &library), 0);
 	assert_string_equal(library.name, "Go");
 	assert_true(library.direct);
 	assert_int_equal(library.functions[0].kind, TLS_FUNCTION_GO_WRITE);

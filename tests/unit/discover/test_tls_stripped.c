@@ -35,7 +35,7 @@ static int find(const struct tls_image *file, uint16_t machine, struct tls_libra
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, file, sizeof(*file)), sizeof(*file));
 	*ret_library = (struct tls_library){ .build_id = "ab" };
-	return tls_stripped_find(fd, machine, ret_library);
+	return tls_stripped_find(fd, machine, NULL, ret_library);
 }
 
 static int find_code(const struct tls_kind *kind, const struct tls_code *code, size_t n,
@@ -150,6 +150,8 @@ static void test_openssl_doubt(void **state)
 		{ .steps = { TLS_TEXT_IS(1, TLS_WRITE), TLS_CALLS(2) } },
 	};
 	static const struct tls_code twice[] = { TLS_1(223), TLS_1(208), TLS_1(223) };
+	/* SSL_write_ex would be missing */
+	static const struct tls_code half[] = { TLS_1(523), TLS_1(223, TLS_CALLS(0)), TLS_1(208) };
 	/* numbers of lines, where OpenSSL 3 passes them */
 	static const struct tls_code lines[] = {
 		{ .steps = { TLS_NUMBER_IS(1, 223), TLS_TEXT_IS(0, TLS_FILE_C) } },
@@ -163,6 +165,7 @@ static void test_openssl_doubt(void **state)
 	assert_int_equal(result_of(part, N(part)), -ENOENT);
 	assert_int_equal(result_of(names, N(names)), -ENOENT);
 	assert_int_equal(result_of(twice, N(twice)), -ENOENT);
+	assert_int_equal(result_of(half, N(half)), -ENOENT);
 	assert_int_equal(result_of(lines, N(lines)), -ENOENT);
 }
 
@@ -234,6 +237,70 @@ static void test_hinted(void **state)
 	assert_int_equal(tls_stripped_hinted(fd, EM_X86_64), -ENOENT);
 }
 
+static int find_cached(const struct tls_image *file, uint16_t machine, struct tls_cache *cache,
+		       struct tls_library *ret_library)
+{
+	_cleanup_close_ int fd = memfd_create("file", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, file, sizeof(*file)), sizeof(*file));
+	*ret_library = (struct tls_library){ .build_id = "ab" };
+	return tls_stripped_find(fd, machine, cache, ret_library);
+}
+
+/* A file that says to be another one has no say in what is found in that: here, all say so. */
+static void test_cache(void **state)
+{
+	static const struct {
+		const struct tls_code *code;
+		size_t n;
+	} samples[] = {
+		{ tls_openssl_3, N(tls_openssl_3) },	   { tls_openssl_1, N(tls_openssl_1) },
+		{ tls_openssl_1_0, N(tls_openssl_1_0) },   { tls_boring, N(tls_boring) },
+		{ tls_boring_calls, N(tls_boring_calls) }, { tls_openssl_3, 3 },
+	};
+	static struct tls_cache cache;
+	struct tls_library with, without;
+	struct tls_image file;
+
+	(void)state;
+	for (size_t i = 0; i < N_KINDS * N(samples) * 2; i++) {
+		const struct tls_kind *kind = &kinds[i % N_KINDS];
+		size_t k = i / N_KINDS % N(samples);
+		int r;
+
+		tls_image_init(&file, kind, samples[k].code, samples[k].n);
+		r = find(&file, kind->machine, &without);
+		for (int again = 0; again < 2; again++) {
+			assert_int_equal(find_cached(&file, kind->machine, &cache, &with), r);
+			assert_memory_equal(&with, &without, sizeof(with));
+		}
+	}
+}
+
+/* What is known of a file is where it is looked for: elsewhere nothing is read. */
+static void test_cache_used(void **state)
+{
+	static struct tls_cache cache;
+	struct tls_library library;
+	struct tls_image file;
+
+	(void)state;
+	tls_image_init(&file, &x86, tls_openssl_3, N(tls_openssl_3));
+	assert_int_equal(find_cached(&file, EM_X86_64, &cache, &library), 0);
+	assert_non_null(tls_cache_find(&cache, "ab", sizeof(file)));
+	assert_null(tls_cache_find(&cache, "ab", sizeof(file) - 1));
+	assert_null(tls_cache_find(&cache, "ac", sizeof(file)));
+	assert_null(tls_cache_find(&cache, "", sizeof(file)));
+	/* sections are what the whole file is looked through by */
+	tls_put(&file, TLS_SECTIONS_AT + sizeof(Elf64_Shdr) + offsetof(Elf64_Shdr, sh_size), 8, 8);
+	assert_int_equal(find(&file, EM_X86_64, &library), -ENOENT);
+	assert_int_equal(find_cached(&file, EM_X86_64, &cache, &library), 0);
+	/* a function that is no more: what there is is looked for again */
+	tls_put(&file, TLS_AT(1), 0, 8);
+	assert_int_equal(find_cached(&file, EM_X86_64, &cache, &library), -ENOENT);
+}
+
 /* Any byte that is changed: refused, or one of the functions that there are. */
 static void test_changed(void **state)
 {
@@ -265,8 +332,30 @@ static void test_short(void **state)
 	assert_int_equal(pwrite(fd, &file, sizeof(file), 0), sizeof(file));
 	for (off_t len = sizeof(file) - 1; len >= 0; len--) {
 		assert_int_equal(ftruncate(fd, len), 0);
-		assert_true(tls_stripped_find(fd, EM_X86_64, &library) < 0);
+		assert_true(tls_stripped_find(fd, EM_X86_64, NULL, &library) < 0);
 	}
+}
+
+/* The oldest file goes; one that is known already takes no other's place. */
+static void test_cache_full(void **state)
+{
+	static struct tls_cache cache;
+	static struct tls_hints hints;
+
+	(void)state;
+	for (uint64_t i = 0; i < TLS_CACHE_FILES; i++)
+		tls_cache_add(&cache, "ab", i, &hints);
+	hints.n_functions = 7;
+	tls_cache_add(&cache, "ab", 3, &hints);
+	tls_cache_add(&cache, "", 100, &hints);
+	tls_cache_add(NULL, "ab", 100, &hints);
+	assert_non_null(tls_cache_find(&cache, "ab", 0));
+	assert_int_equal(tls_cache_find(&cache, "ab", 3)->n_functions, 7);
+	tls_cache_add(&cache, "ac", 3, &hints);
+	assert_null(tls_cache_find(&cache, "ab", 0));
+	assert_non_null(tls_cache_find(&cache, "ab", 1));
+	assert_non_null(tls_cache_find(&cache, "ac", 3));
+	assert_null(tls_cache_find(NULL, "ac", 3));
 }
 
 int main(void)
@@ -276,7 +365,8 @@ int main(void)
 		cmocka_unit_test(test_boringssl),	cmocka_unit_test(test_openssl_doubt),
 		cmocka_unit_test(test_boringssl_doubt), cmocka_unit_test(test_both),
 		cmocka_unit_test(test_hinted),		cmocka_unit_test(test_changed),
-		cmocka_unit_test(test_short),
+		cmocka_unit_test(test_short),		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_cache_used),	cmocka_unit_test(test_cache_full),
 	};
 
 	return cmocka_run_group_tests_name("discover/tls_stripped", tests, NULL, NULL);

@@ -131,7 +131,7 @@ static void run_stripped(void *context)
 {
 	const int *fd = context;
 	struct tls_library library = { 0 };
-	int r = tls_stripped_find(*fd, EM_X86_64, &library);
+	int r = tls_stripped_find(*fd, EM_X86_64, NULL, &library);
 
 	assert_true((r == 0 && library.n_functions == 2) ||
 		    (r == -ENOMEM && failing_happened() && library.n_functions == 0));
