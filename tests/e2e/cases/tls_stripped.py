@@ -6,6 +6,7 @@ import grpc_peers
 import common
 import rpc
 from case import case
+from spans import CLIENT, SERVER
 from tls import EACH, ask, peer
 from weft import until
 
@@ -86,3 +87,31 @@ def _grpc(name, words, library):
 
 _grpc("python", grpc_peers.python, None)
 _grpc("python_wheel", grpc_peers.python_wheel, "BoringSSL")
+
+
+LOAD_ONCE = """
+import ctypes, os, shutil, sys, tempfile
+words = [word.encode() for word in sys.argv[1:]]
+copy = tempfile.mktemp(prefix="once-", suffix=".so", dir=sys.argv[2])
+shutil.copy(sys.argv[1], copy)
+library = ctypes.CDLL(copy)
+os.unlink(copy)
+del words[1]
+library.peer(len(words), (ctypes.c_char_p * (len(words) + 1))(*words, None))
+"""
+
+
+@case(needs=["openssl"])
+def tls_stripped_deleted(t):
+    """A library that is unpacked, loaded and deleted, as Netty does: each process has a copy of its own."""
+    library, _ = _loaded(t)
+    words = [apps.PYTHON, "-c", LOAD_ONCE, library, t.dir]
+    apps.certificate(t)
+    app = peer(t, words)
+    weft = t.weft("--tls", "on", "--log-level", "debug")
+    ask(t, words, app, 0, 0)
+    _found(t, weft, t.path("once-"))
+    ask(t, words, app, 1, EACH)
+    spans = t.stop(weft)
+    common.once(t, spans.where(lambda s: s.number), range(1, EACH + 1), SERVER)
+    t.note(f"{len(spans.where(lambda s: s.kind == CLIENT))} of {EACH + 1} requests seen at the client, too")
