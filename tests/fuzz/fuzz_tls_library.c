@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();
-	if (tls_library_read(fd, &library) == 0) {
+	if (tls_library_read(fd, NULL, &library) == 0) {
 		if (!library.name || library.n_functions < 2 ||
 		    library.n_functions > TLS_FUNCTIONS_MAX)
 			abort();

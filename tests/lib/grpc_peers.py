@@ -26,6 +26,16 @@ def python(_):
     return [apps.PYTHON, "-B", os.path.join(SOURCES, "app.py")]
 
 
+def python_wheel(t):
+    """The same with what pip installs: it has a BoringSSL without symbols within its library."""
+    if not apps.python_has("pip"):
+        raise Skip("not installed: python3-pip")
+    place = apps.made(t, "grpc/python", ["requirements.txt"],
+                          [apps.PYTHON, "-m", "pip", "install", "--quiet", "--timeout", "20", "--only-binary", ":all:",
+                           "--target", "site", "--upgrade", "--requirement", "requirements.txt"])
+    return ["env", f"PYTHONPATH={place}/site", apps.PYTHON, "-B", os.path.join(SOURCES, "app.py")]
+
+
 def go(t):
     _needs("go")
     env = {"GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}

@@ -17,12 +17,14 @@
 #include "discover/rust_symbol.h"
 #include "discover/text.h"
 #include "discover/tls_places.h"
+#include "discover/tls_stripped.h"
 
 #define SECTIONS_MAX  1024
 #define TABLES_MAX    (16u << 20) /* bytes of symbols and their names; libssl has some 50 KB */
 #define NOTES_MAX     4096
-#define CODE_MIN      8	 /* bytes of a function that is worth a name */
-#define LIBRARIES_MAX 16 /* that one process maps: more are not looked at */
+#define CODE_MIN      8	  /* bytes of a function that is worth a name */
+#define LIBRARIES_MAX 16  /* that one process maps: more are not looked at */
+#define OTHERS_MAX    256 /* other files that it has mapped as code */
 
 /* Beginnings of file names: "libssl.so.3", "libssl-1a2b3c.so.3" (bundled with Python wheels). */
 static const struct view names[] = {
@@ -257,6 +259,7 @@ static int read_go(int fd, struct tls_library *library)
 	if (r < 0)
 		return r;
 	library->name = "Go";
+	library->found_by = "the runtime's table";
 	library->direct = true;
 	take_place(library, TLS_FUNCTION_GO_WRITE, go_names[GO_WRITE], found[GO_WRITE].entry);
 	take_place(library, TLS_FUNCTION_GO_READ, go_names[GO_READ], reads->entry);
@@ -278,6 +281,7 @@ static int read_nss(struct file *file, struct tls_library *library)
 	if (r < 0)
 		return r;
 	library->name = "NSS";
+	library->found_by = "their table";
 	take_place(library, TLS_FUNCTION_RECV, "ssl_SecureRecv", recv);
 	take_place(library, TLS_FUNCTION_SEND, "ssl_SecureSend", send);
 	return 0;
@@ -306,7 +310,7 @@ static bool is_whole(const struct tls_library *library)
 	return sends && receives;
 }
 
-static int read_library(int fd, struct tls_library *ret_library)
+static int read_library(int fd, struct tls_cache *cache, struct tls_library *ret_library)
 {
 	_cleanup_(elf_close) Elf *elf = NULL;
 	struct tls_library library = { 0 };
@@ -331,15 +335,22 @@ static int read_library(int fd, struct tls_library *ret_library)
 		r = read_sections(&file, SHT_SYMTAB, &library);
 	if (r < 0)
 		return r;
-	if (!is_whole(&library))
-		return -ENOENT;
+	if (!library.found_by)
+		library.found_by = "symbols";
+	if (!is_whole(&library)) {
+		library.found_by = "what its error paths name";
+		r = tls_stripped_find(fd, ELF_MACHINE, cache, &library);
+		/* that it could not be looked for says nothing of the file */
+		if (r < 0)
+			return r == -ENOMEM ? r : -ENOENT;
+	}
 	*ret_library = library;
 	return 0;
 }
 
-int tls_library_read(int fd, struct tls_library *ret_library)
+int tls_library_read(int fd, struct tls_cache *cache, struct tls_library *ret_library)
 {
-	int r = read_library(fd, ret_library);
+	int r = read_library(fd, cache, ret_library);
 
 	if (r == 0)
 		tls_places_settle(fd, ret_library);
@@ -356,8 +367,7 @@ static int open_mapped(int dir, const struct mapping *mapping, int *ret_fd)
 }
 
 /* True: its program is Go's, or any is wanted, and was found. */
-static bool find_program(int dir, bool any, void (*found)(void *context, int fd, struct view path),
-			 void *context)
+static bool find_program(int dir, bool any, tls_library_found found, void *context)
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_close_ int fd = -1;
@@ -365,17 +375,39 @@ static bool find_program(int dir, bool any, void (*found)(void *context, int fd,
 	if (procfs_open_regular(dir, "exe", &fd) < 0 || !(any || is_go(fd)) ||
 	    procfs_readlink(dir, "exe", &path) < 0)
 		return false;
-	found(context, fd, view_of(path));
+	found(context, TLS_FILE_PROGRAM, fd, view_of(path));
 	return true;
 }
 
-int tls_library_scan(const char *proc, pid_t pid, bool speaks,
-		     void (*found)(void *context, int fd, struct view path), void *context)
+/* Gives the number of files; each is mapped once as code, or in pieces that follow each other. */
+static int find_mapped(int dir, struct view rest, enum tls_file why, tls_library_found found,
+		       void *context)
+{
+	int n = 0, max = why == TLS_FILE_NAMED ? LIBRARIES_MAX : OTHERS_MAX;
+	struct mapping mapping;
+	struct view last = { 0 };
+
+	while (n < max && maps_next(&rest, &mapping)) {
+		_cleanup_close_ int fd = -1;
+
+		if (text_index(mapping.permissions, 'x') < 0 || mapping.path.len == 0 ||
+		    mapping.path.data[0] != '/' || view_equal(mapping.path, last) ||
+		    tls_library_named(mapping.path) != (why == TLS_FILE_NAMED))
+			continue;
+		last = mapping.path;
+		if (open_mapped(dir, &mapping, &fd) < 0)
+			continue;
+		found(context, why, fd, mapping.path);
+		n++;
+	}
+	return n;
+}
+
+int tls_library_scan(const char *proc, pid_t pid, bool speaks, tls_library_found found,
+		     void *context)
 {
 	_cleanup_close_ int dir = -1;
 	_cleanup_procfs_file_ struct procfs_file maps = { 0 };
-	struct mapping mapping;
-	struct view rest, last = { 0 };
 	int n = 0;
 	int r = procfs_open(proc, pid, &dir);
 
@@ -384,18 +416,13 @@ int tls_library_scan(const char *proc, pid_t pid, bool speaks,
 	if (r < 0)
 		return r;
 	n += find_program(dir, speaks, found, context);
-	rest = procfs_file_view(&maps);
-	while (n < LIBRARIES_MAX && maps_next(&rest, &mapping)) {
-		_cleanup_close_ int fd = -1;
-
-		if (text_index(mapping.permissions, 'x') < 0 || !tls_library_named(mapping.path) ||
-		    view_equal(mapping.path, last))
-			continue;
-		last = mapping.path;
-		if (open_mapped(dir, &mapping, &fd) < 0)
-			continue;
-		found(context, fd, mapping.path);
-		n++;
-	}
+	n += find_mapped(dir, procfs_file_view(&maps), TLS_FILE_NAMED, found, context);
+	if (speaks)
+		find_mapped(dir, procfs_file_view(&maps), TLS_FILE_OTHER, found, context);
 	return n;
+}
+
+int tls_library_hinted(int fd)
+{
+	return tls_stripped_hinted(fd, ELF_MACHINE);
 }

@@ -14,11 +14,14 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "discover/tls_cache.h"
 #include "discover/tls_library.h"
 
 #define FILES_MAX    128 /* with probes, and without, at a time */
 #define USERS_MAX    32	 /* processes of a file that are known; it stays while one of them lives */
 #define EXPECTED_MAX 256 /* programs that were executed a moment ago */
+#define BARREN_MAX   512
+#define OTHERS_BYTES (512 << 20) /* of files that are looked through for one process */
 /* A program maps its libraries within milliseconds; one that loads them later is met when it first
  * speaks TLS. */
 static const uint64_t looks_us[] = { 5000, 25000, 150000, 1000000 };
@@ -35,6 +38,14 @@ struct library_file {
 	struct library_links links; /* none: there is nothing to set probes into */
 	size_t n_users;
 	pid_t users[USERS_MAX];
+};
+
+/* A file of no library's name that has none within it. */
+struct barren {
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	time_t changed_s;
 };
 
 struct expected {
@@ -60,6 +71,10 @@ struct libraries {
 	sd_event_source *timer;
 	pid_t looked_at; /* whose files are found */
 	bool permanent;	 /* what is found stays */
+	off_t budget;	 /* bytes of other files that may be looked through */
+	struct barren barren[BARREN_MAX];
+	size_t next_barren;
+	struct tls_cache cache;
 };
 
 static struct means means_of(const struct surface_state *state, enum surface_id surface)
@@ -171,7 +186,7 @@ static int file_attach(struct libraries *libraries, struct library_file *file, i
 	struct tls_library library;
 	uint64_t begin = clock_monotonic_ns();
 	const struct means *means;
-	int r = tls_library_read(fd, &library);
+	int r = tls_library_read(fd, &libraries->cache, &library);
 
 	if (r < 0)
 		return r;
@@ -191,10 +206,45 @@ static int file_attach(struct libraries *libraries, struct library_file *file, i
 	if (r < 0)
 		return r;
 	file->direct = library.direct;
-	log_debug("%s in %.*s, build id %s: %zu functions are probed, after %.1f ms", library.name,
-		  (int)path.len, path.data, library.build_id[0] ? library.build_id : "none",
-		  library.n_functions, (double)(clock_monotonic_ns() - begin) / NS_PER_MS);
+	log_debug("%s in %.*s, build id %s: %zu functions are probed, found by %s, after %.1f ms",
+		  library.name, (int)path.len, path.data,
+		  library.build_id[0] ? library.build_id : "none", library.n_functions,
+		  library.found_by, (double)(clock_monotonic_ns() - begin) / NS_PER_MS);
 	return 0;
+}
+
+static bool is_barren(const struct libraries *libraries, const struct stat *file)
+{
+	for (size_t i = 0; i < BARREN_MAX; i++) {
+		const struct barren *barren = &libraries->barren[i];
+
+		if (barren->inode == file->st_ino && barren->device == file->st_dev &&
+		    barren->size == file->st_size && barren->changed_s == file->st_ctime)
+			return true;
+	}
+	return false;
+}
+
+/* The oldest one is forgotten for it. */
+static void add_barren(struct libraries *libraries, const struct stat *file)
+{
+	libraries->barren[libraries->next_barren] = (struct barren){ .device = file->st_dev,
+								     .inode = file->st_ino,
+								     .size = file->st_size,
+								     .changed_s = file->st_ctime };
+	libraries->next_barren = (libraries->next_barren + 1) % BARREN_MAX;
+}
+
+/* Is it to be read? One of any name is looked into once, and only as much at a time. */
+static bool is_promising(struct libraries *libraries, int fd, const struct stat *file)
+{
+	if (file->st_size > libraries->budget || is_barren(libraries, file))
+		return false;
+	libraries->budget -= file->st_size;
+	if (tls_library_hinted(fd) == 0)
+		return true;
+	add_barren(libraries, file);
+	return false;
 }
 
 /* Why there are no probes in a file. */
@@ -212,7 +262,7 @@ static const char *failure(int r)
 	}
 }
 
-static void on_file(void *context, int fd, struct view path)
+static void on_file(void *context, enum tls_file why, int fd, struct view path)
 {
 	struct libraries *libraries = context;
 	struct library_file *known;
@@ -223,6 +273,8 @@ static void on_file(void *context, int fd, struct view path)
 		return;
 	known = file_find(libraries, &file);
 	if (!known) {
+		if (why == TLS_FILE_OTHER && !is_promising(libraries, fd, &file))
+			return;
 		known = file_add(libraries, &file);
 		if (!known)
 			return;
@@ -264,7 +316,7 @@ void libraries_of_system(struct libraries *libraries)
 			snprintf(path, sizeof(path), "%s%s", system_files[i], system_names[j]);
 			fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 			if (fd >= 0)
-				on_file(libraries, fd, view_of(path));
+				on_file(libraries, TLS_FILE_NAMED, fd, view_of(path));
 		}
 	libraries->permanent = false;
 }
@@ -277,6 +329,7 @@ static bool is_on(const struct libraries *libraries)
 static int look(struct libraries *libraries, pid_t pid, bool speaks)
 {
 	libraries->looked_at = pid;
+	libraries->budget = OTHERS_BYTES;
 	return tls_library_scan(libraries->proc, pid, speaks, on_file, libraries);
 }
 

@@ -35,7 +35,8 @@ void libraries_expect(struct libraries *libraries, sd_event *loop, pid_t pid);
 
 /*
  * Looks at what the process has mapped by now. `speaks`: it has spoken TLS, so a library may be
- * within the program itself.
+ * within the program itself, or within any other file that it maps: each of these is looked
+ * through once.
  */
 void libraries_look(struct libraries *libraries, pid_t pid, bool speaks);
 

@@ -64,10 +64,19 @@ class Handler(grpc.GenericRpcHandler):
         return HANDLERS.get(handler_call_details.method.split("/")[-1].split("_")[0])
 
 
-def serve(port):
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def serve(port, certificate=None, key=None):
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(32))
     server.add_generic_rpc_handlers((Handler(),))
-    server.add_insecure_port(f"127.0.0.1:{port}")
+    if certificate:
+        server.add_secure_port(f"127.0.0.1:{port}",
+                               grpc.ssl_server_credentials([(read(key), read(certificate))]))
+    else:
+        server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     server.wait_for_termination()
 
@@ -95,10 +104,17 @@ def one(channel, kind, number):
         return error.code().name
 
 
-def call(port, count, threads):
+def connect(port, certificate):
+    if not certificate:
+        return grpc.insecure_channel(f"127.0.0.1:{port}")
+    return grpc.secure_channel(f"127.0.0.1:{port}", grpc.ssl_channel_credentials(read(certificate)),
+                               [("grpc.ssl_target_name_override", "wire")])
+
+
+def call(port, count, threads, certificate=None):
     kinds = [*KINDS, *FAILING, "Unknown"]
     counts = collections.Counter()
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    with connect(port, certificate) as channel:
         with concurrent.futures.ThreadPoolExecutor(threads) as pool:
             work = [(kind, n) for n in range(count) for kind in kinds]
             counts.update(pool.map(lambda w: f"{w[0]} {one(channel, *w)}", work))
@@ -109,6 +125,6 @@ def call(port, count, threads):
 
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
-        serve(int(sys.argv[2]))
+        serve(int(sys.argv[2]), *sys.argv[3:5])
     else:
-        call(*(int(word) for word in sys.argv[2:5]))
+        call(*(int(word) for word in sys.argv[2:5]), *sys.argv[5:6])

@@ -46,9 +46,9 @@ def _outcome(span):
     return (common.ERROR, status) if bad else (common.UNSET, None)
 
 
-def call(t, words, port, threads=THREADS):
+def call(t, words, port, *more, threads=THREADS):
     """The client's calls, so many at a time; {"KIND STATUS": calls} as it has met them."""
-    done = subprocess.run([*words, "call", str(port), str(COUNT), str(threads)],
+    done = subprocess.run([*words, "call", str(port), str(COUNT), str(threads), *more],
                           capture_output=True, text=True, timeout=90)
     if not t.expect_true(f"the client has ended well: {done.stderr[-300:]}", done.stdout):
         return {}
@@ -112,7 +112,7 @@ def _proxy(name, proxy):
         weft = t.weft("--port", f"{entry.port},{app.port}", "--inject", "auto")
         wanted = calls_of(COUNT)
         # at a call's deadline the proxy may be faster than the client to say so, in its own words
-        told = {k: n for k, n in call(t, program, entry.port, 100).items() if not k.startswith("Slow")}
+        told = {k: n for k, n in call(t, program, entry.port, threads=100).items() if not k.startswith("Slow")}
         t.expect("what the client has met", {k: n for k, n in wanted.items() if not k.startswith("Slow")}, told)
         spans = t.stop(weft)
         counts = {k.split()[0]: n for k, n in wanted.items()}

@@ -273,13 +273,17 @@ def tls_node(t):
                      [n for n in range(2 * EACH) if n != first], app.port)
 
 
-def _peer(t, program):
+def _words(program):
+    return [program] if isinstance(program, str) else program
+
+
+def peer(t, program):
     port = t.port()
-    return apps.App(t, [program, "serve", port, t.path("certificate.pem"), t.path("key.pem")], port)
+    return apps.App(t, [*_words(program), "serve", port, t.path("certificate.pem"), t.path("key.pem")], port)
 
 
-def _ask(t, program, app, first, last):
-    done = subprocess.run([program, "ask", str(app.port), str(first), str(last)], capture_output=True, text=True,
+def ask(t, program, app, first, last):
+    done = subprocess.run([*_words(program), "ask", str(app.port), str(first), str(last)], capture_output=True, text=True,
                           timeout=30)
     t.expect("answers", str(last - first + 1), done.stdout.strip())
 
@@ -295,10 +299,10 @@ def tls_boringssl(t):
     program = apps.c_program("sslpeer", "-I/usr/include/android", f"-L{BORINGSSL}", f"-Wl,-rpath,{BORINGSSL}",
                              "-lssl", "-lcrypto", variant="-boringssl")
     apps.certificate(t)
-    app = _peer(t, program)
+    app = peer(t, program)
     weft = t.weft("--tls", "on")
-    _ask(t, program, app, 0, 0)
-    _ask(t, program, app, 1, EACH)
+    ask(t, program, app, 0, 0)
+    ask(t, program, app, 1, EACH)
     spans = t.stop(weft)
     common.exchanges(t, spans.where(lambda s: s.number), range(1, EACH + 1), app.port)
 
@@ -308,11 +312,11 @@ def tls_within(t):
     """OpenSSL within the program: found by its symbols when the program first speaks TLS."""
     program = apps.c_program("sslpeer", "-l:libssl.a", "-l:libcrypto.a", "-ldl", "-pthread", variant="-static")
     apps.certificate(t)
-    app = _peer(t, program)
+    app = peer(t, program)
     weft = t.weft("--tls", "on", "--log-level", "debug")
-    _ask(t, program, app, 0, 0)
+    ask(t, program, app, 0, 0)
     t.expect_true("its functions are found", until(lambda: f"OpenSSL in {program}" in weft.log, 5))
-    _ask(t, program, app, 1, EACH)
+    ask(t, program, app, 1, EACH)
     spans = t.stop(weft)
     common.exchanges(t, spans.where(lambda s: s.number), range(1, EACH + 1), app.port)
 

@@ -7,18 +7,14 @@ import zipfile
 
 import apps
 import common
-import netns
 from case import Skip, case
 from spans import SERVER
 from weft import until
 
 EACH = 50
 
-# psycopg2's wheels hold the library of their time.
-WHEELS = {
-    "1.0.2": ("psycopg2-binary==2.7.4", "36", "cp36m"),
-    "1.1.1": ("psycopg2-binary==2.8.6", "38", "cp38"),
-}
+# Of Python and the wheel's interface: psycopg2's hold the library of their time.
+WHEELS = {"1.0.2": ("36", "cp36m"), "1.1.1": ("38", "cp38")}
 
 
 def _find(place, name):
@@ -29,22 +25,16 @@ def _find(place, name):
 
 def _libraries(t, version):
     """The directory with libssl and all that it needs."""
-    wheel, python, abi = WHEELS[version]
-    place = os.path.join(apps.BUILT, f"openssl-{version}")
+    python, abi = WHEELS[version]
     if os.uname().machine != "x86_64":
         raise Skip("there are no wheels of that time for this machine")
-    if not apps.python_has("ensurepip"):
-        raise Skip("not installed: python3-venv")
+    if not apps.python_has("pip"):
+        raise Skip("not installed: python3-pip")
+    place = apps.made(t, f"openssl/{version}", ["requirements.txt"],
+                      [apps.PYTHON, "-m", "pip", "download", "--quiet", "--timeout", "20", "--no-deps",
+                       "--only-binary", ":all:", "--implementation", "cp", "--python-version", python, "--abi", abi,
+                       "--platform", "manylinux1_x86_64", "--requirement", "requirements.txt"])
     if not _find(place, "libssl-"):
-        tools = os.path.join(apps.BUILT, "pip")
-        try:
-            apps.build([apps.PYTHON, "-m", "venv", "--clear", tools], "pip")
-            apps.build([*netns.outside(t.runner_pid), os.path.join(tools, "bin", "pip"), "download", "--quiet",
-                        "--timeout", "20", "--no-deps", "--only-binary=:all:", "--implementation", "cp",
-                        "--python-version", python, "--abi", abi, "--platform", "manylinux1_x86_64", "--dest", place,
-                        wheel], f"openssl-{version}")
-        except (RuntimeError, subprocess.TimeoutExpired) as error:
-            raise Skip(f"OpenSSL {version} cannot be had: {str(error).splitlines()[-1]}") from None
         with zipfile.ZipFile(_find(place, "psycopg2")) as archive:
             archive.extractall(place)
     return os.path.dirname(_find(place, "libssl-"))
@@ -74,5 +64,5 @@ def _older(version, *sources):
                          lambda s: s["tls.protocol.version"])
 
 
-_older("1.0.2", "openssl102.c")
+_older("1.0.2", "openssl/1.0.2/begin.c")
 _older("1.1.1")

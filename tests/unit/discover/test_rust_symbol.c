@@ -104,7 +104,7 @@ static void test_program(void **state)
 
 	(void)state;
 	assert_int_equal(sum(numbers), product(numbers));
-	assert_int_equal(tls_library_read(fd, &library), 0);
+	assert_int_equal(tls_library_read(fd, NULL, &library), 0);
 	assert_string_equal(library.name, "rustls");
 	assert_true(library.direct);
 	assert_int_equal(library.n_functions, 2);

@@ -43,9 +43,9 @@ static void test_not_one(void **state)
 	struct tls_library library;
 
 	(void)state;
-	assert_int_equal(tls_library_read(self, &library), -ENOENT);
-	assert_int_equal(tls_library_read(text, &library), -EBADMSG);
-	assert_int_equal(tls_library_read(empty, &library), -EBADMSG);
+	assert_int_equal(tls_library_read(self, NULL, &library), -ENOENT);
+	assert_int_equal(tls_library_read(text, NULL, &library), -EBADMSG);
+	assert_int_equal(tls_library_read(empty, NULL, &library), -EBADMSG);
 }
 
 /* A library as this process has it loaded, its file, and the file's copy. */
@@ -97,7 +97,7 @@ static void test_places(void **state)
 		skip(); /* OpenSSL is not installed */
 	fd = open(loaded.path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
-	assert_int_equal(tls_library_read(fd, &library), 0);
+	assert_int_equal(tls_library_read(fd, NULL, &library), 0);
 	assert_string_equal(library.name, "OpenSSL");
 	assert_true(library.n_functions >= 2);
 	for (size_t i = 0; i < library.n_functions; i++)
@@ -132,7 +132,7 @@ static void test_broken(void **state)
 	for (size_t at = 0; at < 1024; at++) {
 		bytes[at] ^= 0xff;
 		assert_int_equal(pwrite(to, bytes, SIZE, 0), SIZE);
-		tls_library_read(to, &library);
+		tls_library_read(to, NULL, &library);
 		bytes[at] ^= 0xff;
 	}
 	free(bytes);
@@ -153,7 +153,7 @@ static void test_go(void **state)
 		fd = open(paths[i], O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		skip(); /* Go is not installed there */
-	assert_int_equal(tls_library_read(fd, &library), 0);
+	assert_int_equal(tls_library_read(fd, NULL, &library), 0);
 	assert_string_equal(library.name, "Go");
 	assert_true(library.direct);
 	assert_int_equal(library.functions[0].kind, TLS_FUNCTION_GO_WRITE);
@@ -165,27 +165,60 @@ static void test_go(void **state)
 	assert_true(returns >= 1);
 }
 
-static void count(void *context, int fd, struct view path)
+struct seen {
+	int program, named, other;
+	int hinted; /* of the last */
+};
+
+static void count(void *context, enum tls_file why, int fd, struct view path)
 {
-	(void)path;
+	struct seen *seen = context;
+
 	assert_true(fd >= 0);
-	++*(int *)context;
+	assert_int_equal(tls_library_named(path), why == TLS_FILE_NAMED);
+	seen->program += why == TLS_FILE_PROGRAM;
+	seen->named += why == TLS_FILE_NAMED;
+	seen->other += why == TLS_FILE_OTHER;
+	if (why == TLS_FILE_OTHER)
+		seen->hinted += tls_library_hinted(fd) == 0;
 }
 
 static void test_scan(void **state)
 {
 	struct loaded loaded;
-	int n = 0;
+	struct seen quiet = { 0 }, speaks = { 0 };
 
 	(void)state;
-	assert_int_equal(tls_library_scan("/proc", 0x7fffffff, true, count, &n), -ESRCH);
+	assert_int_equal(tls_library_scan("/proc", 0x7fffffff, true, count, &quiet), -ESRCH);
 	if (load(&loaded) < 0)
 		skip();
 	/* links of map_files may be followed with capabilities only */
 	if (geteuid() != 0)
 		skip();
-	assert_true(tls_library_scan("/proc", getpid(), false, count, &n) >= 1);
-	assert_true(n >= 1);
+	assert_true(tls_library_scan("/proc", getpid(), false, count, &quiet) >= 1);
+	assert_true(quiet.named >= 1);
+	assert_int_equal(quiet.program, 0);
+	assert_int_equal(quiet.other, 0);
+	assert_int_equal(tls_library_scan("/proc", getpid(), true, count, &speaks),
+			 quiet.named + 1);
+	assert_int_equal(speaks.program, 1);
+	/* this program, which has those names to look for them, and the C library at least */
+	assert_true(speaks.other >= 2);
+	assert_int_equal(speaks.hinted, 1);
+	dlclose(loaded.handle);
+}
+
+static void test_hinted(void **state)
+{
+	struct loaded loaded;
+	_cleanup_close_ int fd = -1, text = open("README.md", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(tls_library_hinted(text), -EBADMSG);
+	if (load(&loaded) < 0)
+		skip();
+	fd = open(loaded.path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(tls_library_hinted(fd), 0);
 	dlclose(loaded.handle);
 }
 
@@ -195,6 +228,7 @@ int main(void)
 		cmocka_unit_test(test_names),  cmocka_unit_test(test_not_one),
 		cmocka_unit_test(test_places), cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_scan),   cmocka_unit_test(test_go),
+		cmocka_unit_test(test_hinted),
 	};
 
 	return cmocka_run_group_tests_name("discover/tls_library", tests, NULL, NULL);

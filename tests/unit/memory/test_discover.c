@@ -10,9 +10,11 @@
 #include "../discover/elf_image.h"
 #include "../discover/fake_proc.h"
 #include "../discover/go_file.h"
+#include "../discover/tls_image.h"
 #include "bpf/abi/config.h"
 #include "discover/go_function.h"
 #include "discover/tls_library.h"
+#include "discover/tls_stripped.h"
 #include "lib/failing.h"
 
 #define MAPS                                                                                       \
@@ -131,7 +133,7 @@ static void run_nss(void *context)
 {
 	const int *fd = context;
 	struct tls_library library;
-	int r = tls_library_read(*fd, &library);
+	int r = tls_library_read(*fd, NULL, &library);
 
 	assert_true((r == 0 && library.n_functions == 2) || (r == -ENOMEM && failing_happened()));
 }
@@ -147,6 +149,31 @@ static void test_nss(void **state)
 }
 #endif
 
+static void run_stripped(void *context)
+{
+	const int *fd = context;
+	struct tls_library library = { 0 };
+	int r = tls_stripped_find(*fd, EM_X86_64, NULL, &library);
+
+	assert_true((r == 0 && library.n_functions == 2) ||
+		    (r == -ENOMEM && failing_happened() && library.n_functions == 0));
+}
+
+static void test_stripped(void **state)
+{
+	struct tls_kind kind = { .machine = EM_X86_64 };
+	struct tls_image file;
+	int fd = memfd_create("image", MFD_CLOEXEC);
+
+	(void)state;
+	assert_true(fd >= 0);
+	tls_image_init(&file, &kind, tls_boring_calls,
+		       sizeof(tls_boring_calls) / sizeof(tls_boring_calls[0]));
+	assert_int_equal(pwrite(fd, &file, sizeof(file), 0), sizeof(file));
+	every_allocation_fails(run_stripped, &fd);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -155,6 +182,7 @@ int main(void)
 #if defined(__x86_64__)
 		cmocka_unit_test(test_nss),
 #endif
+		cmocka_unit_test(test_stripped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
