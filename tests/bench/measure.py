@@ -296,19 +296,19 @@ class Bench:
             target = servers.base(Workload(row.serve, load.pace()))
             if row.rate:
                 servers.background(target, row.rate)
-            turns = [self._start(row.rate) for _ in range(self.options.starts)]
+            turns = [self._start(row) for _ in range(self.options.starts)]
         return {key: spread(one[key] for one in turns) for key in turns[0]}
 
-    def _start(self, rate):
+    def _start(self, row):
         path = os.path.join(self.dir, "first.jsonl")
-        with self.agent(WHOLE_HOST, exports=[f"file:{path}"]) as weft:
+        with self.agent(WHOLE_HOST + row.options, exports=[f"file:{path}"]) as weft:
             pass
         took = {"ready_ms": weft.ready_s * 1e3, "exit_ms": weft.exit_s * 1e3}
-        if rate:
+        if row.rate:
             with open(path, encoding="utf-8") as handle:
                 begun = re.findall(r'"startTimeUnixNano": *"?(\d+)', handle.read())
             if not begun:
-                raise CannotMeasure(f"weft saw no request of {rate} a second")
+                raise CannotMeasure(f"weft saw no request of {row.rate} a second")
             took["first_ms"] = (min(map(int, begun)) - weft.begun_ns) / 1e6
             os.unlink(path)
         return took

@@ -74,6 +74,7 @@ class Host(Row):
     """A host on which weft is started and ended: what runs there, and requests a second to it."""
     serve: Callable
     rate: int = 0
+    options: tuple = ()  # weft's
 
 
 def _application(key, what, meaning, **more):
@@ -189,6 +190,8 @@ KERNELS = (
 HOSTS = (
     Host(key="quiet", what="nginx at rest", serve=SERVERS["nginx"],
          meaning="One nginx, which nobody asks."),
+    Host(key="quiet_tls", what="nginx at rest, --tls on", serve=SERVERS["nginx"], options=TLS,
+         meaning="The same, and what TLS carries is looked for: all other rows but HTTPS' have --tls off."),
     Host(key="loaded", what="nginx, 2,000 requests a second", serve=SERVERS["nginx"], rate=2000,
          meaning="One nginx, asked over 32 connections that were open before."),
     Host(key="crowded", what="200 services", serve=load.serve_many(200), quick=False,
@@ -288,8 +291,10 @@ def _traps(figures):
 
 def _told_traps(figures):
     one = figures.get("comparisons", {}).get("https")
+    https = figures["kernel"]["programs_https"]
+    returns = https["programs"].get("tls_received", {"runs": 0})["runs"] / https["requests"]
     beside = f", the ratio of throughput being {one['rate_ratio']['median']:.2f}" if one else ""
-    return f"{_traps(figures):.2f}{beside}"
+    return f"{_traps(figures):.2f}, of which {returns:.2f} are returns by uretprobe{beside}"
 
 
 def told_lost(one):
@@ -347,9 +352,13 @@ FIGURES = (
     _Size(key="maps", what="BPF maps", most=32 * MIB, value=_load("paced_10k", "map_bytes"),
           meaning="Memory of all maps of one weft, as the kernel accounts it; without what it keeps "
           "with each socket and thread."),
+    _Size(key="maps_tls", what="BPF maps, --tls on", most=32 * MIB,
+          value=lambda f: f["kernel"]["programs_https"]["map_bytes"], meaning="The same under HTTPS."),
     _Time(key="start", what="start to ready", unit="ms", value=_host("quiet", "ready_ms"), most=300,
           meaning="From exec to the line that says ready; the self-test of injection is part of "
           "it."),
+    _Time(key="start_tls", what="start to ready, --tls on", unit="ms", value=_host("quiet_tls", "ready_ms"),
+          meaning="The same with the programs that look into TLS."),
     _Time(key="first", what="start to the first request traced, at 2,000 a second", unit="ms",
           value=_host("loaded", "first_ms"), meaning="The time that attaching takes, with load."),
     _Time(key="exit", what="exit, at 2,000 a second", unit="ms", most=1000,

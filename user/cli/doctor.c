@@ -214,6 +214,14 @@ static bool surface_is_on(const struct report *report, size_t index)
 	       report->surfaces[index].chosen >= 0;
 }
 
+static void print_tls(const struct tls_choice *tls, size_t index)
+{
+	const char *left_out = index == SURFACE_DIRECT ? "not Go: " : "not GnuTLS: ";
+
+	if (tls->reason[0] && (index == SURFACE_LIBRARIES || index == SURFACE_DIRECT))
+		printf("  %-17s   %s%s\n", "", tls->on ? left_out : "", tls->reason);
+}
+
 static void print_surface(const struct report *report, size_t index)
 {
 	const struct surface *surface = &surfaces[index];
@@ -227,8 +235,7 @@ static void print_surface(const struct report *report, size_t index)
 		if (state->reasons[i][0])
 			printf("  %-17s   not %s: %s\n", "", surface->hooks[i].name,
 			       state->reasons[i]);
-	if (report->tls.reason[0] && (index == SURFACE_LIBRARIES || index == SURFACE_DIRECT))
-		printf("  %-17s   %s\n", "", report->tls.reason);
+	print_tls(&report->tls, index);
 	if (!surface_is_on(report, index) && !state->reasons[0][0])
 		printf("  %-17s   %s\n", "", surface_reason(report, index));
 }
