@@ -30,6 +30,7 @@ enum tls_function_kind {
 	/* of rustls, once for each record */
 	TLS_FUNCTION_RUST_WRITE, /* (encrypter, message, number) */
 	TLS_FUNCTION_RUST_READ,	 /* (state, context, message) */
+	TLS_FUNCTION_KINDS,
 };
 
 struct tls_function {

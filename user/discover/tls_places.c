@@ -22,6 +22,8 @@ static const uint32_t kept[] = {
 	[TLS_FUNCTION_RUST_READ] = PROBE_PLACE_RUST,
 };
 
+_Static_assert(sizeof(kept) / sizeof(kept[0]) == TLS_FUNCTION_KINDS, "each kind is told");
+
 /* Bytes of the code there; 0: there is none. */
 static size_t read_code(int fd, uint64_t offset, uint8_t *code, size_t size)
 {

@@ -148,28 +148,18 @@ static void file_use(const struct libraries *libraries, struct library_file *fil
 		file->users[0] = pid;
 }
 
-static enum library_call call_of(enum tls_function_kind kind)
-{
-	switch (kind) {
-	case TLS_FUNCTION_SEND:
-		return LIBRARY_SEND;
-	case TLS_FUNCTION_RECV:
-		return LIBRARY_RECV;
-	case TLS_FUNCTION_GO_WRITE:
-		return LIBRARY_GO_WRITE;
-	case TLS_FUNCTION_GO_READ:
-		return LIBRARY_GO_READ;
-	case TLS_FUNCTION_GO_RETURN:
-		return LIBRARY_GO_RETURN;
-	case TLS_FUNCTION_RUST_WRITE:
-		return LIBRARY_RUST_WRITE;
-	case TLS_FUNCTION_RUST_READ:
-		return LIBRARY_RUST_READ;
-	case TLS_FUNCTION_RECV_AT:
-		break;
-	}
-	return LIBRARY_RECV_AT;
-}
+static const enum library_call calls[] = {
+	[TLS_FUNCTION_SEND] = LIBRARY_SEND,
+	[TLS_FUNCTION_RECV] = LIBRARY_RECV,
+	[TLS_FUNCTION_RECV_AT] = LIBRARY_RECV_AT,
+	[TLS_FUNCTION_GO_WRITE] = LIBRARY_GO_WRITE,
+	[TLS_FUNCTION_GO_READ] = LIBRARY_GO_READ,
+	[TLS_FUNCTION_GO_RETURN] = LIBRARY_GO_RETURN,
+	[TLS_FUNCTION_RUST_WRITE] = LIBRARY_RUST_WRITE,
+	[TLS_FUNCTION_RUST_READ] = LIBRARY_RUST_READ,
+};
+
+_Static_assert(sizeof(calls) / sizeof(calls[0]) == TLS_FUNCTION_KINDS, "each kind has a probe");
 
 static bool is_stepped(const struct tls_library *library)
 {
@@ -199,7 +189,7 @@ static int file_attach(struct libraries *libraries, struct library_file *file, i
 		return -ENOENT;
 	}
 	for (size_t i = 0; i < library.n_functions; i++)
-		probes[i] = (struct library_probe){ .call = call_of(library.functions[i].kind),
+		probes[i] = (struct library_probe){ .call = calls[library.functions[i].kind],
 						    .offset = library.functions[i].offset };
 	r = library_attach(libraries->loader, means->multi, fd, probes, library.n_functions,
 			   &file->links);
