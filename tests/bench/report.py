@@ -290,14 +290,24 @@ def joined(old, new):
     return both
 
 
+def _write(kind, text):
+    os.makedirs(DIRECTORY, exist_ok=True)
+    with open(os.path.join(DIRECTORY, f"report.{kind}"), "w", encoding="utf-8") as handle:
+        handle.write(text)
+
+
+def keep(figures):
+    """report.json alone: what was measured is there, whatever comes of it."""
+    _write("json", json.dumps(figures, indent=1))
+
+
 def store(figures):
     """report.json, report.md and report.svg in build/bench; returns the Markdown."""
-    os.makedirs(DIRECTORY, exist_ok=True)
-    texts = {"json": json.dumps(figures, indent=1), "md": markdown(figures), "svg": svg(figures)}
+    keep(figures)
+    texts = {"md": markdown(figures), "svg": svg(figures)}
     for kind, text in texts.items():
         if text is not None:
-            with open(os.path.join(DIRECTORY, f"report.{kind}"), "w", encoding="utf-8") as handle:
-                handle.write(text)
+            _write(kind, text)
     return texts["md"]
 
 

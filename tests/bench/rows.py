@@ -333,7 +333,7 @@ FIGURES = (
     _Time(key="kernel_request_ns", what="kernel time a request then", unit="ns",
           value=_programs("ns_per_request"),
           meaning="The same for all programs together, for each request."),
-    Figure(key="traps", what="traps a request, HTTPS, at the server", unit="traps", kind=stats.COUNT, most=2,
+    Figure(key="traps", what="traps a request, HTTPS, at both ends", unit="traps", kind=stats.COUNT, most=2,
            value=_traps, told=_told_traps,
            meaning="How often nginx comes to a function of OpenSSL that is probed, for each request."),
     _Time(key="daemon_us", what="weft's CPU a request at 10,000 a second", unit="us", most=3,
@@ -353,7 +353,7 @@ FIGURES = (
           meaning="Memory of all maps of one weft, as the kernel accounts it; without what it keeps "
           "with each socket and thread."),
     _Size(key="maps_tls", what="BPF maps, --tls on", most=32 * MIB,
-          value=lambda f: f["kernel"]["programs_https"]["map_bytes"], meaning="The same under HTTPS."),
+          value=lambda f: sum(f["kernel"]["programs_https"]["map_bytes"].values()), meaning="The same under HTTPS."),
     _Time(key="start", what="start to ready", unit="ms", value=_host("quiet", "ready_ms"), most=300,
           meaning="From exec to the line that says ready; the self-test of injection is part of "
           "it."),

@@ -184,6 +184,32 @@ def tls_gnutls(t):
     common.exchanges(t, spans, range(EACH), app.port)
 
 
+def _curl_library(kind):
+    @case(name=f"tls_curl_{kind}", needs=["nginx", "openssl"])
+    def _(t):
+        """curl's library, built with another TLS library, in HTTP/1 and in HTTP/2, which ALPN settles."""
+        if not apps.library(f"libcurl-{kind}.so.4"):
+            raise Skip(f"not installed: libcurl3-{kind}")
+        apps.certificate(t)
+        app = apps.nginx(t, tls=True, http2=True)
+        weft = t.weft("--tls", "on")
+        script = os.path.join(apps.APPS, "clients", "curl_library.py")
+        for version, first in (("1.1", 0), ("2", EACH)):
+            done = subprocess.run([apps.PYTHON, script, kind, version, str(app.port), str(first),
+                                   str(first + EACH - 1)], capture_output=True, text=True, timeout=30)
+            t.expect("answers", str(EACH), done.stdout.strip())
+        _traps(t, weft, 2 * EACH)
+        spans = t.stop(weft)
+        common.exchanges(t, spans, range(2 * EACH), app.port)
+        common.all_equal(t, "network.protocol.version", lambda s: "1.1" if s.number < EACH else "2", list(spans),
+                         lambda s: s["network.protocol.version"])
+        common.all_equal(t, "tls.protocol.version", "1.3", list(spans), lambda s: s["tls.protocol.version"])
+
+
+_curl_library("gnutls")
+_curl_library("nss")
+
+
 @case(needs=["nginx", "openssl"])
 def tls_asyncio(t):
     """The library does not use the socket: the program carries records between them."""

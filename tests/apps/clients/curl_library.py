@@ -1,14 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-HTTPS requests by curl's library as it is built with NSS, over one connection if the server keeps it:
-nss_client.py VERSION PORT FIRST LAST. Prints a line with the number of good answers. VERSION: 1.1, 2.
+HTTPS requests by curl's library as it is built with NSS or GnuTLS, over one connection if the server keeps
+it: curl_library.py nss|gnutls VERSION PORT FIRST LAST. Prints a line with the number of good answers.
+VERSION: 1.1, 2.
 """
 
 import ctypes
 import sys
-
-LIBRARY = "libcurl-nss.so.4"
 
 # curl/curl.h
 URL, WRITEFUNCTION, HTTP_VERSION = 10002, 20011, 84
@@ -22,8 +21,8 @@ def drop(_data, size, count, _context):
 
 
 def main():
-    version, port, first, last = sys.argv[1], *map(int, sys.argv[2:5])
-    curl = ctypes.CDLL(LIBRARY)
+    kind, version, port, first, last = *sys.argv[1:3], *map(int, sys.argv[3:6])
+    curl = ctypes.CDLL(f"libcurl-{kind}.so.4")
     curl.curl_easy_init.restype = ctypes.c_void_p
     handle = ctypes.c_void_p(curl.curl_easy_init())
     for option, value in ((HTTP_VERSION, VERSIONS[version]), (SSL_VERIFYPEER, 0), (SSL_VERIFYHOST, 0),
