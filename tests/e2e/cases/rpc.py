@@ -30,10 +30,13 @@ def calls_of(count, has=lambda kind: True):
             for kind, status in known.items() if has(kind)}
 
 
-def right_parents(t, spans):
-    wrong = [s for s in spans if s.kind == common.SERVER and
-             (not (above := spans.parent(s)) or above["rpc.method"] != s["rpc.method"])]
-    t.expect("server spans whose client span is not directly above", [], [str(s) for s in wrong][:3])
+def right_parents(t, spans, least=1.0):
+    """`least`: the part of server spans that has a parent; none has another call's."""
+    above = [(s, spans.parent(s)) for s in spans if s.kind == common.SERVER]
+    wrong = [s for s, parent in above if parent and parent["rpc.method"] != s["rpc.method"]]
+    t.expect("server spans below another method's span", [], [str(s) for s in wrong][:3])
+    t.expect_range(f"server spans with a client span directly above, of {len(above)}", least * len(above), len(above),
+                   sum(parent is not None for _, parent in above))
 
 
 def _told(spans, kind):
@@ -55,7 +58,7 @@ def call(t, words, port, *more, threads=THREADS):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def check(t, spans, port, wanted):
+def check(t, spans, port, wanted, least=1.0):
     t.expect("client spans", wanted, _told(spans, common.CLIENT))
     # who gives a call up first is the two ends' own affair, and what its server says of it, too
     servers = Counter(kind_of(s) for s in spans if s.kind == common.SERVER)
@@ -75,7 +78,7 @@ def check(t, spans, port, wanted):
                      lambda s: s["weft.rpc.request.messages"])
     t.expect_range("spans with request messages", 0.95 * len(counted), len(counted), len(heard))
     common.all_equal(t, "status and error.type", _outcome, spans, lambda s: (s.status, s["error.type"]))
-    right_parents(t, spans)
+    right_parents(t, spans, least)
 
 
 def _peer(name, words, long=False):
