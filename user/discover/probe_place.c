@@ -7,15 +7,14 @@
 
 /* Of x86-64: Intel's "Software Developer's Manual", volume 2. */
 
-#define INSTRUCTION_MAX 15
-#define REX_MASK	0xf0
-#define REX		0x40
-#define REX_W		8
-#define REX_R		4
-#define REX_B		1
-#define SEGMENT_FS	0x64 /* the stack protector's canary lies there */
-#define CALL		0xe8
-#define CALL_LEN	5
+#define REX_MASK   0xf0
+#define REX	   0x40
+#define REX_W	   8
+#define REX_R	   4
+#define REX_B	   1
+#define SEGMENT_FS 0x64 /* the stack protector's canary lies there */
+#define CALL	   0xe8
+#define CALL_LEN   5
 
 enum target {
 	TARGET_NONE,	 /* compares */

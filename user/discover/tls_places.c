@@ -4,11 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "discover/code_refs.h"
+#include "discover/elf_file.h"
 #include "discover/probe_place.h"
 
 #define CALLER_MAX 256 /* bytes of SSL_read, SSL_write: they do little but call */
-#define CALL	   0xe8
-#define CALL_LEN   5
 
 /* What must be at a place as it is at the function's beginning. Returns are seen by uretprobes. */
 static const uint32_t kept[] = {
@@ -56,14 +56,7 @@ static bool calls(int fd, const struct tls_function *caller, uint64_t target)
 	uint8_t code[CALLER_MAX];
 	size_t len = read_code(fd, caller->offset, code, sizeof(code));
 
-	for (size_t i = 0; i + CALL_LEN <= len; i++) {
-		int32_t distance;
-
-		memcpy(&distance, code + i + 1, sizeof(distance));
-		if (code[i] == CALL && caller->offset + i + CALL_LEN + (uint64_t)distance == target)
-			return true;
-	}
-	return false;
+	return code_find_call(ELF_MACHINE, code, len, caller->offset, target) < len;
 }
 
 /* A function that hands all of its arguments on, one that calls the same, and what both do. */

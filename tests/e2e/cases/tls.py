@@ -110,9 +110,7 @@ def tls_http2_h2load(t):
     apps.certificate(t)
     app = apps.nginx(t, tls=True, http2=True)
     weft = t.weft("--tls", "on")
-    done = subprocess.run(["h2load", "-n", "2000", "-c", "10", "-m", "100", f"https://127.0.0.1:{app.port}/item/7"],
-                          capture_output=True, text=True, timeout=60)
-    t.expect_true("h2load's answers", " 2000 succeeded" in done.stdout)
+    common.h2load_done(t, 2000, ["-c", "10", "-m", "100", f"https://127.0.0.1:{app.port}/item/7"], 60)
     _traps(t, weft, 2000)
     spans = t.stop(weft)
     servers, clients = spans.servers(app.port), spans.where(lambda s: s.kind == CLIENT)

@@ -2,16 +2,14 @@
 """HTTPS inside releases of OpenSSL that distributions no longer have: what Python's wheels bring along."""
 
 import os
-import subprocess
 import zipfile
 
 import apps
 import common
 from case import Skip, case
 from spans import SERVER
+from tls import EACH, ask, peer
 from weft import until
-
-EACH = 50
 
 # Of Python and the wheel's interface: psycopg2's hold the library of their time.
 WHEELS = {"1.0.2": ("36", "cp36m"), "1.1.1": ("38", "cp38")}
@@ -49,13 +47,10 @@ def _older(version, *sources):
                                  "-Wl,--allow-shlib-undefined,--unresolved-symbols=ignore-in-shared-libs",
                                  f"-Wl,-rpath,{where},--disable-new-dtags", variant=f"-openssl-{version}")
         apps.certificate(t)
-        port = t.port()
-        app = apps.App(t, [program, "serve", port, t.path("certificate.pem"), t.path("key.pem")], port)
+        app = peer(t, program)
         weft = t.weft("--tls", "on", "--log-level", "debug")
         t.expect_true("its functions are found", until(lambda: f"OpenSSL in {libraries[0]}" in weft.log, 5))
-        done = subprocess.run([program, "ask", str(port), "0", str(EACH - 1)], capture_output=True, text=True,
-                              timeout=30)
-        t.expect("answers", str(EACH), done.stdout.strip())
+        ask(t, program, app, 0, EACH - 1)
         spans = t.stop(weft)
         common.exchanges(t, spans, range(EACH), app.port)
         # 1.0.2's client reads seven bytes of the server's hello and then the rest: what is in there is not told
