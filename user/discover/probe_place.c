@@ -42,6 +42,8 @@ static const struct {
 	{ 0xc6, 1, TARGET_OPERAND },  { 0xc7, 4, TARGET_OPERAND },  /* mov of a constant */
 };
 
+#define N_OPERATIONS (sizeof(operations) / sizeof(operations[0]))
+
 struct instruction {
 	size_t len;	 /* 0: it is none of these */
 	uint32_t writes; /* registers, a bit each */
@@ -71,33 +73,32 @@ static bool is_compare(uint8_t code, uint8_t mod_rm)
 	return code >= 0x80 && code <= 0x83 && (mod_rm >> 3 & 7) == 7;
 }
 
+/* Bytes without a prefix, spl, bpl, sil and dil would be ah to bh: either may be meant. */
+static bool is_of_bytes(uint8_t code)
+{
+	return code == 0x80 || code == 0x88 || code == 0x8a || code == 0xc6;
+}
+
 static struct instruction with_operand(const uint8_t *bytes, size_t at, size_t len, uint8_t rex)
 {
 	struct instruction instruction = { 0 };
+	size_t i = 0, operand = operand_len(bytes + at + 1, len - at - 1);
+	uint8_t mod_rm;
 
-	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
-		size_t operand = operand_len(bytes + at + 1, len - at - 1);
-		uint8_t mod_rm = operand ? bytes[at + 1] : 0;
-		uint32_t reg = (mod_rm >> 3 & 7) + (rex & REX_R ? 8 : 0);
-		uint32_t rm = (mod_rm & 7) + (rex & REX_B ? 8 : 0);
-
-		if (operations[i].code != bytes[at])
-			continue;
-		if (!operand || len - at - 1 - operand < operations[i].immediate)
-			break;
-		instruction.len = at + 1 + operand + operations[i].immediate;
-		if (is_compare(bytes[at], mod_rm))
-			break;
-		if (operations[i].target == TARGET_REGISTER)
-			instruction.writes = 1u << reg;
-		else if (operations[i].target == TARGET_OPERAND && mod_rm >> 6 == 3)
-			instruction.writes = 1u << rm;
-		/* spl, bpl, sil, dil need a prefix: without one these are ah to bh */
-		if (bytes[at] == 0x88 || bytes[at] == 0x8a || bytes[at] == 0x80 ||
-		    bytes[at] == 0xc6)
-			instruction.writes |= instruction.writes >> 4 & 0x0f;
-		break;
-	}
+	while (i < N_OPERATIONS && operations[i].code != bytes[at])
+		i++;
+	if (i == N_OPERATIONS || !operand || len - at - 1 - operand < operations[i].immediate)
+		return instruction;
+	instruction.len = at + 1 + operand + operations[i].immediate;
+	mod_rm = bytes[at + 1];
+	if (is_compare(bytes[at], mod_rm))
+		return instruction;
+	if (operations[i].target == TARGET_REGISTER)
+		instruction.writes = 1u << ((mod_rm >> 3 & 7) + (rex & REX_R ? 8 : 0));
+	else if (operations[i].target == TARGET_OPERAND && mod_rm >> 6 == 3)
+		instruction.writes = 1u << ((mod_rm & 7) + (rex & REX_B ? 8 : 0));
+	if (is_of_bytes(bytes[at]))
+		instruction.writes |= instruction.writes >> 4 & 0x0f;
 	return instruction;
 }
 
